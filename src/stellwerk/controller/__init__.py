@@ -1,0 +1,1 @@
+"""The Controller: owns orders that are not at an Agent, orchestrates Agents."""

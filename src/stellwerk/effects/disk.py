@@ -1,0 +1,55 @@
+"""The disk a journal lives on.
+
+Everything a journal does to files goes through `Disk`, so that the simulation can lose unsynced writes, tear them,
+fill up and fail. Paths are names relative to the disk's directory, without sub-directories.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class DiskFullError(OSError):
+    """No space left (ENOSPC, EDQUOT): nothing is known about how much of the write has arrived."""
+
+
+class AppendFile(Protocol):
+    """A file that only grows. After any `OSError` of `write` or `sync` it must not be used again."""
+
+    def write(self, data: bytes) -> None:
+        """Append all of `data`, or raise `DiskFullError` or another `OSError`."""
+        ...
+
+    async def sync(self) -> None:
+        """Make everything written durable (`fdatasync`); raises `OSError`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Disk(Protocol):
+    """One directory on a disk."""
+
+    def names(self) -> list[str]:
+        """Names of the files here, in any order."""
+        ...
+
+    def size(self, name: str) -> int: ...
+
+    def read(self, name: str, offset: int = 0, length: int = -1) -> bytes: ...
+
+    def create(self, name: str) -> AppendFile:
+        """A new empty file; an existing one of the same name is truncated."""
+        ...
+
+    def rename(self, old: str, new: str) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    async def sync_directory(self) -> None:
+        """Make creations, renames and removals durable."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Space left for us on the file system."""
+        ...

@@ -1,0 +1,1 @@
+"""The workflow language: workflows, jobs, expressions, positions (workflow spec). Pure."""

@@ -1,0 +1,1 @@
+"""Python client. Grows with later issues."""

@@ -1,0 +1,1 @@
+"""HTTP between nodes: server, sessions, client, acknowledged event streams (journal spec 1 to 3)."""
