@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-JsonValue: TypeAlias = "str | int | Decimal | bool | None | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "str | int | Decimal | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
 #: Decimal arithmetic of the expression language: 34 significant digits, half-even (workflow spec 6.4).
 DECIMAL_CONTEXT = Context(prec=34, rounding=ROUND_HALF_EVEN, Emin=-6143, Emax=6144)
