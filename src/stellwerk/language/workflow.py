@@ -169,12 +169,6 @@ class Workflow:
         return frozenset(paths)
 
 
-def _text(position: Position) -> str:
-    from stellwerk.language.positions import position_text
-
-    return positionposition_text(position)
-
-
 def read_workflow(data: Any) -> Workflow:
     """A workflow from its engine JSON (bytes, text or plain values). Raises `ReadError` with every problem found."""
     value = parse_json(data) if isinstance(data, bytes | str) else data
