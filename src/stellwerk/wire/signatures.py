@@ -1,0 +1,249 @@
+"""X.509 signatures of items: the Cockpit signs, Controller and Agent verify (orders spec 6.1, services spec 2.9).
+
+A signature covers the UTF-8 bytes of the item's text, byte for byte; so the text is stored and forwarded verbatim.
+A verifier trusts a list of certificates. A self-signed one is named by its subject (`signerId`) and must itself be
+in the list; one that was issued by an authority is sent along (`signerCertificate`), and the authority must be there.
+
+The validity dates of certificates are not looked at: a deployed workflow must not stop at night because the
+certificate of its signer has expired meanwhile. Whoever must not deploy any more is taken out of the trusted list.
+
+Signatures of other types (PGP) are refused as `UnknownSignatureType`. Must not know what is signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import NameOID
+
+from stellwerk.values.problems import ProblemError
+
+X509 = "X509"
+RSA_ALGORITHM = "SHA256WithRSA"
+ECDSA_ALGORITHM = "SHA512WithECDSA"
+
+_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
+    "SHA256": hashes.SHA256,
+    "SHA384": hashes.SHA384,
+    "SHA512": hashes.SHA512,
+}
+_GENERATED_YEARS = 30
+_BLANKS_AROUND_COMMA = re.compile(r"\s*(?<!\\),\s*")
+
+
+class Signature(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A signature as it stands in commands, events and item operations."""
+
+    type: str = msgspec.field(name="TYPE")
+    signature_string: str
+    algorithm: str | None = None
+    #: Subject of the signer's certificate, which the receiver must already hold.
+    signer_id: str | None = None
+    #: The signer's certificate (PEM), issued by an authority that the receiver trusts.
+    signer_certificate: str | None = None
+
+
+class SignedText(msgspec.Struct, frozen=True):
+    """`{"string": …, "signature": …}`: the text of an item with its signature."""
+
+    string: str
+    signature: Signature
+
+
+class SigningKey:
+    """A private key with its certificate."""
+
+    def __init__(
+        self, private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+    ) -> None:
+        self._private_key = private_key
+        self.certificate = certificate
+
+    @classmethod
+    def generate(cls, common_name: str, now: datetime) -> SigningKey:
+        """A new ECDSA key with a self-signed certificate that is valid for 30 years from `now`."""
+        private_key = ec.generate_private_key(ec.SECP384R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        begin = now.astimezone(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(private_key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begin - timedelta(days=1))
+            .not_valid_after(begin + timedelta(days=365 * _GENERATED_YEARS))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(
+                x509.KeyUsage(
+                    digital_signature=True,
+                    content_commitment=False,
+                    key_encipherment=False,
+                    data_encipherment=False,
+                    key_agreement=False,
+                    key_cert_sign=False,
+                    crl_sign=False,
+                    encipher_only=False,
+                    decipher_only=False,
+                ),
+                critical=True,
+            )
+            .sign(private_key, hashes.SHA512())
+        )
+        return cls(private_key, certificate)
+
+    @classmethod
+    def from_pem(cls, private_key: bytes, certificate: bytes) -> SigningKey:
+        """Raises `ProblemError` when the texts cannot be read, or do not belong together."""
+        try:
+            key = serialization.load_pem_private_key(private_key, password=None)
+            loaded = x509.load_pem_x509_certificate(certificate)
+        except (ValueError, TypeError) as error:
+            raise ProblemError(f"The signing key cannot be read: {error}") from error
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            raise ProblemError("The signing key must be an RSA or ECDSA key")
+        if key.public_key() != loaded.public_key():
+            raise ProblemError("The certificate does not belong to the signing key")
+        return cls(key, loaded)
+
+    @property
+    def algorithm_name(self) -> str:
+        """`RSA` or `ECDSA`, as key administration calls it."""
+        return "RSA" if isinstance(self._private_key, rsa.RSAPrivateKey) else "ECDSA"
+
+    def private_pem(self) -> bytes:
+        return self._private_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def certificate_pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _signed(self, data: bytes) -> tuple[str, bytes]:
+        if isinstance(self._private_key, rsa.RSAPrivateKey):
+            return RSA_ALGORITHM, self._private_key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        return ECDSA_ALGORITHM, self._private_key.sign(data, ec.ECDSA(hashes.SHA512()))
+
+
+def sign(text: str, key: SigningKey) -> Signature:
+    """The signature of a text."""
+    algorithm, signed = key._signed(text.encode())
+    is_self_signed = key.certificate.subject == key.certificate.issuer
+    return Signature(
+        type=X509,
+        signature_string=base64.b64encode(signed).decode("ascii"),
+        algorithm=algorithm,
+        signer_id=key.certificate.subject.rfc4514_string() if is_self_signed else None,
+        signer_certificate=None if is_self_signed else key.certificate_pem().decode("ascii"),
+    )
+
+
+def load_certificates(pem: bytes) -> list[x509.Certificate]:
+    """All certificates of a PEM text. Raises `ProblemError`."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise ProblemError(f"The trusted certificates cannot be read: {error}") from error
+
+
+class SignatureVerifier:
+    """Knows whom to trust."""
+
+    def __init__(self, trusted: Iterable[x509.Certificate]) -> None:
+        self._trusted: Sequence[x509.Certificate] = tuple(trusted)
+
+    @classmethod
+    def from_pem(cls, texts: Iterable[bytes]) -> SignatureVerifier:
+        """From PEM texts with any number of certificates each. Raises `ProblemError`."""
+        return cls(certificate for text in texts for certificate in load_certificates(text))
+
+    def verify(self, text: str, signature: Signature) -> None:
+        """Return if the text has been signed by somebody trusted.
+
+        Raises `ProblemError`: `UnknownSignatureType` (nobody is trusted for this type), `MessageSignedByUnknown`,
+        `TamperedWithSignedMessage`.
+        """
+        if signature.type != X509 or not self._trusted:
+            raise ProblemError.of("UnknownSignatureType", typeName=signature.type)
+        candidates = self._candidates(signature)
+        if not candidates:
+            raise ProblemError.of("MessageSignedByUnknown")
+        try:
+            signed = base64.b64decode(signature.signature_string, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ProblemError.of("TamperedWithSignedMessage") from error
+        data = text.encode()
+        if not any(_is_signed_by(certificate, data, signed, signature.algorithm) for certificate in candidates):
+            raise ProblemError.of("TamperedWithSignedMessage")
+
+    def _candidates(self, signature: Signature) -> Sequence[x509.Certificate]:
+        """The trusted certificates that the signer may have used."""
+        if signature.signer_certificate is not None:
+            try:
+                certificate = x509.load_pem_x509_certificate(signature.signer_certificate.encode())
+            except ValueError:
+                return ()
+            is_trusted = certificate in self._trusted or any(_issued(issuer, certificate) for issuer in self._trusted)
+            return (certificate,) if is_trusted else ()
+        if signature.signer_id is not None:
+            wanted = _distinguished_name(signature.signer_id)
+            return [item for item in self._trusted if _distinguished_name(item.subject.rfc4514_string()) == wanted]
+        return self._trusted
+
+
+def _is_signed_by(certificate: x509.Certificate, data: bytes, signed: bytes, algorithm: str | None) -> bool:
+    public_key = certificate.public_key()
+    if isinstance(public_key, rsa.RSAPublicKey):
+        hash_name, _, kind = (algorithm or RSA_ALGORITHM).upper().partition("WITH")
+        expected_kind = "RSA"
+    elif isinstance(public_key, ec.EllipticCurvePublicKey):
+        hash_name, _, kind = (algorithm or ECDSA_ALGORITHM).upper().partition("WITH")
+        expected_kind = "ECDSA"
+    else:
+        return False
+    hash_type = _HASHES.get(hash_name.replace("-", ""))
+    if hash_type is None or kind != expected_kind:
+        return False
+    try:
+        if isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signed, data, padding.PKCS1v15(), hash_type())
+        else:
+            public_key.verify(signed, data, ec.ECDSA(hash_type()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether a trusted authority has issued the certificate directly."""
+    try:
+        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return False
+    if not constraints.ca:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _distinguished_name(text: str) -> frozenset[str]:
+    """Names are compared without regard to case, blanks and order (JDK and OpenSSL write them in opposite order)."""
+    try:
+        name = x509.Name.from_rfc4514_string(_BLANKS_AROUND_COMMA.sub(",", text.strip()))
+    except ValueError:
+        return frozenset({text.casefold()})
+    return frozenset(
+        f"{attribute.oid.dotted_string}={' '.join(str(attribute.value).split()).casefold()}" for attribute in name
+    )
