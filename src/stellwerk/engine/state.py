@@ -1,0 +1,387 @@
+"""The engine's state: the fold of order events, with the indexes that keep each step's work constant.
+
+`EngineState` owns plain containers of frozen values. `apply(key, event)` is the only writer; it is total and small, and
+an event that does not fit is a bug and raises. Controller and Agent extend it with the items that they own; their
+`apply` dispatches further event families.
+
+Every change goes through `put` and `remove`, which note the old value while a transaction is open
+(`stellwerk.engine.transaction`): so a transaction can be taken back as a whole, or back to a savepoint.
+Indexes are derived: they never appear in snapshots, and recovery rebuilds them by the same code.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from stellwerk.engine.events import order as e
+from stellwerk.engine.order import (
+    FRESH,
+    READY,
+    AnyState,
+    Attached,
+    Order,
+    Processing,
+)
+from stellwerk.engine.order import Forked as ForkedState
+from stellwerk.engine.transitions import RULES
+from stellwerk.language.jobs import WorkflowJob
+from stellwerk.language.positions import Position, WorkflowId, WorkflowPosition
+from stellwerk.language.workflow import JobKey, Workflow
+from stellwerk.values.json import decoder
+from stellwerk.values.problems import Problem, ProblemError
+
+_ABSENT: Any = object()
+_state_decoder = decoder(AnyState)
+
+
+class Controller(msgspec.Struct, frozen=True):
+    """The role of a Controller: it has an order when that is detached."""
+
+    @property
+    def agent_path(self) -> str | None:
+        return None
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """The role of an Agent: it has an order when that is attached to it."""
+
+    agent_path: str
+
+
+Role = Controller | Agent
+
+
+class PathControl(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """WorkflowPathControl: all versions of a workflow suspended, or labels skipped (workflow spec 8.8)."""
+
+    path: str
+    suspended: bool = False
+    skip: tuple[str, ...] = ()
+    item_revision: int | None = None
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """WorkflowControl: breakpoints of one workflow version (workflow spec 8.8)."""
+
+    id: WorkflowId
+    breakpoints: tuple[Position, ...] = ()
+    item_revision: int | None = None
+
+
+class EngineState:
+    """Orders and what the engine must know to move them."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.controller_id = ""
+        self.orders: dict[str, Order] = {}
+        self.workflows: dict[WorkflowId, Workflow] = {}
+        self.path_controls: dict[str, PathControl] = {}
+        self.controls: dict[WorkflowId, Control] = {}
+        #: Agent only: Subagents that take processes, in the order of their items.
+        self.usable_subagents: dict[str, None] = {}
+        self.process_limit: int | None = None
+        # Derived:
+        self.orders_of_workflow: dict[WorkflowId, int] = {}
+        self.processes_of_job: dict[JobKey, int] = {}
+        self.process_count: dict[str, int] = {"": 0}
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
+        self._timers: list[tuple[int, str]] = []
+        self._structural: Mapping[type, Callable[[str, Any], None]] = {
+            e.OrderAdded: self._order_added,
+            e.OrderAttachedToAgent: self._order_attached_to_agent,
+            e.OrderOrderAdded: self._order_order_added,
+            e.OrderForked: self._order_forked,
+            e.OrderJoined: self._order_joined,
+            e.OrderDetached: self._order_detached,
+            e.OrderDeleted: self._order_deleted,
+        }
+
+    # --- writing ---
+
+    def put(self, container: dict[Any, Any], key: Any, value: Any) -> None:
+        """Set one entry; every change of the state is one of these."""
+        if self._undo is not None:
+            self._undo.append((container, key, container.get(key, _ABSENT)))
+        container[key] = value
+
+    def remove(self, container: dict[Any, Any], key: Any) -> None:
+        if self._undo is not None:
+            self._undo.append((container, key, container.get(key, _ABSENT)))
+        container.pop(key, None)
+
+    def begin(self) -> None:
+        """Start to note old values. Transactions do not nest."""
+        assert self._undo is None, "a transaction is already open"
+        self._undo = []
+
+    def savepoint(self) -> int:
+        assert self._undo is not None
+        return len(self._undo)
+
+    def roll_back(self, savepoint: int = 0) -> None:
+        """Take back every change since the savepoint."""
+        undo = self._undo
+        assert undo is not None
+        while len(undo) > savepoint:
+            container, key, old = undo.pop()
+            if old is _ABSENT:
+                container.pop(key, None)
+            else:
+                container[key] = old
+
+    def end(self) -> None:
+        """Close the transaction and keep its changes."""
+        self._undo = None
+
+    def apply(self, key: Any, event: Any) -> None:
+        """Fold one event. Raises `ProblemError` (InapplicableOrderEvent) when it does not fit: a bug."""
+        structural = self._structural.get(type(event))
+        if structural is not None:
+            structural(key, event)
+        else:
+            self._update(key, event)
+
+    def _inapplicable(self, key: str, event: Any, why: str) -> ProblemError:
+        tag = type(event).__struct_config__.tag
+        return ProblemError(
+            Problem(
+                code="InapplicableOrderEvent",
+                arguments={"event": str(tag), "order": key},
+                message=f"{tag} is not applicable to Order:{key}: {why}",
+            )
+        )
+
+    def _update(self, key: str, event: Any) -> Order:
+        """Apply the event's row of the transition table."""
+        order = self.orders.get(key)
+        if order is None:
+            raise self._inapplicable(key, event, "there is no such order")
+        rule = RULES[type(event)]
+        refusal = rule.refusal(order, event)
+        if refusal is not None:
+            raise self._inapplicable(key, event, refusal)
+        changed = rule.effect(order, event)
+        if changed is not order:
+            self._put_order(order, changed)
+        return changed
+
+    def _put_order(self, old: Order | None, new: Order) -> None:
+        self.put(self.orders, new.id, new)
+        old_state = old.state if old is not None else None
+        if old_state is not new.state:
+            is_processing = type(new.state) is Processing
+            if is_processing != (type(old_state) is Processing):
+                # An order keeps its position while its state changes to or from Processing.
+                self._count_process(new, 1 if is_processing else -1)
+        if old is None or old_state is not new.state or old.attached_state is not new.attached_state:
+            due = new.delayed_until
+            if due is not None and self.has(new):
+                heapq.heappush(self._timers, (due, new.id))
+        if old is None:
+            self._count_order(new.workflow_id, 1)
+        elif old.workflow_id != new.workflow_id:
+            self._count_order(old.workflow_id, -1)
+            self._count_order(new.workflow_id, 1)
+
+    def _remove_order(self, order: Order) -> None:
+        self.remove(self.orders, order.id)
+        self._count_order(order.workflow_id, -1)
+        if type(order.state) is Processing:
+            self._count_process(order, -1)
+
+    def _count_order(self, workflow_id: WorkflowId, difference: int) -> None:
+        count = self.orders_of_workflow.get(workflow_id, 0) + difference
+        if count:
+            self.put(self.orders_of_workflow, workflow_id, count)
+        else:
+            self.remove(self.orders_of_workflow, workflow_id)
+
+    def _count_process(self, order: Order, difference: int) -> None:
+        self.put(self.process_count, "", self.process_count[""] + difference)
+        workflow = self.workflows.get(order.workflow_id)
+        if workflow is not None:
+            key, _ = workflow.job(order.position)
+            count = self.processes_of_job.get(key, 0) + difference
+            if count:
+                self.put(self.processes_of_job, key, count)
+            else:
+                self.remove(self.processes_of_job, key)
+
+    def _add(self, order: Order, event: Any) -> None:
+        if order.id in self.orders:
+            raise self._inapplicable(order.id, event, "the order already exists")
+        self._put_order(None, order)
+
+    def _order_added(self, key: str, event: e.OrderAdded) -> None:
+        start = event.start_position if event.start_position is not None else (*event.inner_block, 0)
+        external = event.external_order_key
+        self._add(
+            Order(
+                id=key,
+                workflow_position=WorkflowPosition(event.workflow_id, start),
+                state=FRESH,
+                arguments=event.arguments,
+                plan_id=event.plan_id or (),
+                scheduled_for=event.scheduled_for,
+                external_order=None
+                if external is None
+                else e.ExternalOrder(order_watch_path=external.order_watch_path, name=external.name),
+                priority=event.priority,
+                delete_when_terminated=event.delete_when_terminated,
+                force_admission=event.force_admission,
+                inner_block=event.inner_block,
+                stop_positions=event.stop_positions,
+            ),
+            event,
+        )
+
+    def _order_order_added(self, key: str, event: e.OrderOrderAdded) -> None:
+        self._update(key, event)
+        start = event.start_position if event.start_position is not None else (*event.inner_block, 0)
+        self._add(
+            Order(
+                id=event.order_id,
+                workflow_position=WorkflowPosition(event.workflow_id, start),
+                state=FRESH,
+                arguments=event.arguments,
+                plan_id=event.plan_id,
+                priority=event.priority,
+                delete_when_terminated=event.delete_when_terminated,
+                force_admission=event.force_admission,
+                inner_block=event.inner_block,
+                stop_positions=event.stop_positions,
+            ),
+            event,
+        )
+
+    def _order_attached_to_agent(self, key: str, event: e.OrderAttachedToAgent) -> None:
+        self._add(
+            Order(
+                id=key,
+                workflow_position=event.workflow_position,
+                state=msgspec.convert(event.state, AnyState),
+                arguments=event.arguments,
+                plan_id=event.plan_id,
+                scheduled_for=event.scheduled_for,
+                external_order=event.external_order,
+                attached_state=Attached(event.agent_path),
+                parent=event.parent,
+                priority=event.priority,
+                mark=event.mark,
+                is_suspended=event.is_suspended,
+                is_resumed=event.is_resumed,
+                delete_when_terminated=event.delete_when_terminated,
+                force_admission=event.force_admission,
+                sticky_subagents=event.sticky_subagents,
+                inner_block=event.inner_block,
+                stop_positions=event.stop_positions,
+                historic_outcomes=event.historic_outcomes,
+            ),
+            event,
+        )
+
+    def _order_forked(self, key: str, event: e.OrderForked) -> None:
+        order = self._update(key, event)
+        for child in event.children:
+            branch = "fork" if child.branch_id is None else f"fork+{child.branch_id}"
+            self._add(
+                Order(
+                    id=child.order_id,
+                    workflow_position=WorkflowPosition(order.workflow_id, (*order.position, branch, 0)),
+                    state=READY,
+                    arguments={**order.arguments, **child.arguments} if child.arguments else order.arguments,
+                    plan_id=order.plan_id,
+                    scheduled_for=order.scheduled_for,
+                    attached_state=order.attached_state,
+                    parent=key,
+                    priority=order.priority,
+                    force_admission=order.force_admission,
+                    sticky_subagents=order.sticky_subagents,
+                    historic_outcomes=order.historic_outcomes,
+                ),
+                event,
+            )
+
+    def _order_joined(self, key: str, event: e.OrderJoined) -> None:
+        forked = self.orders[key].state if key in self.orders else None
+        self._update(key, event)
+        assert isinstance(forked, ForkedState)
+        for child in forked.children:
+            order = self.orders.get(child.order_id)
+            if order is not None:
+                self._remove_order(order)
+
+    def _order_detached(self, key: str, event: e.OrderDetached) -> None:
+        order = self._update(key, event)
+        if isinstance(self.role, Agent):
+            self._remove_order(order)
+
+    def _order_deleted(self, key: str, event: e.OrderDeleted) -> None:
+        self._remove_order(self._update(key, event))
+
+    def add_order(self, order: Order) -> None:
+        """Take over an order of a snapshot."""
+        self._put_order(None, order)
+
+    # --- reading ---
+
+    def has(self, order: Order) -> bool:
+        """May this node act on the order?"""
+        if isinstance(self.role, Controller):
+            return order.attached_state is None
+        return type(order.attached_state) is Attached
+
+    def workflow(self, workflow_id: WorkflowId) -> Workflow:
+        found = self.workflows.get(workflow_id)
+        if found is None:
+            raise ProblemError.of("UnknownKey", type="Workflow", key=f"Workflow:{workflow_id}")
+        return found
+
+    def order(self, order_id: str) -> Order:
+        """Raises `ProblemError` UnknownKey."""
+        found = self.orders.get(order_id)
+        if found is None:
+            raise ProblemError.of("UnknownKey", type="OrderId", key=f"Order:{order_id}")
+        return found
+
+    def job(self, order: Order) -> tuple[JobKey, WorkflowJob]:
+        return self.workflow(order.workflow_id).job(order.position)
+
+    def next_due(self) -> int | None:
+        """Epoch milliseconds of the earliest timer of an order that this node has; None without one.
+
+        Timers that have become void are dropped on the way, so that each is looked at once.
+        """
+        while self._timers:
+            due, order_id = self._timers[0]
+            order = self.orders.get(order_id)
+            if order is not None and order.delayed_until == due and self.has(order):
+                return due
+            heapq.heappop(self._timers)
+        return None
+
+    def pop_due(self, now_ms: int, limit: int = 1000) -> list[str]:
+        """Ids of the orders whose time has come; each is delivered once."""
+        due: list[str] = []
+        while len(due) < limit:
+            next_due = self.next_due()
+            if next_due is None or next_due > now_ms:
+                break
+            due.append(heapq.heappop(self._timers)[1])
+        return due
+
+    def processing_orders(self) -> Iterator[Order]:
+        return (order for order in self.orders.values() if type(order.state) is Processing)
+
+    def copy_orders(self) -> list[Order]:
+        """A shallow copy for a snapshot; orders are immutable."""
+        return list(self.orders.values())
+
+
+__all__ = ["Agent", "Control", "Controller", "EngineState", "PathControl", "Role", "replace"]
