@@ -1,0 +1,23 @@
+"""The REST API: thin modules that parse, authorise, call a service and answer. `all_routes()` is the one table.
+
+Adding endpoints: a module with `ROUTES: list[Route]`, named in `MODULES`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from stellwerk.cockpit.api.routes import Route
+
+MODULES = (
+    "authentication",
+    "joc",
+)
+
+
+def all_routes() -> list[Route]:
+    """The routes of all modules."""
+    routes: list[Route] = []
+    for name in MODULES:
+        routes += import_module(f"stellwerk.cockpit.api.{name}").ROUTES
+    return routes

@@ -1,0 +1,120 @@
+"""Login, logout, touch, permissions of the session (cockpit-api 1.2, 1.10)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from stellwerk.cockpit.api.dispatch import security
+from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
+from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
+from stellwerk.cockpit.auth.accounts import Accounts, LoginRefused
+from stellwerk.cockpit.auth.permissions import CONTROLLER_PERMISSIONS, JOC_PERMISSIONS, Permissions
+from stellwerk.cockpit.auth.sessions import Session, Sessions
+from stellwerk.values.json import encode
+
+
+class SecurityAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The authentication object of a successful login."""
+
+    access_token: str
+    account: str
+    caller_host_name: str
+    caller_ip_address: str
+    force_password_change: bool
+    identity_service: str
+    role: str
+    session_timeout: int
+    enable_touch: bool = True
+    has_role: bool = True
+    is_approval_requestor: bool = False
+    is_approver: bool = False
+    is_authenticated: bool = True
+    is_permitted: bool = True
+    message: str = ""
+
+
+class PermissionsAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """Effective permissions as nested booleans."""
+
+    roles: list[str]
+    joc: dict[str, Any]
+    controller_defaults: dict[str, Any]
+    controllers: dict[str, Any]
+
+
+async def login(context: RequestContext, request: NoRequest) -> Answer:
+    """Log in with Basic credentials; the answer's header X-Access-Token is the session."""
+    account, password = _basic_credentials(context)
+    try:
+        token, session = await context.services.get(Accounts).login(account, password, context.address)
+    except LoginRefused as refused:
+        body = security(account=account, message=f"{refused.reason}: Could not login")
+        raise StatusAnswer(401, body) from None
+    timeout = context.services.get(Sessions).timeout_ms()
+    answer = SecurityAnswer(
+        access_token=token,
+        account=session.account,
+        caller_host_name=context.address,
+        caller_ip_address=context.address,
+        force_password_change=session.force_password_change,
+        identity_service=session.identity_service,
+        role=", ".join(session.roles),
+        session_timeout=timeout,
+    )
+    return Answer(encode(answer), headers={"X-Access-Token": token, "X-JOC-Timeout": str(timeout)})
+
+
+async def logout(context: RequestContext, request: NoRequest) -> dict[str, Any]:
+    """End the session; also answers 200 for a token that is unknown."""
+    if context.token is None:
+        raise MissingParameter("X-Access-Token")
+    session = context.services.get(Sessions).close(context.token)
+    return security(accessToken="", account=session.account if session else "", message="")
+
+
+async def touch(context: RequestContext, request: NoRequest) -> Ok:
+    """Renew the session."""
+    return context.ok()
+
+
+async def permissions(context: RequestContext, request: NoRequest) -> PermissionsAnswer:
+    """The effective permissions of the session."""
+    return permissions_answer(context.session)
+
+
+def permissions_answer(session: Session) -> PermissionsAnswer:
+    """Also the answer of `controller/register` for the first Controller."""
+    granted: Permissions = session.permissions
+    return PermissionsAnswer(
+        roles=list(session.roles),
+        joc=granted.tree("joc", JOC_PERMISSIONS),
+        controller_defaults=granted.tree("ctl", CONTROLLER_PERMISSIONS),
+        controllers={
+            controller_id: granted.tree("ctl", CONTROLLER_PERMISSIONS, controller_id)
+            for controller_id in granted.controller_ids()
+        },
+    )
+
+
+def _basic_credentials(context: RequestContext) -> tuple[str, str]:
+    scheme, _, encoded = context.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        body = security(message="No credentials: give an Authorization header of type Basic: Could not login")
+        raise StatusAnswer(401, body)
+    try:
+        account, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise StatusAnswer(401, security(message="Illegal Authorization header: Could not login")) from None
+    return account, password
+
+
+ROUTES = [
+    Route("/authentication/login", NoRequest, SecurityAnswer, None, False, login, public=True),
+    Route("/authentication/logout", NoRequest, dict[str, Any], None, False, logout, public=True),
+    Route("/authentication/joc_cockpit_permissions", NoRequest, PermissionsAnswer, None, False, permissions),
+    Route("/touch", NoRequest, Ok, None, False, touch),
+]

@@ -1,0 +1,233 @@
+"""The Cockpit as a whole: database, services, ASGI application, server.
+
+`Cockpit(configuration)` builds nothing that lives; `start()` opens the database (migrations), creates the first account,
+starts the services and listens; `stop()` undoes it in reverse. Signal handlers belong to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import prometheus_client
+import uvicorn
+from litestar import Litestar, asgi
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from stellwerk.cockpit.api import all_routes
+from stellwerk.cockpit.api.dispatch import Dispatcher, RouteTable
+from stellwerk.cockpit.api.routes import COMPATIBLE
+from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.delays import LoginBrake
+from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.services import Services
+from stellwerk.cockpit.static import SECURITY_HEADERS, StaticFiles
+from stellwerk.effects.clock import Clock, Random, SystemClock, SystemRandom
+from stellwerk.values.json import encode
+
+#: Called with the services that exist before any service of a subject: add yours (`services.add`).
+AddServices = Callable[["Cockpit"], None]
+
+
+class Cockpit:
+    """One Cockpit process."""
+
+    def __init__(
+        self,
+        configuration: CockpitConfiguration,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        add_services: AddServices | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self.clock = clock or SystemClock()
+        self.random = random or SystemRandom()
+        self.services = Services()
+        self.registry = prometheus_client.CollectorRegistry()
+        #: The password of the first account; known only in the run that has created it.
+        self.first_password: str | None = None
+        self.port: int | None = None
+        self._add_services = add_services or add_standard_services
+        self._database: Database | None = None
+        self._server: _Server | None = None
+
+    @property
+    def database(self) -> Database:
+        assert self._database is not None, "the Cockpit has not been started"
+        return self._database
+
+    async def start(self, *, listen: bool = True) -> None:
+        """Everything up to the open port; `listen=False` stops short of it (tests that call `application` directly)."""
+        configuration = self.configuration
+        configuration.data.mkdir(parents=True, exist_ok=True)
+        self._database = await Database.open(configuration.effective_database_url)
+        try:
+            self._build()
+            self.first_password = await self.services.get(Accounts).create_first(configuration.first_password)
+            await self.services.start()
+            if listen:
+                self._server = _Server(self.application, configuration)
+                self.port = await self._server.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self, grace_seconds: float = 5.0) -> None:
+        """Stop listening (open streams end), then the services, then the database."""
+        if self.services.has(Sessions):
+            self.services.get(Sessions).close_all()
+        if self._server is not None:
+            await self._server.stop(grace_seconds)
+            self._server = None
+        try:
+            await self.services.stop()
+        finally:
+            if self._database is not None:
+                await self._database.close()
+                self._database = None
+
+    def _build(self) -> None:
+        configuration, services = self.configuration, self.services
+        loop = asyncio.get_running_loop()
+        services.add(self.database)
+        sessions = services.add(
+            Sessions(
+                self.random,
+                idle_seconds=configuration.session_idle_seconds,
+                maximum=configuration.maximum_sessions,
+                time=loop.time,
+            )
+        )
+        services.add(Accounts(self.database, sessions, LoginBrake(configuration.login_delays), self.clock, self.random))
+        self._add_services(self)
+        self.dispatcher = Dispatcher(
+            RouteTable(all_routes()),
+            database=self.database,
+            services=services,
+            sessions=sessions,
+            clock=self.clock,
+            configuration=configuration,
+        )
+        self.application = self._application()
+
+    def _application(self) -> ASGIApp:
+        """Litestar carries the mounts; everything below `/joc/api` is the route table's."""
+        static = StaticFiles(self.configuration.ui_directory, "/ui")
+
+        @asgi(COMPATIBLE, is_mount=True, copy_scope=False)
+        async def api(scope: Scope, receive: Receive, send: Send) -> None:
+            await self.dispatcher(scope, receive, send)
+
+        @asgi("/ui", is_mount=True, copy_scope=False)
+        async def ui(scope: Scope, receive: Receive, send: Send) -> None:
+            await static(scope, receive, send)
+
+        @asgi(["/", "/joc"], copy_scope=False)
+        async def home(scope: Scope, receive: Receive, send: Send) -> None:
+            await _answer(send, 307, b"", "text/plain", location="/ui/")
+
+        @asgi("/health", copy_scope=False)
+        async def health(scope: Scope, receive: Receive, send: Send) -> None:
+            status, body = await self._health()
+            await _answer(send, status, encode(body), "application/json")
+
+        @asgi("/metrics", copy_scope=False)
+        async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
+            text = prometheus_client.generate_latest(self.registry)
+            await _answer(send, 200, text, prometheus_client.CONTENT_TYPE_LATEST)
+
+        application = Litestar(
+            route_handlers=[api, ui, home, health, metrics],
+            openapi_config=None,
+            logging_config=None,
+            on_app_init=[],
+            debug=False,
+        )
+        return _with_security_headers(application)
+
+    async def _health(self) -> tuple[int, dict[str, Any]]:
+        try:
+            async with self.database.read() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except Exception as error:
+            return 503, {"status": "database is not usable", "error": f"{type(error).__name__}: {error}"}
+        return 200, {"status": "ok"}
+
+
+def add_standard_services(cockpit: Cockpit) -> None:
+    """The services of a real Cockpit, in the order of their start."""
+
+
+def _with_security_headers(application: Any) -> ASGIApp:
+    headers = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *headers]
+            await send(message)
+
+        await application(scope, receive, send_with_headers)
+
+    return wrapped
+
+
+async def _answer(send: Send, status: int, body: bytes, media_type: str, **headers: str) -> None:
+    pairs = {"content-type": media_type, "content-length": str(len(body)), "cache-control": "no-store", **headers}
+    encoded = [(name.encode(), value.encode()) for name, value in pairs.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _Server:
+    """uvicorn inside the caller's loop, without its signal handlers."""
+
+    def __init__(self, application: ASGIApp, configuration: CockpitConfiguration) -> None:
+        self._config = uvicorn.Config(
+            application,  # type: ignore[arg-type]  # the same protocol, typed twice
+            host=configuration.host,
+            port=configuration.port,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=True,
+            timeout_keep_alive=75,
+        )
+        if configuration.certificate is not None:
+            self._config.ssl_certfile = str(configuration.certificate)
+            self._config.ssl_keyfile = str(configuration.private_key) if configuration.private_key else None
+            if configuration.certificate_authorities is not None:
+                self._config.ssl_ca_certs = str(configuration.certificate_authorities)
+                self._config.ssl_cert_reqs = ssl.CERT_OPTIONAL
+        self._server = uvicorn.Server(self._config)
+
+    async def start(self) -> int:
+        self._config.load()
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        try:
+            await self._server.startup()
+        except SystemExit:
+            raise OSError(
+                f"cannot listen on {self._config.host}:{self._config.port}: is another Cockpit running? "
+                "Choose a free port with --port"
+            ) from None
+        self._ticks = asyncio.create_task(self._server.main_loop(), name="cockpit-server")
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    async def stop(self, grace_seconds: float) -> None:
+        self._server.should_exit = True
+        self._config.timeout_graceful_shutdown = max(1, int(grace_seconds))
+        await self._ticks
+        await self._server.shutdown()

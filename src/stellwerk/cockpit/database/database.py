@@ -1,0 +1,138 @@
+"""`Database`: one SQLite file or one PostgreSQL database, with read and write transactions.
+
+Guarantees:
+- `write()` is one transaction: committed when the block ends, rolled back when it raises. When it has returned, the
+  data survives power loss (SQLite: WAL with `synchronous=FULL`; events are released at the Controller on that word).
+- SQLite has one writer: writers queue on a lock inside the process, so that `SQLITE_BUSY` never reaches a handler.
+- `read()` sees one consistent state and never waits for the writer.
+
+A transaction must not span a network call or any other wait that is not the database's own: it holds the writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+#: SQLite refuses statements with more bound values than this; key lists are cut into slices of this length.
+MAXIMUM_BOUND_VALUES = 900
+
+
+class Database:
+    """Entry to the database; `await Database.open(url)` also runs the migrations."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(self.url, writes=True)
+            self._reader = _sqlite_engine(self.url, writes=False)
+            self._write_lock: asyncio.Lock | None = asyncio.Lock()
+        else:
+            self._writer = create_async_engine(self.url, pool_size=5, max_overflow=5, pool_pre_ping=True)
+            self._reader = self._writer
+            self._write_lock = None
+
+    @classmethod
+    async def open(cls, url: str) -> Database:
+        """Connect and bring the schema to the newest revision."""
+        database = cls(url)
+        if database.is_sqlite and database.url.database:
+            Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            async with database.write() as connection:
+                await connection.run_sync(_migrate)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A read transaction. Writing in it fails on SQLite."""
+        async with self._reader.connect() as connection:
+            if not self.is_sqlite:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction; on SQLite the only one at this time."""
+        if self._write_lock is None:
+            async with self._writer.begin() as connection:
+                yield connection
+        else:
+            async with self._write_lock, self._writer.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+    def upsert(self, table: Table, keys: Sequence[str], update: Sequence[str] | None = None) -> Any:
+        """`INSERT … ON CONFLICT (keys) DO UPDATE` of the columns `update` (default: all others; empty: do nothing).
+
+        The statement is for `execute(statement, rows)`, many rows at once.
+        """
+        columns = [column.name for column in table.columns if column.name not in keys] if update is None else update
+        insert: Any = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if not columns:
+            return insert.on_conflict_do_nothing(index_elements=list(keys))
+        return insert.on_conflict_do_update(
+            index_elements=list(keys), set_={name: insert.excluded[name] for name in columns}
+        )
+
+
+def _async_url(text: str) -> URL:
+    url = make_url(text)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+    backend = url.get_backend_name()
+    if backend not in drivers:
+        raise ValueError(
+            f"database_url: {backend} is not supported; give sqlite:///<path> or postgresql://<user>@<host>/<name>"
+        )
+    return url.set(drivername=drivers[backend])
+
+
+def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=1 if writes else 4, max_overflow=0 if writes else 12)
+    pragmas: Mapping[str, str] = {
+        "journal_mode": "WAL",
+        "synchronous": "FULL",
+        "foreign_keys": "ON",
+        "busy_timeout": "10000",
+        "cache_size": "-16000" if writes else "-4000",
+        "temp_store": "MEMORY",
+        "query_only": "OFF" if writes else "ON",
+    }
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(dbapi_connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling is switched off: it would begin late and not for every statement.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _migrate(connection: Connection) -> None:
+    from stellwerk.cockpit.database.migrations import upgrade  # late: Alembic costs start time and memory
+
+    upgrade(connection)

@@ -1,0 +1,10 @@
+"""All tables, by subject. Importing this package fills `METADATA`.
+
+Names are those of the specification (cockpit-services 4.9, 5.4, 7.5, 9.2) in lower case. Instants are epoch
+milliseconds (UTC), booleans are SQL booleans, JSON is text that we encode ourselves.
+"""
+
+from stellwerk.cockpit.database.tables import controllers, deployment, history, identity, inventory, live, registry
+from stellwerk.cockpit.database.tables.base import METADATA
+
+__all__ = ["METADATA", "controllers", "deployment", "history", "identity", "inventory", "live", "registry"]

@@ -1,0 +1,110 @@
+"""Identity services, accounts, roles, permissions, login history (cockpit-services 7.5), and the audit log."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+
+from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
+
+iam_identity_services = Table(
+    "iam_identity_services",
+    METADATA,
+    id_column(),
+    text_column("type", nullable=False),
+    text_column("name", nullable=False),
+    text_column("authentication_scheme", nullable=False),
+    flag("second_factor"),
+    reference("second_factor_is_id", nullable=True),
+    Column("ordering", Integer, nullable=False),
+    flag("disabled"),
+    flag("required"),
+    UniqueConstraint("name"),
+)
+
+iam_accounts = Table(
+    "iam_accounts",
+    METADATA,
+    id_column(),
+    reference("identity_service_id"),
+    text_column("account_name", nullable=False),
+    text_column("account_password"),
+    text_column("email"),
+    flag("force_password_change"),
+    flag("disabled"),
+    UniqueConstraint("identity_service_id", "account_name"),
+)
+
+iam_roles = Table(
+    "iam_roles",
+    METADATA,
+    id_column(),
+    reference("identity_service_id"),
+    text_column("role_name", nullable=False),
+    Column("ordering", Integer, nullable=False),
+    UniqueConstraint("identity_service_id", "role_name"),
+)
+
+iam_account2roles = Table(
+    "iam_account2roles",
+    METADATA,
+    id_column(),
+    reference("account_id"),
+    reference("role_id"),
+    UniqueConstraint("account_id", "role_id"),
+)
+
+#: One row grants (or excludes) a permission, or restricts to a folder; `controller_id` null = all Controllers.
+iam_permissions = Table(
+    "iam_permissions",
+    METADATA,
+    id_column(),
+    reference("identity_service_id"),
+    reference("role_id", nullable=True),
+    reference("account_id", nullable=True),
+    text_column("controller_id"),
+    text_column("account_permission"),
+    text_column("folder_permission"),
+    flag("excluded"),
+    flag("recursive"),
+    Index(None, "role_id"),
+)
+
+iam_history = Table(
+    "iam_history",
+    METADATA,
+    id_column(),
+    text_column("account_name", nullable=False),
+    reference("identity_service_id", nullable=True),
+    instant("login_date", nullable=False),
+    flag("login_success"),
+    text_column("message"),
+    Index(None, "login_date"),
+)
+
+iam_blocklist = Table(
+    "iam_blocklist",
+    METADATA,
+    id_column(),
+    text_column("account_name", nullable=False),
+    text_column("comment"),
+    instant("since", nullable=False),
+    UniqueConstraint("account_name"),
+)
+
+#: One row per changing call (cockpit-api 1.8).
+joc_audit_log = Table(
+    "joc_audit_log",
+    METADATA,
+    id_column(),
+    text_column("account", nullable=False),
+    text_column("request", nullable=False),
+    text_column("parameters"),
+    text_column("category", nullable=False),
+    text_column("controller_id"),
+    text_column("comment"),
+    Column("time_spent", Integer),
+    text_column("ticket_link"),
+    instant("created", nullable=False),
+    Column("status", Integer, nullable=False),
+    Index(None, "created"),
+)

