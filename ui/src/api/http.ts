@@ -1,0 +1,85 @@
+/**
+ * One way to call the Cockpit: JSON, session header, errors as `ApiError`, server clock.
+ * Must not know: React, screens.
+ */
+import { ApiError, errorFrom } from "./errors";
+import { type LoginAnswer } from "./types";
+import { sessionStore } from "./session";
+
+export const API = "/joc/api/";
+export const NATIVE = "stellwerk/";
+
+/** Server time minus client time, in milliseconds, from the answers' `Date` header: ages are computed on server time. */
+let clockOffset = 0;
+export const serverNow = (): number => Date.now() + clockOffset;
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+export function get<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  const text = search.toString();
+  return call<Answer>("GET", text === "" ? path : `${path}?${text}`, undefined, {}, signal);
+}
+
+export function post<Answer>(path: string, body: unknown, signal?: AbortSignal): Promise<Answer> {
+  return call<Answer>("POST", path, body, {}, signal);
+}
+
+/** A changing call carries a key of its own, so that a repeat after a torn connection gets the first answer. */
+export function change<Answer>(path: string, body: unknown, idempotencyKey: string): Promise<Answer> {
+  return call<Answer>("POST", path, body, { "Idempotency-Key": idempotencyKey });
+}
+
+export async function login(account: string, password: string): Promise<LoginAnswer> {
+  const bytes = new TextEncoder().encode(`${account}:${password}`);
+  const credentials = btoa(String.fromCharCode(...bytes));
+  const answer = await call<LoginAnswer>("POST", "authentication/login", undefined, {
+    Authorization: `Basic ${credentials}`,
+  });
+  if (!answer.isAuthenticated || answer.accessToken === "")
+    throw new ApiError(401, "HTTP-401", answer.message ?? "The login was refused.", "authentication/login");
+  return answer;
+}
+
+async function call<Answer>(
+  method: "GET" | "POST",
+  path: string,
+  body: unknown,
+  extra: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const token = sessionStore.token();
+  const headers: Record<string, string> = { Accept: "application/json", ...extra };
+  if (token !== undefined) headers["X-Access-Token"] = token;
+  if (method === "POST" && body !== undefined) headers["Content-Type"] = "application/json";
+  const init: RequestInit = { method, headers, signal: signal ?? null };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  let response: Response;
+  try {
+    response = await fetch(API + path, init);
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    throw new ApiError(0, "UNREACHABLE", "The Cockpit is not reachable.", path);
+  }
+  const date = Date.parse(response.headers.get("Date") ?? "");
+  // The header has whole seconds: only a real difference counts.
+  if (!Number.isNaN(date) && Math.abs(date - Date.now()) > 2000) clockOffset = date - Date.now();
+  const answer = await bodyOf(response);
+  if (response.ok) return answer as Answer;
+  const error = errorFrom(response.status, path, answer);
+  if (error.sessionEnded && token !== undefined) sessionStore.ended(token);
+  throw error;
+}
+
+async function bodyOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  if (text === "") return {};
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // A proxy's page instead of JSON: the status says enough, the page itself is not for people.
+    if (response.ok) throw new ApiError(response.status, "NO-JSON", "The answer is not JSON: a proxy in between?", response.url);
+    return {};
+  }
+}

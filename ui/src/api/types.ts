@@ -1,0 +1,271 @@
+/**
+ * Shapes of the Cockpit's answers that the screens read: the native rows of ui.md 4.4 and the compatible types of
+ * cockpit-api.md 8. Times are epoch milliseconds; an absent field is unknown, never zero.
+ */
+
+/** Alternating instruction number and branch id, e.g. `[0, "fork+eu", 1]` (workflow-language.md 3.1). */
+export type Position = (number | string)[];
+
+export interface WorkflowId {
+  path: string;
+  versionId?: string;
+}
+
+export interface OrderState {
+  _text: string;
+  _reason?: string;
+  since?: number;
+  until?: number;
+}
+
+export interface Outcome {
+  _text?: string;
+  TYPE?: string;
+  returnCode?: number;
+  message?: string;
+}
+
+/** A verb's answer: `true`, or the code or words of why it is refused. */
+export type Permission = boolean | string;
+
+export interface OrderVerbs {
+  suspend?: Permission;
+  resume?: Permission;
+  cancel?: Permission;
+  continue?: Permission;
+  confirm?: Permission;
+}
+
+/** A row of `orders` and of topic `order:<id>`. */
+export interface OrderRow {
+  controllerId: string;
+  orderId: string;
+  workflow: WorkflowId;
+  position?: Position;
+  positionString?: string;
+  label?: string;
+  state: OrderState;
+  marked?: string;
+  agentId?: string;
+  subagentId?: string;
+  job?: string;
+  scheduledFor?: number;
+  startedAt?: number;
+  lastOutcome?: Outcome;
+  errorKey?: string;
+  retry?: { n: number; max?: number };
+  children?: { total: number; byState: Record<string, number> };
+  parent?: string;
+  prompt?: string;
+  late?: number;
+  tags?: string[];
+  arguments?: Record<string, unknown>;
+  stderrLines?: number;
+  can?: OrderVerbs;
+  historyId?: number | string;
+  taskId?: number | string;
+  rev?: number;
+}
+
+export interface RunMark {
+  historyId: number | string;
+  orderId?: string;
+  end?: number;
+  ms?: number;
+  outcome: string;
+}
+
+/** A row of `workflows` and of topic `workflow:<path>`. */
+export interface WorkflowRow {
+  controllerId?: string;
+  path: string;
+  title?: string;
+  versionId?: string;
+  deployedAt?: number;
+  sync?: { _text: string };
+  suspended?: { since?: number; by?: string };
+  counts?: { byState: Record<string, number> };
+  nodes?: Record<string, { byState: Record<string, number> }>;
+  lastRuns?: RunMark[];
+  usual?: { p50: number; p90: number };
+  nextStart?: number;
+  tags?: string[];
+  rev?: number;
+}
+
+/** A row of `history/orders` or `history/tasks`. */
+export interface HistoryRow {
+  controllerId?: string;
+  historyId?: number | string;
+  taskId?: number | string;
+  orderId: string;
+  workflow: string | WorkflowId;
+  job?: string;
+  label?: string;
+  position?: Position | string;
+  planned?: number;
+  start?: number;
+  end?: number;
+  ms?: number;
+  outcome: string;
+  message?: string;
+  returnCode?: number;
+  errorKey?: string;
+  attempt?: number;
+  agentId?: string;
+  subagentId?: string;
+  logBytes?: number;
+  logLines?: number;
+  stderrLines?: number;
+}
+
+/** One page of rows by key set. */
+export interface Page<Row> {
+  rows: Row[];
+  next?: string;
+  prev?: string;
+  total?: number;
+  totalIsExact?: boolean;
+  asOf?: number;
+}
+
+export interface AttentionSample {
+  orderId?: string;
+  workflow?: string;
+  [key: string]: unknown;
+}
+
+export interface AttentionGroup {
+  id?: string;
+  kind: string;
+  severity: string | number;
+  title: string;
+  count: number;
+  since?: number;
+  sample: (string | AttentionSample)[];
+  link?: string;
+  remedy?: string;
+}
+
+export interface Counts {
+  counts: Record<string, number>;
+  asOf?: number;
+}
+
+export interface TopologyNode {
+  id: string;
+  kind: string;
+  role?: string;
+  state: string;
+  url?: string;
+  version?: string;
+  startedAt?: number;
+  message?: string;
+}
+
+export interface TopologyLink {
+  from: string;
+  to: string;
+  state: string;
+  since?: number;
+  lagEvents?: number;
+  lagBytes?: number;
+  lastSeen?: number;
+  error?: string;
+}
+
+export interface Topology {
+  nodes: TopologyNode[];
+  links: TopologyLink[];
+}
+
+/** An engine event of one order, newest knowledge of any component. */
+export interface OrderEvent {
+  eventId: number | string;
+  time: number;
+  source?: string;
+  type: string;
+  orderId?: string;
+  position?: Position | string;
+  payload: Record<string, unknown>;
+}
+
+export interface LogLine {
+  /** Line number from 1. */
+  n: number;
+  /** Epoch milliseconds. */
+  t: number;
+  /** Channel: `out`, `err`, `main`, `detail`. */
+  ch: string;
+  lvl?: string;
+  txt: string;
+}
+
+export interface LogRange {
+  lines: LogLine[];
+  totalLines: number;
+  totalBytes: number;
+  complete: boolean;
+}
+
+export interface LogIndex {
+  errors: number[];
+}
+
+/** `authentication/login` (cockpit-api.md 1.2). */
+export interface LoginAnswer {
+  accessToken: string;
+  account: string;
+  isAuthenticated: boolean;
+  message?: string;
+  role?: string;
+  sessionTimeout?: number;
+  forcePasswordChange?: boolean;
+}
+
+/** Anything under `workflow.instructions`; the graph reads what it knows and keeps the rest. */
+export interface InstructionJson {
+  TYPE: string;
+  label?: string;
+  position?: Position;
+  positionString?: string;
+  [field: string]: unknown;
+}
+
+export interface JobJson {
+  agentName?: string;
+  agentPath?: string;
+  executable?: { TYPE: string; script?: string; command?: string; path?: string; env?: Record<string, string> };
+  title?: string;
+  timeout?: number;
+  [field: string]: unknown;
+}
+
+export interface ParameterJson {
+  type?: string | { TYPE?: string; elementType?: unknown; [field: string]: unknown } | null;
+  default?: unknown;
+  final?: string;
+  listParameters?: Record<string, { type?: string; default?: unknown }>;
+  list?: { name?: string; value?: string }[] | string[];
+  facet?: string;
+  message?: string;
+}
+
+export interface OrderPreparationJson {
+  parameters?: Record<string, ParameterJson>;
+  allowUndeclared?: boolean;
+}
+
+export interface WorkflowJson {
+  path: string;
+  versionId?: string;
+  versionDate?: string;
+  isCurrentVersion?: boolean;
+  title?: string;
+  timeZone?: string;
+  suspended?: boolean;
+  state?: { _text?: string };
+  instructions?: InstructionJson[];
+  jobs?: Record<string, JobJson>;
+  orderPreparation?: OrderPreparationJson;
+}

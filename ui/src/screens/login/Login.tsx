@@ -1,0 +1,126 @@
+/** S1 login (ui.md): account and password, nothing else; small enough to be there at once. */
+import { type FormEvent, useEffect, useRef, useState } from "react";
+import { ApiError } from "../../api/errors";
+import { login } from "../../api/http";
+import { sessionStore } from "../../api/session";
+import styles from "./login.module.css";
+
+interface LoginFormProps {
+  account?: string;
+  onTyping?: () => void;
+  submitLabel?: string;
+}
+
+/** The form itself; also shown over the page when a session has ended. */
+export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in" }: LoginFormProps) {
+  const [account, setAccount] = useState(given);
+  const [password, setPassword] = useState("");
+  const [shown, setShown] = useState(false);
+  const [capsLock, setCapsLock] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string>();
+  const passwordField = useRef<HTMLInputElement>(null);
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      const answer = await login(account, password);
+      sessionStore.begin({ account: answer.account, token: answer.accessToken, role: answer.role ?? "" });
+    } catch (error) {
+      setProblem(sentence(error));
+      setBusy(false);
+      passwordField.current?.select();
+    }
+  }
+
+  return (
+    <form className={styles.form} onSubmit={(event) => void submit(event)} aria-busy={busy}>
+      <label className={styles.field}>
+        <span>Account</span>
+        <input
+          name="account"
+          autoComplete="username"
+          autoFocus={given === ""}
+          required
+          value={account}
+          onChange={(event) => setAccount(event.target.value)}
+        />
+      </label>
+      <div className={styles.field}>
+        <label htmlFor="password">Password</label>
+        <span className={styles.password}>
+          <input
+            id="password"
+            ref={passwordField}
+            name="password"
+            type={shown ? "text" : "password"}
+            autoComplete="current-password"
+            autoFocus={given !== ""}
+            required
+            value={password}
+            aria-describedby={problem === undefined ? "login-hint" : "login-problem"}
+            onKeyUp={(event) => setCapsLock(event.getModifierState("CapsLock"))}
+            onChange={(event) => {
+              onTyping?.();
+              setPassword(event.target.value);
+            }}
+          />
+          <button type="button" className={styles.show} aria-pressed={shown} onClick={() => setShown(!shown)}>
+            {shown ? "Hide" : "Show"}
+          </button>
+        </span>
+      </div>
+      <p id="login-hint" className={styles.hint} role="status">
+        {capsLock ? "Caps Lock is on." : ""}
+      </p>
+      {problem !== undefined && (
+        <p id="login-problem" className={styles.problem} role="alert">
+          {problem}
+        </p>
+      )}
+      <button type="submit" className={styles.submit} disabled={busy}>
+        {busy ? "Checking…" : submitLabel}
+      </button>
+    </form>
+  );
+}
+
+function sentence(error: unknown): string {
+  if (!(error instanceof ApiError)) return String(error);
+  if (error.status === 0) return "The Cockpit does not answer. Is it running? Try again in a moment.";
+  if (error.status === 401) return "Account or password is wrong. After several wrong tries the answer takes longer.";
+  return `${error.message} (${error.code})`;
+}
+
+export function Login({ onTyping }: { onTyping: () => void }) {
+  useEffect(() => {
+    document.title = "Log in – Stellwerk";
+  }, []);
+  return (
+    <main className={styles.page}>
+      <div className={styles.card}>
+        <div className={styles.brand}>
+          <Points />
+          <div>
+            <h1>Stellwerk</h1>
+            <p className="muted">Workload automation · {window.location.host}</p>
+          </div>
+        </div>
+        <LoginForm onTyping={onTyping} />
+      </div>
+    </main>
+  );
+}
+
+/** The mark: a track and its points. */
+export function Points({ size = 36 }: { size?: number }) {
+  return (
+    <svg width={size} height={size} viewBox="0 0 32 32" aria-hidden="true">
+      <rect width="32" height="32" rx="6" fill="#12314f" />
+      <path d="M5 23h22M7 23c9 0 9-13 19-13" fill="none" stroke="#fff" strokeWidth="2.6" strokeLinecap="round" />
+      <circle cx="26" cy="10" r="3" fill="#4cc79a" />
+    </svg>
+  );
+}
