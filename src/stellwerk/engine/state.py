@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import (
@@ -24,13 +23,18 @@ from stellwerk.engine.order import (
     READY,
     AnyState,
     Attached,
+    Cancelled,
+    FailedInFork,
     Order,
     Processing,
+    Ready,
 )
 from stellwerk.engine.order import Forked as ForkedState
 from stellwerk.engine.transitions import RULES
+from stellwerk.language.expressions import Expression
+from stellwerk.language.instructions import End, ExecuteAnonymous, ExecuteNamed, ImplicitEnd
 from stellwerk.language.jobs import WorkflowJob
-from stellwerk.language.positions import Position, WorkflowId, WorkflowPosition
+from stellwerk.language.positions import Position, WorkflowId, WorkflowPosition, fork_branch
 from stellwerk.language.workflow import JobKey, Workflow
 from stellwerk.values.json import decoder
 from stellwerk.values.problems import Problem, ProblemError
@@ -85,11 +89,17 @@ class EngineState:
         self.controls: dict[WorkflowId, Control] = {}
         #: Agent only: Subagents that take processes, in the order of their items.
         self.usable_subagents: dict[str, None] = {}
+        #: Agent only: all Subagents of the Agent, usable or not.
+        self.known_subagents: dict[str, None] = {}
         self.process_limit: int | None = None
         # Derived:
         self.orders_of_workflow: dict[WorkflowId, int] = {}
         self.processes_of_job: dict[JobKey, int] = {}
         self.process_count: dict[str, int] = {"": 0}
+        self.joinable_children: dict[str, int] = {}
+        #: Orders that wait for a process slot: per job, and under None for the Agent's own limit.
+        self.waiting: dict[JobKey | None, list[tuple[Any, int, str]]] = {}
+        self._arrival = 0
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._timers: list[tuple[int, str]] = []
         self._structural: Mapping[type, Callable[[str, Any], None]] = {
@@ -183,6 +193,10 @@ class EngineState:
             due = new.delayed_until
             if due is not None and self.has(new):
                 heapq.heappush(self._timers, (due, new.id))
+        if new.parent is not None:
+            is_joinable = self.is_joinable(new)
+            if is_joinable != (old is not None and self.is_joinable(old)):
+                self._count_joinable(new.parent, 1 if is_joinable else -1)
         if old is None:
             self._count_order(new.workflow_id, 1)
         elif old.workflow_id != new.workflow_id:
@@ -194,6 +208,15 @@ class EngineState:
         self._count_order(order.workflow_id, -1)
         if type(order.state) is Processing:
             self._count_process(order, -1)
+        if order.parent is not None and self.is_joinable(order):
+            self._count_joinable(order.parent, -1)
+
+    def _count_joinable(self, parent: str, difference: int) -> None:
+        count = self.joinable_children.get(parent, 0) + difference
+        if count:
+            self.put(self.joinable_children, parent, count)
+        else:
+            self.remove(self.joinable_children, parent)
 
     def _count_order(self, workflow_id: WorkflowId, difference: int) -> None:
         count = self.orders_of_workflow.get(workflow_id, 0) + difference
@@ -343,12 +366,65 @@ class EngineState:
             raise ProblemError.of("UnknownKey", type="Workflow", key=f"Workflow:{workflow_id}")
         return found
 
+    def current_workflow_id(self, path: str) -> WorkflowId:
+        """The version that new orders get. The Controller answers from its repository."""
+        raise ProblemError.of("UnknownKey", type="Workflow", key=f"Workflow:{path}")
+
+    def check_plan(self, plan_id: e.PlanId) -> None:
+        """Raise `ProblemError` when the plan does not take orders. Plans other than the global one come later."""
+        if plan_id:
+            raise ProblemError.of("UnknownKey", type="PlanSchema", key=f"PlanSchema:{plan_id[0]}")
+
     def order(self, order_id: str) -> Order:
         """Raises `ProblemError` UnknownKey."""
         found = self.orders.get(order_id)
         if found is None:
             raise ProblemError.of("UnknownKey", type="OrderId", key=f"Order:{order_id}")
         return found
+
+    def is_joinable(self, order: Order) -> bool:
+        """Is this child ready for the join: at the end of its branch, failed in the fork, or cancelled?"""
+        if order.attached_state is not None or order.is_suspended_or_stopped:
+            return False
+        if isinstance(order.state, FailedInFork | Cancelled):
+            return True
+        if type(order.state) is not Ready or len(order.position) != len(fork_branch(order.position)) + 1:
+            return False
+        workflow = self.workflows.get(order.workflow_id)
+        return workflow is not None and isinstance(workflow.instruction(order.position), End | ImplicitEnd)
+
+    def wait_for_slot(self, key: JobKey | None, order: Order) -> None:
+        """Queue an order for a process slot, by priority, then arrival. Entries that have become void do no harm."""
+        self._arrival += 1
+        heapq.heappush(self.waiting.setdefault(key, []), (-order.priority, self._arrival, order.id))
+
+    def next_waiting(self, key: JobKey | None) -> str | None:
+        """Take the first order that still waits for a slot of this job (None: of the Agent)."""
+        queue = self.waiting.get(key)
+        while queue:
+            order_id = heapq.heappop(queue)[2]
+            order = self.orders.get(order_id)
+            if (
+                order is not None
+                and order.state.is_fresh_or_ready
+                and self.has(order)
+                and not order.is_suspended
+                and (key is None or self.job_key(order) == key)
+            ):
+                return order_id
+        self.waiting.pop(key, None)
+        return None
+
+    def job_key(self, order: Order) -> JobKey | None:
+        """The job at the order's position, None when it is not at an Execute instruction."""
+        workflow = self.workflows.get(order.workflow_id)
+        if workflow is None or not isinstance(workflow.instruction(order.position), ExecuteNamed | ExecuteAnonymous):
+            return None
+        return workflow.job(order.position)[0]
+
+    def job_resource_variables(self) -> Mapping[str, Mapping[str, Expression]] | None:
+        """Variables of the job resources known here; nodes that hold such items override it."""
+        return None
 
     def job(self, order: Order) -> tuple[JobKey, WorkflowJob]:
         return self.workflow(order.workflow_id).job(order.position)
@@ -382,6 +458,3 @@ class EngineState:
     def copy_orders(self) -> list[Order]:
         """A shallow copy for a snapshot; orders are immutable."""
         return list(self.orders.values())
-
-
-__all__ = ["Agent", "Control", "Controller", "EngineState", "PathControl", "Role", "replace"]

@@ -10,9 +10,9 @@ transaction and publishes nothing before that is durable.
         transaction.follow_up()
     for keyed in transaction.events: ...
 
-`follow_up` looks at touched orders by descending priority, then in order of arrival (workflow spec 2.0), at most `limit`
-of them; `transaction.pending` are the ids left over for the next transaction. An unexpected exception while one order
-is decided breaks only that order (OrderBroken).
+`follow_up` looks at touched orders by descending priority, then in order of arrival (workflow spec 2.0), at most
+`limit` of them; `transaction.pending` are the ids left over for the next transaction. An unexpected exception while
+one order is decided breaks only that order (OrderBroken).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from stellwerk.engine.order import Cancelled, Finished
 from stellwerk.engine.state import EngineState
 from stellwerk.engine.transitions import WITHOUT_FOLLOW_UP
 from stellwerk.language.outcomes import Disrupted
+from stellwerk.language.workflow import JobKey
 from stellwerk.values.events import KeyedEvent
 from stellwerk.values.problems import Problem, ProblemError
 
@@ -43,6 +44,8 @@ class Transaction:
         self._touched: dict[str, None] = {}
         self._queue: list[tuple[Any, int, str]] = []
         self._sequence = 0
+        #: Orders that have been offered a process slot, and of which job; see `stellwerk.engine.processing`.
+        self.offered_slots: dict[str, JobKey | None] = {}
 
     def __enter__(self) -> Transaction:
         self.state.begin()
@@ -77,7 +80,7 @@ class Transaction:
         if order_id in self._touched:
             return
         order = self.state.orders.get(order_id)
-        if order is not None:
+        if order is not None and self.state.has(order):
             self._touched[order_id] = None
             self._sequence += 1
             heapq.heappush(self._queue, (-order.priority, self._sequence, order_id))
@@ -90,6 +93,7 @@ class Transaction:
     def follow_up(self, limit: int = LIMIT) -> None:
         """Decide what the touched orders do next, until nothing changes or `limit` looks were taken."""
         from stellwerk.engine.evaluation import evaluate
+        from stellwerk.engine.processing import offer_slot
 
         while self._queue and limit > 0:
             order_id = heapq.heappop(self._queue)[2]
@@ -104,6 +108,8 @@ class Transaction:
                 self.state.roll_back(savepoint)
                 del self.events[count:]
                 self._break(order_id, error)
+            if order_id in self.offered_slots:
+                offer_slot(self, self.offered_slots.pop(order_id))
 
     def _break(self, order_id: str, error: Exception) -> None:
         """The engine could not go on with this order; the others must not suffer (architecture, Atomicity)."""

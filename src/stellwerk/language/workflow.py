@@ -131,6 +131,11 @@ class Workflow:
                     return JobKey(self.id, normalized[:end], instruction.job_name), jobs[instruction.job_name]
         raise ProblemError(f"No job at position {position_text(position)} in Workflow:{self.id}")
 
+    def job_of(self, key: JobKey) -> WorkflowJob:
+        if key.name is not None:
+            return self._jobs[key.place][key.name]
+        return self.job(key.place)[1]
+
     def instructions(self) -> Iterator[tuple[Position, Instruction]]:
         return iter(self._instructions.items())
 
