@@ -46,6 +46,10 @@ class Disk(Protocol):
 
     def remove(self, name: str) -> None: ...
 
+    async def sync_file(self, name: str) -> None:
+        """Make durable what an earlier run of the program has written to an existing file; raises `OSError`."""
+        ...
+
     async def sync_directory(self) -> None:
         """Make creations, renames and removals durable."""
         ...
