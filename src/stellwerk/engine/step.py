@@ -147,7 +147,13 @@ class Step:
                 moves[-1] = move
             else:
                 moves.append(move)
-            following = self._following(to)
+            try:
+                following = self._following(to)
+            except ProblemError:
+                if moves[-1].reason is None and len(moves) == 1:
+                    raise
+                # What has been skipped stays skipped; the problem comes up again at the position reached.
+                break
             if following is None:
                 break
             to, reason = following

@@ -350,7 +350,8 @@ class OrderCycleFinished(OrderEvent, frozen=True, kw_only=True):
 
 class OrderSleeping(OrderEvent, frozen=True, kw_only=True):
     until: int
-    cause: SleepInstruction | Throttle = SleepInstruction()
+    #: Always written; absent in old journals, then it is SleepInstruction.
+    cause: SleepInstruction | Throttle | None = None
 
 
 class OrderWaitingForAdmission(OrderEvent, frozen=True, kw_only=True):

@@ -19,4 +19,4 @@ def execute(step: Step, instruction: Sleep) -> None:
     if duration_ms <= 0:
         step.move_on()
     else:
-        step.emit(e.OrderSleeping(until=step.now_ms + duration_ms))
+        step.emit(e.OrderSleeping(until=step.now_ms + duration_ms, cause=e.SleepInstruction()))
