@@ -1,0 +1,105 @@
+"""`ControllerClient`: commands and bulk interfaces of one Controller (orders spec 7, journal spec 3.2).
+
+Guarantees: a call returns after the Controller's commit. A problem of the Controller is raised as `ProblemError` with
+its own text; `PeerUnreachableError` says that the outcome is unknown. Nothing is repeated here except where the caller says
+that repeating is harmless. Must not know: the database, HTTP of the Cockpit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from stellwerk.effects.peer import Peer, PeerUnreachableError
+from stellwerk.values.json import decode, encode
+from stellwerk.values.problems import Problem, ProblemError
+
+#: A Batch must stay below the Controller's limit of 8 MiB for one command.
+MAXIMUM_BATCH_BYTES = 7_500_000
+
+
+class ControllerPeer(Peer, Protocol):
+    """A peer with the HTTP interfaces that only a Controller has. Paths are relative to `/controller/api`."""
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes: ...
+
+    async def post(self, path: str, body: bytes, content_type: str = "application/json") -> bytes: ...
+
+
+class ControllerClient:
+    """One registered Controller."""
+
+    def __init__(self, controller_id: str, peer: ControllerPeer) -> None:
+        self.controller_id = controller_id
+        self.peer = peer
+
+    async def command(self, command: Mapping[str, Any], *, repeatable: bool = False) -> Any:
+        """Execute one command and give its decoded answer.
+
+        `repeatable`: executing it twice is the same as once; then it is tried once more when the answer got lost.
+        """
+        return await self._encoded_command(encode(command), repeatable=repeatable)
+
+    async def _encoded_command(self, body: bytes, *, repeatable: bool) -> Any:
+        try:
+            return decode(await self.peer.command(body))
+        except PeerUnreachableError:
+            if not repeatable:
+                raise
+        return decode(await self.peer.command(body))
+
+    async def batch(
+        self, commands: Sequence[Mapping[str, Any]], *, repeatable: bool = False
+    ) -> list[dict[str, Any] | Problem]:
+        """Execute commands one by one, each its own transaction; an answer or a problem for each, in order."""
+        results: list[dict[str, Any] | Problem] = []
+        for part in _parts([encode(command) for command in commands]):
+            if len(part) == 1:
+                try:
+                    results.append(await self._encoded_command(part[0], repeatable=repeatable))
+                except ProblemError as error:
+                    results.append(error.problem)
+                continue
+            body = b'{"TYPE":"Batch","commands":[' + b",".join(part) + b"]}"
+            answer = await self._encoded_command(body, repeatable=repeatable)
+            results += [_result(item) for item in answer["responses"]]
+        return results
+
+    async def update_items(self, operations: Iterable[Mapping[str, Any]]) -> None:
+        """Add, change, delete items in one transaction. Repeated once when the answer got lost: that is harmless."""
+        body = b"\n".join(encode(operation) for operation in operations) + b"\n"
+        try:
+            await self.peer.post("item", body, "application/x-ndjson")
+        except PeerUnreachableError:
+            await self.peer.post("item", body, "application/x-ndjson")
+
+    async def overview(self) -> dict[str, Any]:
+        """Id, version, start, system: no login is needed for it."""
+        answer = decode(await self.peer.get(""))
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+            raise ProblemError("The answer is not that of a Controller: it has no id")
+        return answer
+
+    async def close(self) -> None:
+        await self.peer.close()
+
+
+def _parts(encoded: Sequence[bytes]) -> list[list[bytes]]:
+    """Slices that fit into one Batch command each."""
+    parts: list[list[bytes]] = []
+    size = MAXIMUM_BATCH_BYTES
+    for item in encoded:
+        if size + len(item) >= MAXIMUM_BATCH_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(item)
+        size += len(item) + 1
+    return parts
+
+
+def _result(answer: dict[str, Any]) -> dict[str, Any] | Problem:
+    if answer.get("TYPE") != "Problem":
+        return answer
+    return Problem(
+        message=str(answer.get("message", "")), code=answer.get("code"), arguments=answer.get("arguments") or {}
+    )

@@ -1,0 +1,354 @@
+"""Registration of Controllers and Agents (cockpit-api 2.3 Controllers, Agents; cockpit-services 9.2).
+
+Agents are first stored here, then deployed: an AgentRef and the SubagentItem of its Director go to the Controller in
+one transaction, for they refer to each other (workflow spec 8.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stellwerk.cockpit.api.errors import ApiError, BadRequest
+from stellwerk.cockpit.controllers.client import ControllerClient
+from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database.tables.controllers import (
+    inv_agent_instances,
+    inv_agent_names,
+    inv_js_instances,
+    inv_subagent_instances,
+)
+from stellwerk.effects.clock import Clock
+from stellwerk.language.names import is_name
+
+NO_DIRECTOR, PRIMARY_DIRECTOR, SECONDARY_DIRECTOR = 0, 1, 2
+
+
+class ControllerInstance(msgspec.Struct, frozen=True):
+    """One node of a registered Controller."""
+
+    id: int
+    controller_id: str
+    uri: str
+    cluster_uri: str | None
+    title: str | None
+    version: str | None
+    os: str | None
+    host: str | None
+    started_at: int | None
+    is_cluster: bool
+    is_primary: bool
+
+    @property
+    def role(self) -> str:
+        if not self.is_cluster:
+            return "STANDALONE"
+        return "PRIMARY" if self.is_primary else "BACKUP"
+
+
+class AgentInstance(msgspec.Struct, frozen=True):
+    """One registered stand-alone Agent. `subagent_id` is that of its own Subagent, the Director's."""
+
+    controller_id: str
+    agent_id: str
+    agent_name: str
+    uri: str
+    aliases: tuple[str, ...] = ()
+    title: str | None = None
+    process_limit: int | None = None
+    hidden: bool = False
+    disabled: bool = False
+    deployed: bool = False
+    ordering: int = 0
+
+    @property
+    def subagent_id(self) -> str:
+        return self.agent_id
+
+
+class Registry:
+    """Which Controllers and Agents this Cockpit knows."""
+
+    def __init__(self, database: Database, connections: ControllerConnections, clock: Clock) -> None:
+        self._database = database
+        self._connections = connections
+        self._clock = clock
+
+    # --- Controllers --------------------------------------------------------------------------------------------------
+
+    async def controllers(self) -> list[ControllerInstance]:
+        table = inv_js_instances
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(table).order_by(table.c.id))
+            return [_of(ControllerInstance, row) for row in rows]
+
+    async def controller(self, controller_id: str) -> ControllerInstance:
+        """The (primary) node of a Controller. Raises `ApiError` JOC-404."""
+        for instance in await self.controllers():
+            if instance.controller_id == controller_id and instance.is_primary:
+                return instance
+        raise ApiError(
+            f"unknown Controller '{controller_id}'", code="JOC-404", kind="UnknownJobSchedulerControllerException"
+        )
+
+    async def look_at(self, url: str, expected_id: str | None) -> dict[str, Any]:
+        """The overview of the Controller at a URL.
+
+        Raises `BadRequest` for a malformed URL or another id than expected, `PeerUnreachableError`.
+        """
+        _check_url(url)
+        client = ControllerClient(expected_id or "", self._connections.open_peer(url, None))
+        try:
+            overview = await client.overview()
+        finally:
+            await client.close()
+        if expected_id and overview["id"] != expected_id:
+            raise BadRequest(f"the Controller at {url} has the id '{overview['id']}', not '{expected_id}'")
+        return overview
+
+    async def register(self, url: str, *, controller_id: str | None = None, title: str | None = None) -> str:
+        """Register a stand-alone Controller, or change its URL and title; gives the id that the Controller tells."""
+        url = url.rstrip("/")
+        overview = await self.look_at(url, controller_id)
+        found_id = str(overview["id"])
+        table = inv_js_instances
+        system = overview.get("system") or {}
+        values = {
+            "uri": url,
+            "title": title or found_id,
+            "version": overview.get("version"),
+            "host": system.get("hostname") or urlsplit(url).hostname,
+            "os": system.get("distribution"),
+            "started_at": overview.get("startedAt"),
+            "security_level": "LOW",
+            "is_cluster": False,
+            "is_primary": True,
+            "modified": self._clock.now_ms(),
+        }
+        async with self._database.write() as connection:
+            taken = await connection.execute(select(table.c.controller_id).where(table.c.uri == url))
+            other = taken.scalar()
+            if other is not None and other != found_id:
+                raise BadRequest(f"{url} is already registered for the Controller '{other}'")
+            changed = await connection.execute(
+                update(table).where(table.c.controller_id == found_id, table.c.is_primary).values(values)
+            )
+            if changed.rowcount == 0:
+                await connection.execute(insert(table), [{"controller_id": found_id, **values}])
+        await self._connections.changed(found_id, url)
+        return found_id
+
+    async def unregister(self, controller_id: str) -> None:
+        """Forget a Controller and its Agents. It works on; its history stays here."""
+        await self.controller(controller_id)
+        async with self._database.write() as connection:
+            for table in (inv_js_instances, inv_agent_instances, inv_agent_names, inv_subagent_instances):
+                await connection.execute(delete(table).where(table.c.controller_id == controller_id))
+        await self._connections.changed(controller_id, None)
+
+    # --- Agents -------------------------------------------------------------------------------------------------------
+
+    async def agents(
+        self, controller_id: str | None = None, agent_ids: Iterable[str] | None = None, *, only_visible: bool = False
+    ) -> list[AgentInstance]:
+        """Registered Agents in their order."""
+        table, names = inv_agent_instances, inv_agent_names
+        query = select(table).order_by(table.c.controller_id, table.c.ordering, table.c.id)
+        if controller_id:
+            query = query.where(table.c.controller_id == controller_id)
+        wanted = set(agent_ids or ())
+        async with self._database.read() as connection:
+            rows = list(await connection.execute(query))
+            aliases: dict[tuple[str, str], list[str]] = {}
+            for row in await connection.execute(select(names).order_by(names.c.agent_name)):
+                aliases.setdefault((row.controller_id, row.agent_id), []).append(row.agent_name)
+        return [
+            _of(AgentInstance, row, aliases=tuple(aliases.get((row.controller_id, row.agent_id), ())))
+            for row in rows
+            if (not wanted or row.agent_id in wanted) and not (only_visible and row.hidden)
+        ]
+
+    async def store_agents(self, agents: Sequence[AgentInstance]) -> None:
+        """Insert or update Agents; the Controller learns of it with `deploy_agents`. Raises `BadRequest`."""
+        for agent in agents:
+            await self.controller(agent.controller_id)
+            _check_agent(agent)
+        async with self._database.write() as connection:
+            for agent in agents:
+                await self._check_unique(connection, agent)
+                await self._store_agent(connection, agent)
+
+    async def _check_unique(self, connection: AsyncConnection, agent: AgentInstance) -> None:
+        table, names = inv_agent_instances, inv_agent_names
+        own = (table.c.controller_id == agent.controller_id) & (table.c.agent_id == agent.agent_id)
+        for row in await connection.execute(select(table).where(~own)):
+            if row.agent_id == agent.agent_id:
+                raise BadRequest(f"Agent Id '{agent.agent_id}' is already used for Controller '{row.controller_id}'")
+            if row.uri == agent.uri:
+                raise BadRequest(f"Agent url '{agent.uri}' is already used by Agent '{row.agent_id}'")
+            if row.controller_id == agent.controller_id and row.agent_name in (agent.agent_name, *agent.aliases):
+                raise BadRequest(f"Agent name '{row.agent_name}' is already used by Agent '{row.agent_id}'")
+        query = select(names).where(names.c.controller_id == agent.controller_id, names.c.agent_id != agent.agent_id)
+        for row in await connection.execute(query):
+            if row.agent_name in (agent.agent_name, *agent.aliases):
+                raise BadRequest(f"Agent name '{row.agent_name}' is already an alias of Agent '{row.agent_id}'")
+
+    async def _store_agent(self, connection: AsyncConnection, agent: AgentInstance) -> None:
+        now = self._clock.now_ms()
+        table, names, subagents = inv_agent_instances, inv_agent_names, inv_subagent_instances
+        key = {"controller_id": agent.controller_id, "agent_id": agent.agent_id}
+        values = {
+            "agent_name": agent.agent_name,
+            "uri": agent.uri,
+            "title": agent.title,
+            "process_limit": agent.process_limit,
+            "hidden": agent.hidden,
+            "disabled": agent.disabled,
+            "deployed": False,
+            "modified": now,
+        }
+        own = (table.c.controller_id == agent.controller_id) & (table.c.agent_id == agent.agent_id)
+        changed = await connection.execute(update(table).where(own).values(values))
+        if changed.rowcount == 0:
+            ordering = await connection.execute(select(table.c.ordering).order_by(table.c.ordering.desc()).limit(1))
+            await connection.execute(insert(table), [key | values | {"ordering": (ordering.scalar() or 0) + 1}])
+        await connection.execute(
+            delete(names).where(names.c.controller_id == agent.controller_id, names.c.agent_id == agent.agent_id)
+        )
+        if agent.aliases:
+            rows = [{**key, "agent_name": alias} for alias in agent.aliases]
+            await connection.execute(insert(names), rows)
+        director = {
+            "uri": agent.uri,
+            "is_director": PRIMARY_DIRECTOR,
+            "ordering": 1,
+            "title": agent.title,
+            "disabled": agent.disabled,
+            "deployed": False,
+            "modified": now,
+        }
+        own_director = (subagents.c.controller_id == agent.controller_id) & (
+            subagents.c.sub_agent_id == agent.subagent_id
+        )
+        changed = await connection.execute(update(subagents).where(own_director).values(director))
+        if changed.rowcount == 0:
+            row = {**key, "sub_agent_id": agent.subagent_id, **director}
+            await connection.execute(insert(subagents), [row])
+
+    async def known_agents(self, controller_id: str, agent_ids: Sequence[str]) -> list[AgentInstance]:
+        """The Agents with these ids. Raises `BadRequest` naming those that do not belong to the Controller."""
+        await self.controller(controller_id)
+        found = {agent.agent_id: agent for agent in await self.agents(controller_id, agent_ids)}
+        unknown = [agent_id for agent_id in agent_ids if agent_id not in found]
+        if unknown or not agent_ids:
+            raise BadRequest(
+                f"unknown Agents of Controller '{controller_id}': {', '.join(unknown)}"
+                if unknown
+                else "no agentIds given"
+            )
+        return [found[agent_id] for agent_id in agent_ids]
+
+    async def deploy_agents(self, controller_id: str, agent_ids: Sequence[str]) -> None:
+        """Send AgentRefs with their SubagentItems to the Controller; returns after its commit."""
+        agents = await self.known_agents(controller_id, agent_ids)
+        client = await self._connections.client(controller_id)
+        await client.update_items(operation for agent in agents for operation in agent_operations(agent))
+        await self._set_deployed(controller_id, agent_ids, is_deployed=True)
+
+    async def revoke_agents(self, controller_id: str, agent_ids: Sequence[str]) -> None:
+        """Delete the Agents at the Controller, keep them here."""
+        agents = await self.known_agents(controller_id, agent_ids)
+        client = await self._connections.client(controller_id)
+        await client.update_items(
+            {"TYPE": "DeleteSimple", "path": path}
+            for agent in agents
+            for path in (f"Agent:{agent.agent_id}", f"Subagent:{agent.subagent_id}")
+        )
+        await self._set_deployed(controller_id, agent_ids, is_deployed=False)
+
+    async def set_disabled(self, controller_id: str, agent_ids: Sequence[str], *, is_disabled: bool) -> None:
+        """Disable or enable the Agents' own Subagents: a disabled one starts no new processes."""
+        agents = [
+            msgspec.structs.replace(agent, disabled=is_disabled)
+            for agent in await self.known_agents(controller_id, agent_ids)
+        ]
+        deployed = [agent for agent in agents if agent.deployed]
+        if deployed:
+            client = await self._connections.client(controller_id)
+            await client.update_items(agent_operations(agent)[1] for agent in deployed)
+        async with self._database.write() as connection:
+            for table in (inv_agent_instances, inv_subagent_instances):
+                await connection.execute(
+                    update(table)
+                    .where(table.c.controller_id == controller_id, table.c.agent_id.in_(list(agent_ids)))
+                    .values(disabled=is_disabled)
+                )
+
+    async def delete_agent(self, controller_id: str, agent_id: str) -> None:
+        """Delete an Agent at the Controller, if it has been deployed, and here."""
+        [agent] = await self.known_agents(controller_id, [agent_id])
+        if agent.deployed:
+            await self.revoke_agents(controller_id, [agent_id])
+        async with self._database.write() as connection:
+            for table in (inv_agent_instances, inv_agent_names, inv_subagent_instances):
+                await connection.execute(
+                    delete(table).where(table.c.controller_id == controller_id, table.c.agent_id == agent_id)
+                )
+
+    async def reset_agent(self, controller_id: str, agent_id: str, *, force: bool) -> None:
+        """The command ResetAgent: the Agent forgets everything (journal spec 1.9)."""
+        [agent] = await self.known_agents(controller_id, [agent_id])
+        client = await self._connections.client(controller_id)
+        await client.command({"TYPE": "ResetAgent", "agentPath": agent.agent_id, "force": force})
+
+    async def _set_deployed(self, controller_id: str, agent_ids: Sequence[str], *, is_deployed: bool) -> None:
+        async with self._database.write() as connection:
+            for table in (inv_agent_instances, inv_subagent_instances):
+                await connection.execute(
+                    update(table)
+                    .where(table.c.controller_id == controller_id, table.c.agent_id.in_(list(agent_ids)))
+                    .values(deployed=is_deployed)
+                )
+
+
+def agent_operations(agent: AgentInstance) -> list[dict[str, Any]]:
+    """The item operations that make an Agent known to its Controller: the AgentRef, then its SubagentItem."""
+    reference: dict[str, Any] = {"TYPE": "AgentRef", "path": agent.agent_id, "directors": [agent.subagent_id]}
+    if agent.process_limit is not None:
+        reference["processLimit"] = agent.process_limit
+    subagent = {
+        "TYPE": "SubagentItem",
+        "id": agent.subagent_id,
+        "agentPath": agent.agent_id,
+        "uri": agent.uri,
+        "disabled": agent.disabled,
+    }
+    return [{"TYPE": "AddOrChangeSimple", "item": item} for item in (reference, subagent)]
+
+
+def _check_agent(agent: AgentInstance) -> None:
+    if not is_name(agent.agent_id) or "/" in agent.agent_id:
+        raise BadRequest(f"'{agent.agent_id}' is not a valid Agent Id: use letters, digits, '-', '_' and '.'")
+    if not agent.agent_name.strip():
+        raise BadRequest(f"the Agent '{agent.agent_id}' needs a name")
+    if agent.process_limit is not None and agent.process_limit < 0:
+        raise BadRequest("processLimit must not be negative")
+    _check_url(agent.uri)
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(character.isspace() for character in url):
+        raise BadRequest(f"'{url}' is not a valid url: give http://host:port or https://host:port")
+
+
+def _of(type_: type[Any], row: Row[Any], **others: Any) -> Any:
+    """The struct with the columns of the same names."""
+    values = row._mapping
+    return type_(**{name: values[name] for name in type_.__struct_fields__ if name in values}, **others)

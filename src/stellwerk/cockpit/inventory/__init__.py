@@ -1,0 +1,1 @@
+"""Inventory: what people have written, in their spelling, with its validity; nothing here reaches a Controller."""

@@ -1,0 +1,124 @@
+"""Names and paths of inventory objects (cockpit-services 1.3). Pure."""
+
+from __future__ import annotations
+
+import re
+
+_BLANK = re.compile(r"\s")
+_PUNCTUATION = re.compile(
+    "[\u0021-\u002c\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007e\u00a0-\u00bf\u00d7\u00f7"
+    "\uff01-\uff0c\uff1a-\uff20\uff3b-\uff3e\uff40\uff5b-\uff60\uff62-\uff65\uffe0-\uffee\uffff]"
+)
+_CONTROL = re.compile("[\u0000-\u001f\u007f-\u009f]")
+RESERVED_WORDS = frozenset(
+    {
+        "abstract",
+        "assert",
+        "boolean",
+        "break",
+        "byte",
+        "case",
+        "catch",
+        "char",
+        "class",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extends",
+        "final",
+        "finally",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "implements",
+        "import",
+        "instanceof",
+        "int",
+        "interface",
+        "long",
+        "native",
+        "new",
+        "package",
+        "private",
+        "protected",
+        "public",
+        "return",
+        "short",
+        "static",
+        "strictfp",
+        "super",
+        "switch",
+        "synchronized",
+        "this",
+        "throw",
+        "throws",
+        "transient",
+        "try",
+        "void",
+        "volatile",
+        "while",
+    }
+)
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a name or one segment of a path: the first rule that it breaks, or None."""
+    if not name:
+        return "must not be empty"
+    if _BLANK.search(name):
+        return "Spaces are not allowed"
+    if _PUNCTUATION.search(name):
+        return "Punctuations (except '_', '-' and '.') or symbols are not allowed"
+    if name[0] in "_.-":
+        return "must not begin with a hyphen, dot or underline"
+    if name[-1] in ".-":
+        return "must not end with a hyphen or dot"
+    if ".." in name or "--" in name:
+        return "must not contain consecutive hyphens or dots"
+    if _CONTROL.search(name):
+        return "Control characters are not allowed"
+    if name in RESERVED_WORDS:
+        return "is a reserved word"
+    return None
+
+
+def normalized(path: str) -> str:
+    """An absolute path without double or trailing slashes; a bare name becomes a path in the root folder."""
+    return "/" + "/".join(part for part in path.split("/") if part)
+
+
+def path_fault(path: str) -> str | None:
+    """The first fault of any segment, with the segment."""
+    for segment in normalized(path).split("/")[1:]:
+        fault = name_fault(segment)
+        if fault is not None:
+            return f"'{segment}': {fault}"
+    return None
+
+
+def folder_of(path: str) -> str:
+    return path.rsplit("/", 1)[0] or "/"
+
+
+def name_of(path: str) -> str:
+    """The last segment: the name by which Controllers know an object."""
+    return path.rsplit("/", 1)[-1]
+
+
+def parents_of(path: str) -> list[str]:
+    """All folders above a path except the root, outermost first."""
+    parts = path.split("/")[1:-1]
+    return ["/" + "/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def is_in_folder(path: str, folder: str, *, recursive: bool) -> bool:
+    """Whether an object at `path` lies in a folder (or, recursively, below it)."""
+    own = folder_of(path)
+    if own == folder:
+        return True
+    return recursive and (folder == "/" or own.startswith(folder + "/"))
