@@ -1,7 +1,7 @@
 """A Controller's and some Agents' engine state side by side, without journals, processes or time of their own.
 
-What the nodes do at run time (attach, detach, adopt events, run jobs) is done here in the plainest way, step by step, so
-that engine tests read as conversations. Jobs end when the test says so, or at once with `job_result`.
+What the nodes do at run time (attach, detach, adopt events, run jobs) is done here in the plainest way, step by step,
+so that engine tests read as conversations. Jobs end when the test says so, or at once with `job_result`.
 """
 
 from __future__ import annotations
@@ -134,16 +134,15 @@ class Installation:
                 agent = self.agents[attached.agent_path]
                 self._transact(agent, lambda t, i=order.id: commands.detach_order(t, i))  # type: ignore[misc]
                 return True
-            if isinstance(attached, Attached) and order.mark is not None:
-                if self.sent_marks.get(order.id) != order.mark:
-                    self.sent_marks[order.id] = order.mark
-                    agent = self.agents[attached.agent_path]
-                    mark = order.mark
-                    try:
-                        self._transact(agent, lambda t, i=order.id, m=mark: commands.mark_order(t, i, m))  # type: ignore[misc]
-                    except ProblemError:
-                        continue  # the Controller logs it
-                    return True
+            mark = order.mark
+            if isinstance(attached, Attached) and mark is not None and self.sent_marks.get(order.id) != mark:
+                self.sent_marks[order.id] = mark
+                agent = self.agents[attached.agent_path]
+                try:
+                    self._transact(agent, lambda t, i=order.id, m=mark: commands.mark_order(t, i, m))  # type: ignore[misc]
+                except ProblemError:
+                    continue  # the Controller logs it
+                return True
         for agent in self.agents.values():
             for order in list(agent.orders.values()):
                 if type(order.state) is Processing:
