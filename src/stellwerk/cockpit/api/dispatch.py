@@ -1,7 +1,7 @@
 """From an HTTP request to a handler and back, as cockpit-api section 1 says: one path for all routes.
 
-Order of checks (1.10): parse body → validate → token known (440) → permission (403) → action. Each error becomes the body
-and status of 1.3; an exception nobody foresaw becomes 420 with its class name and is logged with a request id.
+Order of checks (1.10): parse body → validate → token known (440) → permission (403) → action. Each error becomes the
+body and status of 1.3; an exception nobody foresaw becomes 420 with its class name and is logged with a request id.
 """
 
 from __future__ import annotations

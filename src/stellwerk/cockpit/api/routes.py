@@ -1,9 +1,9 @@
 """`Route`: one endpoint as a value. All routes together are one table from which routing, decoding, permission checks,
 audit log, error bodies and the OpenAPI document follow (`dispatch`, `openapi`).
 
-A handler is `async (context: RequestContext, request: T) -> answer`. The answer is a struct or a plain value (encoded as
-JSON, members that are None or UNSET left out by the struct's own definition), `Answer` for other media or headers, or
-`Stream`. Handlers raise `errors.ApiError` and its kin, or `ProblemError` (420 with the problem's text).
+A handler is `async (context: RequestContext, request: T) -> answer`. The answer is a struct or a plain value (encoded
+as JSON, members that are None or UNSET left out by the struct's own definition), `Answer` for other media or headers,
+or `Stream`. Handlers raise `errors.ApiError` and its kin, or `ProblemError` (420 with the problem's text).
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ class Database:
             raise
         return database
 
+    @property
+    def dialect(self) -> Any:
+        """For statements that are compiled once (`stellwerk.cockpit.projection.statements`)."""
+        return self._writer.dialect
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A read transaction. Writing in it fails on SQLite."""
@@ -79,13 +84,17 @@ class Database:
         if self._reader is not self._writer:
             await self._reader.dispose()
 
+    def insert(self, table: Table) -> Any:
+        """`INSERT` of the dialect, which can be given `on_conflict_do_…`."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
     def upsert(self, table: Table, keys: Sequence[str], update: Sequence[str] | None = None) -> Any:
         """`INSERT … ON CONFLICT (keys) DO UPDATE` of the columns `update` (default: all others; empty: do nothing).
 
         The statement is for `execute(statement, rows)`, many rows at once.
         """
         columns = [column.name for column in table.columns if column.name not in keys] if update is None else update
-        insert: Any = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        insert = self.insert(table)
         if not columns:
             return insert.on_conflict_do_nothing(index_elements=list(keys))
         return insert.on_conflict_do_update(

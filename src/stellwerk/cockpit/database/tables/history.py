@@ -7,7 +7,7 @@ Written by the projection only. Differences from the reference's tables: the eve
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, text
 
 from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
 
@@ -60,14 +60,20 @@ history_orders = Table(
     Column("error_return_code", Integer),
     text_column("error_code"),
     text_column("error_text"),
-    text_column("constraint_hash", nullable=False, unique=True),
     instant("modified", nullable=False),
+    # Takes the place of the reference's constraint_hash: an event that is projected twice cannot give a second row.
+    UniqueConstraint("order_id", "start_event_id"),
     Index(None, "start_time"),
-    Index(None, "order_id"),
     Index(None, "main_parent_id"),
     Index(None, "parent_id"),
     Index(None, "workflow_name", "start_time"),
-    Index(None, "severity", "start_time"),
+    # Partial: what succeeded is found by time; rows that run do not rewrite this index with each change.
+    Index(
+        "ix_history_orders_failed",
+        "start_time",
+        sqlite_where=text("severity = 2"),
+        postgresql_where=text("severity = 2"),
+    ),
 )
 
 #: State changes of a started order worth a line: failed, suspended, resumed, stopped, ...
@@ -125,13 +131,17 @@ history_order_steps = Table(
     Column("log_lines", BigInteger, nullable=False),
     Column("log_bytes", BigInteger, nullable=False),
     Column("stderr_lines", BigInteger, nullable=False),
-    text_column("constraint_hash", nullable=False, unique=True),
     instant("modified", nullable=False),
+    UniqueConstraint("ho_id", "start_event_id"),
     Index(None, "start_time"),
-    Index(None, "ho_id"),
     Index(None, "ho_main_parent_id"),
     Index(None, "workflow_name", "job_name", "start_time"),
-    Index(None, "severity", "start_time"),
+    Index(
+        "ix_history_order_steps_failed",
+        "start_time",
+        sqlite_where=text("severity = 2"),
+        postgresql_where=text("severity = 2"),
+    ),
 )
 
 #: Events of one order from one transaction, as they stood on the wire: lines joined by line feeds.
@@ -162,7 +172,6 @@ history_log_chunks = Table(
     #: True if the first piece goes on with a line that an earlier chunk has begun.
     Column("continues_line", Boolean, nullable=False),
     Column("content", LargeBinary, nullable=False),
-    Index(None, "hos_id", "last_line"),
 )
 
 history_controllers = Table(

@@ -32,9 +32,9 @@ live_orders = Table(
     instant("since", nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
-    Index(None, "controller_id", "state", "scheduled_for"),
+    # Few indexes: each is rewritten with nearly every event of an order.
+    Index(None, "state", "scheduled_for"),
     Index(None, "workflow_path", "state"),
-    Index(None, "since"),
 )
 
 #: Items the Controller has: `type` as in item keys (`Workflow`, `AgentRef`, `SubagentItem`, ...), versions of

@@ -103,9 +103,6 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hos_id", "first_event_id", name=op.f("pk_history_log_chunks")),
     )
-    op.create_index(
-        op.f("ix_history_log_chunks_hos_id_last_line"), "history_log_chunks", ["hos_id", "last_line"], unique=False
-    )
     op.create_table(
         "history_order_events",
         sa.Column("ho_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -172,20 +169,20 @@ def upgrade() -> None:
         sa.Column("log_lines", sa.BigInteger(), nullable=False),
         sa.Column("log_bytes", sa.BigInteger(), nullable=False),
         sa.Column("stderr_lines", sa.BigInteger(), nullable=False),
-        sa.Column("constraint_hash", sa.Text(), nullable=False),
         sa.Column("modified", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_history_order_steps")),
-        sa.UniqueConstraint("constraint_hash", name=op.f("uq_history_order_steps_constraint_hash")),
+        sa.UniqueConstraint("ho_id", "start_event_id", name=op.f("uq_history_order_steps_ho_id_start_event_id")),
     )
-    op.create_index(op.f("ix_history_order_steps_ho_id"), "history_order_steps", ["ho_id"], unique=False)
+    op.create_index(
+        "ix_history_order_steps_failed",
+        "history_order_steps",
+        ["start_time"],
+        unique=False,
+        sqlite_where=sa.text("severity = 2"),
+        postgresql_where=sa.text("severity = 2"),
+    )
     op.create_index(
         op.f("ix_history_order_steps_ho_main_parent_id"), "history_order_steps", ["ho_main_parent_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_history_order_steps_severity_start_time"),
-        "history_order_steps",
-        ["severity", "start_time"],
-        unique=False,
     )
     op.create_index(op.f("ix_history_order_steps_start_time"), "history_order_steps", ["start_time"], unique=False)
     op.create_index(
@@ -231,17 +228,20 @@ def upgrade() -> None:
         sa.Column("error_return_code", sa.Integer(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_text", sa.Text(), nullable=True),
-        sa.Column("constraint_hash", sa.Text(), nullable=False),
         sa.Column("modified", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_history_orders")),
-        sa.UniqueConstraint("constraint_hash", name=op.f("uq_history_orders_constraint_hash")),
+        sa.UniqueConstraint("order_id", "start_event_id", name=op.f("uq_history_orders_order_id_start_event_id")),
+    )
+    op.create_index(
+        "ix_history_orders_failed",
+        "history_orders",
+        ["start_time"],
+        unique=False,
+        sqlite_where=sa.text("severity = 2"),
+        postgresql_where=sa.text("severity = 2"),
     )
     op.create_index(op.f("ix_history_orders_main_parent_id"), "history_orders", ["main_parent_id"], unique=False)
-    op.create_index(op.f("ix_history_orders_order_id"), "history_orders", ["order_id"], unique=False)
     op.create_index(op.f("ix_history_orders_parent_id"), "history_orders", ["parent_id"], unique=False)
-    op.create_index(
-        op.f("ix_history_orders_severity_start_time"), "history_orders", ["severity", "start_time"], unique=False
-    )
     op.create_index(op.f("ix_history_orders_start_time"), "history_orders", ["start_time"], unique=False)
     op.create_index(
         op.f("ix_history_orders_workflow_name_start_time"),
@@ -568,12 +568,6 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("controller_id", "order_id", name=op.f("pk_live_orders")),
     )
-    op.create_index(
-        op.f("ix_live_orders_controller_id_state_scheduled_for"),
-        "live_orders",
-        ["controller_id", "state", "scheduled_for"],
-        unique=False,
-    )
-    op.create_index(op.f("ix_live_orders_since"), "live_orders", ["since"], unique=False)
+    op.create_index(op.f("ix_live_orders_state_scheduled_for"), "live_orders", ["state", "scheduled_for"], unique=False)
     op.create_index(op.f("ix_live_orders_workflow_path_state"), "live_orders", ["workflow_path", "state"], unique=False)
     # ### end Alembic commands ###
