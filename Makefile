@@ -1,0 +1,66 @@
+# Everything a person or CI does with this repository. Needs Python 3.11 or newer and make, nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONFORMANCE_DATA ?= tests/conformance/data
+TESTS ?= tests
+SEEDS ?= 3
+
+.PHONY: help demo test lint types unit conformance sim bench browser black-box lock docs clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.runtime: pyproject.toml hatch_build.py requirements/runtime.txt $(wildcard ui/package.json ui/package-lock.json)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime requirements/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	@touch $@
+
+demo: $(VENV)/.runtime ## install, start Cockpit, Controller and two Agents, deploy samples, run orders; Ctrl-C stops all
+	$(BIN)/stellwerk demo --data data/demo
+
+test: lint types unit ## lint, types and the whole quick suite
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/lint-imports
+
+types: $(VENV)/.development
+	$(BIN)/mypy
+
+unit: $(VENV)/.development
+	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
+
+conformance: $(VENV)/.development ## all conformance vectors; CONFORMANCE_DATA=FOLDER for others
+	$(BIN)/python -m tests.conformance.run $(CONFORMANCE_DATA)
+
+sim: $(VENV)/.development ## the simulator: crash at every write, determinism, broken variants are caught
+	PYTHONHASHSEED=0 $(BIN)/python -m stellwerk.simulation --seeds $(SEEDS)
+
+bench: $(VENV)/.development ## benchmarks, side by side with the raw process rate
+	$(BIN)/python -m bench
+
+browser: $(VENV)/.development ## browser tests; need Chromium from the system's packages
+	$(BIN)/pytest -m browser tests/browser
+
+black-box: $(VENV)/.development ## real processes, kill -9, the long form
+	$(BIN)/pytest -m black_box tests/black_box --long
+
+lock: ## write the locked requirements anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    requirements/runtime.in -o requirements/runtime.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    requirements/development.in -o requirements/development.txt
+
+docs: $(VENV)/.development ## regenerate generated pages of docs/
+	$(BIN)/python -m tests.documentation
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist src/stellwerk/cockpit/ui ui/node_modules
