@@ -1,7 +1,7 @@
 """`ControllerClient`: commands and bulk interfaces of one Controller (orders spec 7, journal spec 3.2).
 
 Guarantees: a call returns after the Controller's commit. A problem of the Controller is raised as `ProblemError` with
-its own text; `PeerUnreachableError` says that the outcome is unknown. Nothing is repeated here except where the caller says
+its own text; `PeerUnreachableError` says that the outcome is unknown. Nothing is repeated except where the caller says
 that repeating is harmless. Must not know: the database, HTTP of the Cockpit.
 """
 

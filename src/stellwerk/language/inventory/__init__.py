@@ -19,6 +19,7 @@ from stellwerk.language.inventory.items import (
     lock_to_engine,
 )
 from stellwerk.language.inventory.quoting import expression_or_string, quote_unless_typed
+from stellwerk.language.inventory.shown_positions import with_positions
 from stellwerk.language.inventory.workflow import workflow_from_engine, workflow_to_engine
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "lock_from_engine",
     "lock_to_engine",
     "quote_unless_typed",
+    "with_positions",
     "workflow_from_engine",
     "workflow_to_engine",
 ]
