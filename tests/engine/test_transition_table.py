@@ -5,97 +5,24 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 import pytest
+from order_samples import EVENTS, STATES, sample_orders
 
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import (
-    AnyState,
-    Attached,
-    Attaching,
-    BetweenCycles,
-    DelayingRetry,
-    Detaching,
-    Forked,
     Order,
-    Sleeping,
-    WaitingForAdmission,
     state_name,
 )
 from stellwerk.engine.transitions import RULES, WITHOUT_FOLLOW_UP
-from stellwerk.language.outcomes import Failed, Succeeded
-from stellwerk.language.positions import CycleState, WorkflowId, WorkflowPosition
 from stellwerk.values.json import decoder, encode
 
 SPECIFICATION = Path(__file__).parents[2] / "docs/specification/orders-events-commands.md"
 #: Events of the table that come with a later issue (locks, notices), are legacy, or have no state before.
 NOT_IN_TABLE = {"OrderAdded", "OrderAttachedToAgent"}
 LATER = re.compile("Lock|Notice|OrderCatched|OrderPlanAttached")
-
-
-def _sample(state: type[Any]) -> Any:
-    members: dict[type[Any], dict[str, Any]] = {
-        DelayingRetry: {"until": 1},
-        Sleeping: {"until": 1},
-        WaitingForAdmission: {"until": 1},
-        Forked: {"children": (e.ChildOrder(order_id="O|a", branch_id="a"),)},
-        BetweenCycles: {"cycle_state": CycleState(end=9)},
-    }
-    return state(**members.get(state, {}))
-
-
-STATES = [_sample(state) for state in get_args(AnyState)]
-ATTACHED = [None, Attaching("A"), Attached("A"), Detaching("A")]
-EVENTS: list[Any] = [
-    e.OrderOrderAdded(order_id="P", workflow_id=WorkflowId("W", "1")),
-    e.OrderAttachable(agent_path="A"),
-    e.OrderAttached(agent_path="A"),
-    e.OrderProcessed(outcome=Succeeded()),
-    e.OrderStdoutWritten(chunk="x"),
-    e.OrderStderrWritten(chunk="x"),
-    e.OrderMoved(to=(1,)),
-    e.OrderForked(children=()),
-    e.OrderJoined(outcome=Failed()),
-    e.OrderOutcomeAdded(outcome=Failed()),
-    e.OrderCaught(moved_to=(0, "catch+0", 0)),
-    e.OrderFailed(moved_to=(0,)),
-    e.OrderFailedInFork(moved_to=(0,)),
-    e.OrderPriorityChanged(priority=1),
-    e.OrderTransferred(workflow_position=WorkflowPosition(WorkflowId("W", "2"), (0,))),
-    e.OrderGoMarked(position=(0, "stickySubagent", 0)),
-    e.OrderStickySubagentEntered(agent_path="B"),
-    e.OrderCyclingPrepared(cycle_state=CycleState(end=9)),
-    e.OrderSleeping(until=9),
-    e.OrderWaitingForAdmission(until=9),
-]
-EVENTS += [event() for event in RULES if event not in {type(known) for known in EVENTS}]
-
-
-def _orders() -> list[Order]:
-    return [
-        Order(
-            id="O|a" if parent else "O",
-            workflow_position=WorkflowPosition(WorkflowId("W", "1"), (0, "stickySubagent", 0)),
-            state=state,
-            attached_state=attached,
-            is_suspended=is_suspended,
-            parent=parent,
-            scheduled_for=1,
-            mark=mark,
-            external_order=e.ExternalOrder(order_watch_path="F", name="n"),
-            sticky_subagents=(e.StickySubagent(agent_path="A"),),
-            historic_outcomes=(e.HistoricOutcome((0,), Failed()),),
-        )
-        for state, attached, is_suspended, parent, mark in itertools.product(
-            STATES,
-            ATTACHED,
-            (False, True),
-            (None, "O"),
-            (None, e.Suspending(mode=e.SuspensionMode(kill=e.Kill())), e.Cancelling()),
-        )
-    ]
 
 
 def test_every_event_is_in_the_table_or_makes_an_order() -> None:
@@ -107,7 +34,7 @@ def test_every_event_is_in_the_table_or_makes_an_order() -> None:
 def test_each_event_on_each_order_is_refused_or_gives_an_order_that_survives_json() -> None:
     order_decoder = decoder(Order)
     applied: dict[str, int] = {}
-    for order, event in itertools.product(_orders(), EVENTS):
+    for order, event in itertools.product(sample_orders(), EVENTS):
         rule = RULES[type(event)]
         if rule.refusal(order, event) is None:
             after = rule.effect(order, event)
@@ -127,7 +54,7 @@ def test_nothing_changes_an_order_in_transfer_but_what_may() -> None:
     may |= {"OrderDeletionMarked", "OrderExternalVanished", "OrderPriorityChanged", "OrderOutcomeAdded", "OrderBroken"}
     # Rows without a guard on the attachment in the specification; writers check it (orders spec 3.2).
     may |= {"OrderStateReset", "OrderGoes", "OrderCycleFinished"}
-    for order, event in itertools.product(_orders(), EVENTS):
+    for order, event in itertools.product(sample_orders(), EVENTS):
         rule = RULES[type(event)]
         if order.is_in_transfer and rule.refusal(order, event) is None and rule.effect(order, event) != order:
             assert type(event).__name__ in may, (order, event)

@@ -531,7 +531,9 @@ RULES: Mapping[type[e.OrderEvent], Rule] = {
         attachment="held",
         guard=lambda order, event: type(order.state) is Ready or isinstance(event.cause, e.Throttle),
         guard_text="Sleeping only if throttled",
-        effect=lambda order, event: replace(order, state=Sleeping(until=event.until, cause=event.cause or e.SleepInstruction())),
+        effect=lambda order, event: replace(
+            order, state=Sleeping(until=event.until, cause=event.cause or e.SleepInstruction())
+        ),
         after="Sleeping",
     ),
     e.OrderWaitingForAdmission: Rule(
