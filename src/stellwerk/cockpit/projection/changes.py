@@ -54,9 +54,7 @@ STEP_UPDATES = _names(
     "end_time end_event_id end_variables return_code outcome severity error error_state error_reason error_code "
     "error_text log_lines log_bytes stderr_lines modified"
 )
-STATE_COLUMNS = _names(
-    "ho_main_parent_id ho_parent_id ho_id state state_time state_event_id state_code state_text"
-)
+STATE_COLUMNS = _names("ho_main_parent_id ho_parent_id ho_id state state_time state_event_id state_code state_text")
 EVENT_COLUMNS = _names("ho_id first_event_id last_event_id ho_main_parent_id events content")
 LIVE_COLUMNS = _names(
     "controller_id order_id history_id workflow_path workflow_version_id workflow_position state reason agent_id "

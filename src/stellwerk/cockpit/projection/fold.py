@@ -340,7 +340,7 @@ def _take_outcome(order: LiveOrder, outcome: Outcome | None) -> None:
         order.return_code = outcome.return_code
         return
     order.return_code = outcome.return_code
-    order.message = outcome.text
+    order.message = _clean(outcome.text)
     order.error_reason = outcome.reason.TYPE if outcome.reason is not None else None
     order.error_code = outcome.problem_code
 
@@ -441,7 +441,7 @@ def _processed(fold: Fold, work: _Work, event: Event) -> None:
     succeeded = outcome.is_succeeded
     text = None if succeeded else outcome.text or task.error_text.strip() or None
     if not succeeded and order.message is None:
-        order.message = text
+        order.message = _clean(text)
     reason = outcome.reason.TYPE if outcome.reason is not None else None
     end = "[End] [Success]" if succeeded else "[End] [Error]"
     code = f" returnCode={outcome.return_code}" if outcome.return_code is not None else ""

@@ -72,7 +72,10 @@ class Outcome(msgspec.Struct, frozen=True, gc=False, rename={"named_values": "na
     @property
     def return_code(self) -> int | None:
         value = self.values.get("returnCode")
-        return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        # Jobs may set any number as their result; the column takes 32 bits.
+        return int(value) if -(2**31) <= value < 2**31 else None
 
     @property
     def text(self) -> str | None:

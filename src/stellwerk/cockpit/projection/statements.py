@@ -34,12 +34,17 @@ class BatchStatement:
             return
         parameters: Any
         if self._order is None:
-            parameters = [dict(zip(self._columns, row, strict=True)) for row in rows]
+            parameters = [dict(zip(self._columns, map(_without_nul, row), strict=True)) for row in rows]
         elif self._is_identity:
             parameters = list(rows)
         else:
             parameters = [tuple(row[index] for index in self._order) for row in rows]
         await connection.exec_driver_sql(self._text, parameters)
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL's text cannot hold NUL; one such character from a job must not stop history."""
+    return value.replace("\0", "\ufffd") if type(value) is str and "\0" in value else value
 
 
 def upsert(

@@ -265,6 +265,15 @@ class ProjectionWriter:
             [{"controller_id": self.controller_id, "event_id": event_id}],
         )
 
+    async def store_released(self, event_id: int) -> None:
+        """Remember what has been released at the Controller."""
+        async with self.database.write() as connection:
+            await connection.execute(
+                update(history_cursors)
+                .where(history_cursors.c.controller_id == self.controller_id)
+                .values(released_event_id=event_id)
+            )
+
     async def store_ids(self, connection: AsyncConnection, ids: Ids) -> None:
         await connection.execute(
             self.database.upsert(joc_variables, ["name"], ["numeric_value"]),
