@@ -25,6 +25,7 @@ from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.deployment.services import add_services
 from stellwerk.cockpit.services import Services
 from stellwerk.cockpit.static import SECURITY_HEADERS, StaticFiles
 from stellwerk.effects.clock import Clock, Random, SystemClock, SystemRandom
@@ -162,6 +163,7 @@ class Cockpit:
 
 def add_standard_services(cockpit: Cockpit) -> None:
     """The services of a real Cockpit, in the order of their start."""
+    add_services(cockpit.services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
 
 
 def _with_security_headers(application: Any) -> ASGIApp:

@@ -12,6 +12,10 @@ from stellwerk.cockpit.api.routes import Route
 MODULES = (
     "authentication",
     "joc",
+    "controllers",
+    "inventory",
+    "workflows",
+    "orders",
 )
 
 

@@ -263,7 +263,7 @@ class Deployer:
         if types is not None:
             query = query.where(table.c.type.in_([int(item) for item in types]))
         async with self._database.read() as connection:
-            return [_deployed(row) for row in await connection.execute(query)]
+            return [deployed_of(row) for row in await connection.execute(query)]
 
     async def workflow(self, controller_id: str, path: str, version_id: str | None = None) -> Deployed:
         """A deployed workflow by path or name: its current or the given version. Raises `ObjectNotFound`."""
@@ -287,7 +287,7 @@ class Deployer:
         if row is None or row.operation != UPDATE:
             text = f"workflow '{path}'" + (f" in version {version_id}" if version_id else "")
             raise ObjectNotFound(f"Couldn't find the {text}: it is not deployed to Controller '{controller_id}'")
-        return _deployed(row)
+        return deployed_of(row)
 
     async def versions(self, controller_id: str, version_ids: Iterable[tuple[str, str]]) -> list[Deployed]:
         """Former versions of workflows by (name, version id)."""
@@ -301,7 +301,17 @@ class Deployer:
         )
         async with self._database.read() as connection:
             rows = [row for row in await connection.execute(query) if (row.name, row.commit_id) in wanted]
-        return [_deployed(row) for row in rows]
+        return [deployed_of(row) for row in rows]
+
+    async def history(self, *, controller_id: str | None, commit_id: str | None, limit: int) -> list[Any]:
+        """Deployment rows, newest first."""
+        query = select(dep_history).order_by(dep_history.c.id.desc()).limit(limit)
+        if controller_id is not None:
+            query = query.where(dep_history.c.controller_id == controller_id)
+        if commit_id is not None:
+            query = query.where(dep_history.c.commit_id == commit_id)
+        async with self._database.read() as connection:
+            return list(await connection.execute(query))
 
     async def of_object(self, inventory_id: int) -> list[Any]:
         """All deployment rows of an inventory object, newest first."""
@@ -313,7 +323,7 @@ class Deployer:
             return list(rows)
 
 
-def _deployed(row: Any) -> Deployed:
+def deployed_of(row: Any) -> Deployed:
     values = row._mapping
     members = {name: values[name] for name in Deployed.__struct_fields__ if name != "type"}
     return Deployed(**members, type=ObjectType(values["type"]))
@@ -351,6 +361,3 @@ async def select_objects(inventory: Inventory, selections: Iterable[tuple[str, s
             item = await inventory.read(type_, path)
             found[item.id] = item
     return list(found.values())
-
-
-__all__ = ["Deployed", "Deployer", "DeploymentError", "ObjectNotFound", "select_objects"]

@@ -1,0 +1,39 @@
+"""Wiring of the services of inventory, deployment, Controllers and orders."""
+
+from __future__ import annotations
+
+from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.controllers.connections import ControllerConnections, PeerFactory
+from stellwerk.cockpit.controllers.idempotency import Idempotency
+from stellwerk.cockpit.controllers.order_ids import OrderIds
+from stellwerk.cockpit.controllers.order_selection import OrderFinder
+from stellwerk.cockpit.controllers.orders import OrderService
+from stellwerk.cockpit.controllers.peers import CREDENTIALS_FOLDER, http_peers
+from stellwerk.cockpit.controllers.registry import Registry
+from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.deployment.keys import CERTIFICATE_FILE, SigningKeys
+from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.types import ObjectType
+from stellwerk.cockpit.services import Services
+from stellwerk.effects.clock import Clock, Random
+
+
+def add_services(
+    services: Services,
+    database: Database,
+    configuration: CockpitConfiguration,
+    clock: Clock,
+    random: Random,
+    peer_factory: PeerFactory | None = None,
+) -> None:
+    """Add them in the order of their start. `peer_factory`: None = HTTP with credentials from the data folder."""
+    factory = peer_factory or http_peers(configuration.data / CREDENTIALS_FOLDER)
+    connections = services.add(ControllerConnections(database, factory))
+    keys = services.add(SigningKeys(database, clock, configuration.data / CERTIFICATE_FILE))
+    inventory = services.add(Inventory(database, clock))
+    services.add(Registry(database, connections, clock))
+    deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
+    finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
+    idempotency = services.add(Idempotency(database, clock))
+    services.add(OrderService(connections, deployer, OrderIds(database, clock), idempotency, finder))
