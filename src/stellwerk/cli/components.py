@@ -1,0 +1,83 @@
+"""`stellwerk cockpit|controller|agent`: one component as a process, by a service manager, by `up`, or by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stellwerk.cli.lifeline import Lifeline
+from stellwerk.cli.output import CommandError
+
+
+def _run(main: Any) -> int:
+    """Run a component's coroutine on uvloop where it is available."""
+    try:
+        import uvloop
+    except ImportError:
+        return int(asyncio.run(main))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return int(runner.run(main))
+
+
+def run_controller(data: Path) -> int:
+    from stellwerk.controller.main import run_controller as run
+    from stellwerk.node.configuration import read_controller_configuration
+
+    lifeline = Lifeline(data)
+    return _run(run(read_controller_configuration(data), lifeline))
+
+
+def run_agent(data: Path) -> int:
+    from stellwerk.agent.main import run_agent as run
+    from stellwerk.node.configuration import read_agent_configuration
+
+    lifeline = Lifeline(data)
+    return _run(run(read_agent_configuration(data), lifeline))
+
+
+def run_cockpit(data: Path, port: int | None) -> int:
+    lifeline = Lifeline(data)
+    return _run(_cockpit(data, port, lifeline))
+
+
+async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
+    import os
+
+    from stellwerk.cockpit.application import Cockpit
+    from stellwerk.cockpit.configuration import CockpitConfiguration
+
+    file = data / "cockpit.toml"
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise CommandError(f"{file}: {error}", "mend the file") from error
+    values["data"] = str(data)
+    if port is not None:
+        values["port"] = port
+    values["first_password"] = os.environ.pop("STELLWERK_ADMIN_PASSWORD", None)
+    try:
+        configuration = msgspec.convert(values, CockpitConfiguration)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{file}: {error}", "docs/reference/configuration.md lists the settings") from error
+    cockpit = Cockpit(configuration)
+    stopped = asyncio.Event()
+    try:
+        await cockpit.start()
+    except OSError as error:
+        raise CommandError(str(error), "choose another port") from error
+    try:
+        lifeline.watch(stopped.set)
+        lifeline.ready(port=cockpit.port, firstPassword=cockpit.first_password is not None)
+        await stopped.wait()
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await cockpit.stop()
+        lifeline.close()
+    return 0

@@ -1,0 +1,174 @@
+"""The data folder of `stellwerk up`: which components there are, their ports, identities and secrets.
+
+    DATA/up.json                     ports and names; no secrets
+    DATA/up.lock                     held while `up` runs
+    DATA/cockpit/cockpit.toml        DATA/cockpit/private/controllers/<id>.toml   (0600)
+    DATA/controller/controller.toml  DATA/controller/private.toml                 (0600)
+    DATA/agents/NAME/agent.toml      DATA/agents/NAME/private.toml                (0600)
+    DATA/*/component.json            pid and start time of a running component
+
+Everything is made at the first start and kept: a second start goes on with the same ports, identities and data. One
+secret per link is generated into files that only their owner can read (journal spec 2.3); none is ever on a command
+line.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stellwerk.cli.output import CommandError
+from stellwerk.language.names import check_name
+
+CONTROLLER_ID = "controller"
+COCKPIT_USER = "cockpit"
+DEFAULT_AGENTS = ("agent-1", "agent-2")
+
+
+class Installation(msgspec.Struct, rename="camel"):
+    """What `up.json` holds. Ports of Controller and Agents are free ones, chosen once."""
+
+    cockpit_port: int
+    controller_port: int
+    #: Agent name → port.
+    agents: dict[str, int]
+
+    @classmethod
+    def open(cls, data: Path, *, port: int, agents: list[str]) -> Installation:
+        """Read or make the installation; Agents that are named anew are added. Raises `CommandError`."""
+        file = data / "up.json"
+        for name in agents:
+            problem = check_name("AgentRef", name)
+            if problem is not None or "/" in name:
+                raise CommandError(f"{name!r} is not a name for an Agent", "letters, digits, - and . are fine")
+        if file.exists():
+            try:
+                installation = msgspec.json.decode(file.read_bytes(), type=cls)
+            except msgspec.DecodeError as error:
+                raise CommandError(f"{file} cannot be read: {error}", "restore the file from a backup") from error
+        else:
+            installation = cls(cockpit_port=port, controller_port=free_port(), agents={})
+            agents = agents or list(DEFAULT_AGENTS)
+        if port and port != installation.cockpit_port:
+            installation.cockpit_port = port
+        for name in agents:
+            if name not in installation.agents:
+                installation.agents[name] = free_port()
+        if installation.cockpit_port == 0:
+            installation.cockpit_port = free_port()
+        installation.write(data)
+        return installation
+
+    def write(self, data: Path) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        write_file(data / "up.json", msgspec.json.format(msgspec.json.encode(self), indent=2))
+        self._write_controller(data / "controller")
+        for name in self.agents:
+            self._write_agent(data / "agents" / name, name, data)
+        self._write_cockpit(data)
+
+    def url(self, port: int) -> str:
+        return f"http://127.0.0.1:{port}"
+
+    def _write_cockpit(self, data: Path) -> None:
+        folder = data / "cockpit"
+        _write_once(folder / "cockpit.toml", 'host = "127.0.0.1"\n')
+        _write_secret(
+            folder / "private" / "controllers" / f"{CONTROLLER_ID}.toml",
+            f'user = "{COCKPIT_USER}"\npassword = "{_secret(data, "cockpit-controller")}"\n',
+        )
+
+    def _write_controller(self, folder: Path) -> None:
+        data = folder.parent
+        _write_once(
+            folder / "controller.toml",
+            f'id = "{CONTROLLER_ID}"\n\n[web]\nhost = "127.0.0.1"\nport = {self.controller_port}\n\n'
+            f'[journal]\nusers_allowed_to_release_events = ["{COCKPIT_USER}"]\n'
+            "release_events_delay_seconds = 5\nsnapshot_period_seconds = 600\n",
+        )
+        lines = [
+            f'[users.{COCKPIT_USER}]\npassword = "plain:{_secret(data, "cockpit-controller")}"\n'
+            'permissions = ["UpdateItem", "ReadMetrics"]\n',
+            "[agents]",
+        ]
+        lines += [f'"{name}" = "{_secret(data, "controller-" + name)}"' for name in self.agents]
+        _write_secret(folder / "private.toml", "\n".join(lines) + "\n")
+
+    def _write_agent(self, folder: Path, name: str, data: Path) -> None:
+        _write_once(
+            folder / "agent.toml",
+            f'[web]\nhost = "127.0.0.1"\nport = {self.agents[name]}\n\n[journal]\nsnapshot_period_seconds = 600\n\n'
+            "[jobs]\nsigned_script_injection_allowed = true\n",
+        )
+        _write_secret(
+            folder / "private.toml",
+            f'[users.{CONTROLLER_ID}]\npassword = "plain:{_secret(data, "controller-" + name)}"\n',
+        )
+
+
+def _secret(data: Path, link: str) -> str:
+    """The secret of one link, generated at its first use."""
+    file = data / "secrets" / link
+    if not file.exists():
+        _write_secret(file, secrets.token_urlsafe(32))
+    return file.read_text()
+
+
+def write_file(file: Path, content: bytes | str, mode: int = 0o644) -> None:
+    """Replace a file as a whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(file.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(file)
+
+
+def _write_once(file: Path, content: str) -> None:
+    """A configuration file belongs to the person as soon as it exists."""
+    if not file.exists():
+        write_file(file, content)
+
+
+def _write_secret(file: Path, content: str) -> None:
+    if not file.exists() or file.read_text() != content:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        os.chmod(file.parent, 0o700)
+        write_file(file, content, 0o600)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_port_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def process_start_time(pid: int) -> str | None:
+    """The kernel's start time of a process, so that a pid used again is not taken for it; None when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rsplit(")", 1)[1].split()[19]
+
+
+def read_json(file: Path) -> Any:
+    return msgspec.json.decode(file.read_bytes())

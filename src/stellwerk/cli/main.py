@@ -1,0 +1,350 @@
+"""The command line's entry: groups, common options, and how errors leave.
+
+Each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stellwerk import __version__
+from stellwerk.cli.output import CommandError, fail, print_json
+
+app = typer.Typer(
+    name="stellwerk",
+    help="Workload automation that people can trust with a bank's night run.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+order_app = typer.Typer(no_args_is_help=True, help="Add, list, watch, cancel, suspend and resume orders.")
+journal_app = typer.Typer(no_args_is_help=True, help="Look into journals.")
+app.add_typer(order_app, name="order")
+app.add_typer(journal_app, name="journal")
+
+Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+Arguments = Annotated[
+    list[str] | None, typer.Option("--argument", "-a", help="NAME=VALUE; a JSON number, Boolean or list keeps its type")
+]
+Data = Annotated[Path, typer.Option("--data", help="the folder that holds everything of this component")]
+
+
+def main() -> None:
+    """Run the command; a `CommandError` becomes a message and an exit code, not a traceback."""
+    as_json = "--json" in sys.argv
+    try:
+        app(standalone_mode=True)
+    except CommandError as error:
+        fail(error, as_json)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"stellwerk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+# --- the installation on this machine --------------------------------------------------------------------------------
+
+
+@app.command()
+def up(
+    data: Data = Path("data"),
+    port: Annotated[int, typer.Option(help="port of the Cockpit; 0 for a free one")] = 4446,
+    agents: Annotated[str, typer.Option(help="names of the Agents, comma separated; more can be named later")] = "",
+    supervise: Annotated[bool, typer.Option(help="start a component again when it ends")] = False,
+    json: Json = False,
+) -> None:
+    """Start a whole installation: Cockpit, Controller and Agents, one process each; Ctrl-C stops all."""
+    from stellwerk.cli.up import run_up
+
+    names = [name.strip() for name in agents.split(",") if name.strip()]
+    raise SystemExit(asyncio.run(run_up(data, port=port, agents=names, supervise=supervise, as_json=json)))
+
+
+@app.command()
+def demo(
+    data: Data = Path("data/demo"),
+    port: Annotated[int, typer.Option(help="port of the Cockpit; the next free one is taken if it is in use")] = 4446,
+    orders: Annotated[int, typer.Option(help="how many orders to add")] = 12,
+    seconds: Annotated[float, typer.Option(help="stop by itself after so many seconds; 0: run until Ctrl-C")] = 0,
+) -> None:
+    """Start an installation with sample workflows and orders, and show live progress until Ctrl-C."""
+    from stellwerk.cli.demo import run_demo
+
+    raise SystemExit(asyncio.run(run_demo(data, port=port, orders=orders, seconds=seconds)))
+
+
+@app.command()
+def cockpit(
+    data: Data, port: Annotated[int | None, typer.Option(help="instead of the port in cockpit.toml")] = None
+) -> None:
+    """Run a Cockpit on its data folder (which holds cockpit.toml)."""
+    from stellwerk.cli.components import run_cockpit
+
+    raise SystemExit(run_cockpit(data, port))
+
+
+@app.command()
+def controller(data: Data) -> None:
+    """Run a Controller on its data folder (which holds controller.toml)."""
+    from stellwerk.cli.components import run_controller
+
+    raise SystemExit(run_controller(data))
+
+
+@app.command()
+def agent(data: Data) -> None:
+    """Run an Agent on its data folder (which holds agent.toml)."""
+    from stellwerk.cli.components import run_agent
+
+    raise SystemExit(run_agent(data))
+
+
+# --- workflows -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="workflow files, or folders with *.workflow.json")],
+    json: Json = False,
+) -> None:
+    """Report all problems of workflow files with their JSON path; exit code 1 if there are any."""
+    from stellwerk.cli.check import check_file, workflow_files
+
+    files = workflow_files(paths)
+    findings = [finding for file in files for finding in check_file(file)]
+    if json:
+        print_json({"files": len(files), "findings": findings})
+    else:
+        for finding in findings:
+            print(f"{finding.file}: {finding.path}: {finding.message}")
+            if finding.remedy:
+                print(f"  → {finding.remedy}")
+        print(
+            f"{len(files)} file{'s' * (len(files) != 1)} checked, {len(findings)} problem{'s' * (len(findings) != 1)}"
+        )
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="a workflow file")],
+    argument: Annotated[
+        list[str], typer.Option("--argument", "-a", help="NAME=VALUE; JSON values keep their type")
+    ] = [],  # noqa: B006
+    keep: Annotated[bool, typer.Option(help="keep the temporary data folder")] = False,
+    json: Json = False,
+) -> None:
+    """Run one workflow on an installation of its own in this process; the exit code tells the outcome."""
+    from stellwerk.cli.run import run_workflow
+
+    raise SystemExit(asyncio.run(run_workflow(file, _arguments(argument or []), keep=keep, as_json=json)))
+
+
+def _arguments(pairs: list[str]) -> dict[str, Any]:
+    from stellwerk.cli.rest import parse_arguments
+
+    return parse_arguments(pairs)
+
+
+@journal_app.command("export")
+def journal_export(
+    data: Annotated[Path, typer.Argument(help="the folder with the journal files, e.g. data/controller/data/state")],
+    name: Annotated[str, typer.Option(help="controller or agent")] = "controller",
+) -> None:
+    """Write the newest journal file in the plain JS7 form to standard output."""
+    from stellwerk.effects.system_disk import SystemDisk
+    from stellwerk.journal import export_js7
+
+    for line in export_js7(SystemDisk(data), name):
+        os.write(1, line + b"\n")
+
+
+# --- orders, logs, history -------------------------------------------------------------------------------------------
+
+Url = Annotated[str | None, typer.Option("--url", help="a Cockpit elsewhere; default: the one of --data")]
+Account = Annotated[str | None, typer.Option("--account", help="with --url; the password is in STELLWERK_PASSWORD")]
+Home = Annotated[Path, typer.Option("--data", envvar="STELLWERK_DATA", help="data folder of the installation")]
+OrderIds = Annotated[list[str], typer.Argument(help="order ids")]
+
+
+def _execute(data: Path, url: str | None, account: str | None, action: Callable[[Any], Awaitable[Any]]) -> Any:
+    from stellwerk.cli.orders import execute
+    from stellwerk.cli.rest import Target
+
+    return execute(Target.find(url, account, data), action)
+
+
+@order_app.command("add")
+def order_add(
+    workflow: Annotated[str, typer.Argument(help="path of the workflow")],
+    name: Annotated[str, typer.Option(help="name of the order, part of its id")] = "order",
+    argument: Arguments = None,
+    at: Annotated[str | None, typer.Option(help="start time, e.g. 2026-12-24T18:00:00Z or now+3600")] = None,
+    count: Annotated[int, typer.Option(min=1, help="how many")] = 1,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Add orders to a workflow and print their ids."""
+    from stellwerk.cli import orders
+
+    arguments = _arguments(argument or [])
+    _execute(data, url, account, lambda c: orders.add(c, workflow, name, arguments, at, count, json))
+
+
+@order_app.command("list")
+def order_list(
+    state: Annotated[list[str] | None, typer.Option(help="only orders in this state; repeatable")] = None,
+    workflow: Annotated[str | None, typer.Option(help="only orders of this workflow")] = None,
+    limit: int = 1000,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """List the orders that the Controller knows."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.list_orders(c, state or [], workflow, limit, json))
+
+
+@order_app.command("cancel")
+def order_cancel(
+    order_ids: OrderIds,
+    kill: Annotated[bool, typer.Option(help="kill the running job")] = False,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Cancel orders."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.change(c, "cancel", order_ids, {"kill": kill}, json))
+
+
+@order_app.command("suspend")
+def order_suspend(
+    order_ids: OrderIds,
+    kill: Annotated[bool, typer.Option(help="kill the running job")] = False,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Suspend orders until they are resumed."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.change(c, "suspend", order_ids, {"kill": kill}, json))
+
+
+@order_app.command("resume")
+def order_resume(
+    order_ids: OrderIds,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Resume suspended, stopped or failed orders."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.change(c, "resume", order_ids, {}, json))
+
+
+@order_app.command("confirm")
+def order_confirm(
+    order_ids: OrderIds,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Answer the prompt that orders wait at."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.change(c, "confirm", order_ids, {}, json))
+
+
+@order_app.command("watch")
+def order_watch(
+    order_id: Annotated[str, typer.Argument()],
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Follow an order until it rests; exit code 0 when it has finished, 1 otherwise."""
+    from stellwerk.cli import orders
+
+    raise SystemExit(_execute(data, url, account, lambda c: orders.watch(c, order_id, json)))
+
+
+@app.command()
+def log(
+    order_id: Annotated[str, typer.Argument()], data: Home = Path("data"), url: Url = None, account: Account = None
+) -> None:
+    """Print the log of an order, with the output of its jobs."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.log(c, order_id))
+
+
+@app.command()
+def history(
+    workflow: Annotated[str | None, typer.Option(help="only this workflow")] = None,
+    tasks: Annotated[bool, typer.Option(help="tasks instead of orders")] = False,
+    limit: int = 50,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Orders (or tasks) that have run, the newest first."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.history(c, workflow, tasks, limit, json))
+
+
+@app.command()
+def status(data: Home = Path("data"), url: Url = None, account: Account = None, json: Json = False) -> None:
+    """Components with their coupling, orders by state."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.status(c, json))
+
+
+@app.command()
+def deploy(
+    paths: Annotated[list[Path], typer.Argument(help="workflow files, or folders with *.workflow.json")],
+    folder: Annotated[str, typer.Option(help="folder in the inventory")] = "/",
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Check, store and deploy workflow files, all or none."""
+    from stellwerk.cli import orders
+
+    _execute(data, url, account, lambda c: orders.deploy(c, paths, folder, json))

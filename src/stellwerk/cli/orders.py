@@ -1,0 +1,257 @@
+"""`stellwerk order ...`, `log`, `history`, `status`, `deploy`: the REST API in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stellwerk.cli.check import check_file, read_inventory_workflow, workflow_files, workflow_name
+from stellwerk.cli.output import CommandError, print_json, print_table, state_text, time_text
+from stellwerk.cli.rest import Cockpit, Target
+
+T = TypeVar("T")
+
+
+def execute(target: Target, action: Callable[[Cockpit], Awaitable[T]]) -> T:
+    """Run one action in a session of its own."""
+
+    async def run() -> T:
+        async with Cockpit(target) as cockpit:
+            return await action(cockpit)
+
+    return asyncio.run(run())
+
+
+async def add(
+    cockpit: Cockpit,
+    workflow: str,
+    name: str,
+    arguments: dict[str, Any],
+    scheduled_for: str | None,
+    count: int,
+    as_json: bool,
+) -> list[str]:
+    """Add orders; prints and returns their ids."""
+    order: dict[str, Any] = {"workflowPath": workflow, "orderName": name, "arguments": arguments}
+    if scheduled_for:
+        order["scheduledFor"] = scheduled_for
+    answer = await cockpit.post("orders/add", {"controllerId": cockpit.target.controller_id, "orders": [order] * count})
+    ids = [str(order_id) for order_id in answer.get("orderIds", [])]
+    if as_json:
+        print_json({"orderIds": ids})
+    else:
+        for order_id in ids:
+            print(order_id)
+    return ids
+
+
+async def list_orders(cockpit: Cockpit, states: list[str], workflow: str | None, limit: int, as_json: bool) -> None:
+    body: dict[str, Any] = {"controllerId": cockpit.target.controller_id, "limit": limit, "compact": True}
+    if states:
+        body["states"] = [state.upper() for state in states]
+    if workflow:
+        body["workflowIds"] = [{"path": workflow}]
+    answer = await cockpit.post("orders", body)
+    orders = answer.get("orders", [])
+    if as_json:
+        print_json(orders)
+        return
+    print_table(
+        ("ORDER", "WORKFLOW", "STATE", "POSITION", "SCHEDULED FOR", "LABEL"),
+        [
+            (
+                order.get("orderId"),
+                order.get("workflowId", {}).get("path"),
+                state_text(order.get("state", {}).get("_text")),
+                order.get("positionString") or _position(order.get("position")),
+                time_text(order.get("scheduledFor")),
+                order.get("label"),
+            )
+            for order in orders
+        ],
+        "no orders",
+    )
+
+
+def _position(position: Any) -> str:
+    from stellwerk.language.positions import position_text
+
+    return position_text(tuple(position)) if position else ""
+
+
+async def change(cockpit: Cockpit, verb: str, order_ids: list[str], options: dict[str, Any], as_json: bool) -> None:
+    """cancel, suspend, resume, continue (answer a prompt: confirm)."""
+    await cockpit.post(
+        f"orders/{verb}", {"controllerId": cockpit.target.controller_id, "orderIds": order_ids, **options}
+    )
+    if as_json:
+        print_json({"ok": True, "orderIds": order_ids})
+    else:
+        words = {"cancel": "cancelled", "suspend": "suspended", "resume": "resumed", "confirm": "confirmed"}
+        print(f"{words.get(verb, verb)}: {', '.join(order_ids)}")
+
+
+#: Native states in which an order does not move any more by itself.
+_AT_REST = {"FINISHED", "FAILED", "CANCELLED", "BROKEN", "SUSPENDED", "PROMPTING"}
+
+
+async def watch(cockpit: Cockpit, order_id: str, as_json: bool) -> int:
+    """Print the order's events as they come, until it rests; 0 when it has finished well."""
+    from urllib.parse import quote
+
+    seen = 0
+    path = f"stellwerk/order/{quote(order_id, safe='')}/events"
+    while True:
+        answer = await cockpit.get(f"{path}?from={seen}&limit=500&level=story")
+        events = answer.get("events", answer.get("rows", []))
+        for event in events:
+            seen = max(seen, int(event.get("eventId", 0)))
+            if as_json:
+                print_json(event)
+            else:
+                print(f"{time_text(event.get('timestamp') or seen // 1000)}  {_story(event)}")
+            kind = event.get("TYPE") or event.get("type")
+            if kind in ("OrderFinished", "OrderCancelled", "OrderFailed", "OrderBroken", "OrderSuspended"):
+                return 0 if kind == "OrderFinished" else 1
+        if not events:
+            await cockpit.post(
+                "events",
+                {"controllerId": cockpit.target.controller_id, "eventId": str(seen)},
+            )
+
+
+def _story(event: dict[str, Any]) -> str:
+    kind = str(event.get("TYPE") or event.get("type") or "").removeprefix("Order")
+    rest = {k: v for k, v in event.items() if k not in ("TYPE", "type", "eventId", "timestamp", "Key", "source")}
+    return f"{kind} {rest if rest else ''}".rstrip()
+
+
+async def log(cockpit: Cockpit, order_id: str) -> None:
+    """The order's log as text, with the output of its jobs."""
+    import sys
+
+    history = await cockpit.post("order/history", {"controllerId": cockpit.target.controller_id, "orderId": order_id})
+    history_id = history.get("historyId") or history.get("order", {}).get("historyId")
+    rows = await cockpit.post("orders/history", {"controllerId": cockpit.target.controller_id, "orderId": order_id})
+    for row in rows.get("history", []):
+        if row.get("orderId") == order_id:
+            history_id = row.get("historyId", history_id)
+    if history_id is None:
+        raise CommandError(f"there is no history of the order {order_id}", "list orders with: stellwerk history")
+    text = await cockpit.post("order/log/download", {"historyId": history_id})
+    sys.stdout.write(text if isinstance(text, str) else str(text))
+
+
+async def history(cockpit: Cockpit, workflow: str | None, tasks: bool, limit: int, as_json: bool) -> None:
+    body: dict[str, Any] = {"controllerId": cockpit.target.controller_id, "limit": limit}
+    if workflow:
+        body["orders" if not tasks else "jobs"] = [{"workflowPath": workflow}]
+    answer = await cockpit.post("tasks/history" if tasks else "orders/history", body)
+    rows = answer.get("history", [])
+    if as_json:
+        print_json(rows)
+    elif tasks:
+        print_table(
+            ("TASK", "ORDER", "JOB", "STATE", "START", "END", "RC", "AGENT"),
+            [
+                (
+                    row.get("taskId"),
+                    row.get("orderId"),
+                    row.get("job"),
+                    state_text(row.get("state", {}).get("_text")),
+                    time_text(row.get("startTime")),
+                    time_text(row.get("endTime")),
+                    row.get("exitCode"),
+                    row.get("agentUrl"),
+                )
+                for row in rows
+            ],
+            "no tasks yet",
+        )
+    else:
+        print_table(
+            ("ORDER", "WORKFLOW", "STATE", "START", "END"),
+            [
+                (
+                    row.get("orderId"),
+                    row.get("workflow"),
+                    state_text(row.get("state", {}).get("_text")),
+                    time_text(row.get("startTime")),
+                    time_text(row.get("endTime")),
+                )
+                for row in rows
+            ],
+            "no orders yet",
+        )
+
+
+async def status(cockpit: Cockpit, as_json: bool) -> None:
+    """Controller and Agents with their coupling, and orders by state."""
+    controller_id = cockpit.target.controller_id
+    agents = (await cockpit.post("agents", {"controllerId": controller_id})).get("agents", [])
+    controller = await cockpit.post("controller", {"controllerId": controller_id})
+    counts = await cockpit.get("stellwerk/counts?by=state")
+    if as_json:
+        print_json({"controller": controller.get("controller"), "agents": agents, "counts": counts})
+        return
+    item = controller.get("controller", {})
+    rows: list[tuple[Any, ...]] = [
+        ("controller", controller_id, item.get("connectionState", {}).get("_text"), item.get("url"))
+    ]
+    rows += [
+        (
+            "agent",
+            agent.get("agentId"),
+            agent.get("state", {}).get("_text"),
+            agent.get("url"),
+            agent.get("errorMessage"),
+        )
+        for agent in agents
+    ]
+    print_table(("COMPONENT", "ID", "STATE", "URL"), [row[:4] for row in rows])
+    for row in rows:
+        if len(row) > 4 and row[4]:
+            print(f"{row[1]}: {row[4]}")
+    totals = counts.get("counts", counts)
+    if isinstance(totals, dict):
+        print("orders: " + (", ".join(f"{k.lower()} {v}" for k, v in totals.items() if v) or "none"))
+
+
+async def deploy(cockpit: Cockpit, paths: list[Path], folder: str, as_json: bool) -> None:
+    """Check, store and deploy workflow files; nothing is stored when one of them has a problem."""
+    files = workflow_files(paths)
+    findings = [finding for file in files for finding in check_file(file)]
+    if findings:
+        for finding in findings:
+            print(f"{finding.file}: {finding.path}: {finding.message}")
+        raise CommandError(f"{len(findings)} problems; nothing was deployed", "stellwerk check tells more")
+    names = await deploy_files(cockpit, files, folder)
+    if as_json:
+        print_json({"deployed": names})
+    else:
+        for name in names:
+            print(f"deployed {name}")
+
+
+async def deploy_files(cockpit: Cockpit, files: list[Path], folder: str) -> list[str]:
+    """Store the files as workflows of the folder and deploy them in one transaction."""
+    names = []
+    for file in files:
+        path = f"{folder.rstrip('/')}/{workflow_name(file)}"
+        await cockpit.post(
+            "inventory/store",
+            {"path": path, "objectType": "WORKFLOW", "configuration": read_inventory_workflow(file)},
+        )
+        names.append(path)
+    await cockpit.post(
+        "inventory/deployment/deploy",
+        {
+            "controllerIds": [cockpit.target.controller_id],
+            "store": {
+                "draftConfigurations": [{"configuration": {"path": name, "objectType": "WORKFLOW"}} for name in names]
+            },
+        },
+    )
+    return names

@@ -1,0 +1,188 @@
+"""`stellwerk up`: a whole installation on one machine (architecture, row `up`).
+
+The contract for scripts: with `--json` the first line on standard output, written once everything is coupled and
+usable, is `{"ready":true,"url":...,"account":"root","password":...,"components":{...}}`; SIGTERM stops all and returns
+0; a second start on the same folder goes on. The password is shown once, by the start that has created the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from stellwerk.cli.installation import CONTROLLER_ID, Installation, is_port_free
+from stellwerk.cli.output import CommandError, print_json
+from stellwerk.cli.rest import Cockpit, Target, local_token
+from stellwerk.cli.supervisor import Component, Supervisor
+from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError
+
+ACCOUNT = "root"
+COUPLED_TIMEOUT_SECONDS = 60.0
+
+
+def components_of(installation: Installation, data: Path, password: str | None) -> list[Component]:
+    """Controller and Agents first: they start while the Cockpit's imports still run."""
+
+    def component(name: str, folder: Path, arguments: list[str], port: int) -> Component:
+        return Component(name, folder, [*arguments, "--data", str(folder)], f"http://127.0.0.1:{port}")
+
+    items = [component("controller", data / "controller", ["controller"], installation.controller_port)]
+    for name, port in installation.agents.items():
+        items.append(component(name, data / "agents" / name, ["agent"], port))
+    cockpit = component("cockpit", data / "cockpit", ["cockpit"], installation.cockpit_port)
+    cockpit.arguments += ["--port", str(installation.cockpit_port)]
+    if password is not None:
+        cockpit.environment = {"STELLWERK_ADMIN_PASSWORD": password}
+    return [*items, cockpit]
+
+
+class Up:
+    """A running installation."""
+
+    def __init__(self, data: Path, installation: Installation, password: str | None, supervisor: Supervisor) -> None:
+        self.data = data
+        self.installation = installation
+        self.password = password
+        self.supervisor = supervisor
+        self.url = f"http://127.0.0.1:{installation.cockpit_port}"
+
+    @property
+    def target(self) -> Target:
+        return Target(url=self.url, token=local_token(self.data), controller_id=CONTROLLER_ID)
+
+    def description(self) -> dict[str, Any]:
+        """The ready line."""
+        components: dict[str, Any] = {"agents": {}}
+        for item in self.supervisor.components:
+            entry = {
+                "pid": item.process.pid if item.process is not None else None,
+                "url": item.url,
+                "command": item.command,
+            }
+            if item.name in ("cockpit", "controller"):
+                components[item.name] = entry
+            else:
+                components["agents"][item.name] = entry
+        return {
+            "ready": True,
+            "url": self.url,
+            "account": ACCOUNT,
+            "password": self.password,
+            "components": components,
+        }
+
+
+@asynccontextmanager
+async def installation_running(
+    data: Path, *, port: int, agents: list[str], supervise: bool = False
+) -> AsyncIterator[Up]:
+    """Start everything, register what is new, wait until all is coupled; stop everything at the end."""
+    data = Path(os.path.abspath(data))
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = DirectoryLock(data, "up")
+    except DuplicateStartError as error:
+        raise CommandError(str(error), "stop the other one, or choose another --data") from error
+    try:
+        is_new = not (data / "cockpit" / "cockpit.sqlite").exists()
+        installation = Installation.open(data, port=port, agents=agents)
+        if not is_port_free(installation.cockpit_port):
+            raise CommandError(
+                f"port {installation.cockpit_port} is in use", "choose another one with --port, or 0 for a free one"
+            )
+        given = os.environ.pop("STELLWERK_ADMIN_PASSWORD", None)
+        password = (given or secrets.token_urlsafe(12)) if is_new else given
+        items = components_of(installation, data, password if is_new else None)
+        supervisor = Supervisor(items, supervise=supervise, say=lambda text: print(text, file=sys.stderr, flush=True))
+        running = Up(data, installation, password, supervisor)
+        try:
+            await supervisor.start()
+            await _register(running)
+            yield running
+        finally:
+            await supervisor.stop()
+    finally:
+        lock.release()
+
+
+async def _register(running: Up) -> None:
+    """Make Controller and Agents known to the Cockpit, as a person would, and wait until all are coupled."""
+    installation = running.installation
+    async with Cockpit(running.target) as cockpit:
+        known = (await cockpit.post("controllers")).get("controllers", [])
+        if not any(item.get("controllerId") == CONTROLLER_ID for item in known):
+            url = f"http://127.0.0.1:{installation.controller_port}"
+            await cockpit.post(
+                "controller/register",
+                {
+                    "controllerId": CONTROLLER_ID,
+                    "controllers": [{"url": url, "role": "STANDALONE", "title": "Controller"}],
+                },
+            )
+        registered = (await cockpit.post("agents/inventory", {"controllerId": CONTROLLER_ID})).get("agents", [])
+        names = {item.get("agentId") for item in registered if item.get("deployed", True)}
+        missing = [name for name in installation.agents if name not in names]
+        if missing:
+            agents = [
+                {"agentId": name, "agentName": name, "url": f"http://127.0.0.1:{installation.agents[name]}"}
+                for name in missing
+            ]
+            await cockpit.post("agents/inventory/store", {"controllerId": CONTROLLER_ID, "agents": agents})
+            await cockpit.post("agents/inventory/deploy", {"controllerId": CONTROLLER_ID, "agentIds": missing})
+        await _coupled(cockpit, installation)
+
+
+async def _coupled(cockpit: Cockpit, installation: Installation) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + COUPLED_TIMEOUT_SECONDS
+    while True:
+        agents = (await cockpit.post("agents", {"controllerId": CONTROLLER_ID})).get("agents", [])
+        waiting = {
+            str(agent.get("agentId")): agent.get("errorMessage") or agent.get("state", {}).get("_text")
+            for agent in agents
+            if agent.get("state", {}).get("_text") != "COUPLED"
+        }
+        for name in installation.agents:
+            if name not in {agent.get("agentId") for agent in agents}:
+                waiting[name] = "not known yet"
+        if not waiting:
+            return
+        if loop.time() > deadline:
+            raise CommandError(f"Agents are not coupled: {waiting}", "see the logs below the data folder")
+        await asyncio.sleep(0.02)
+
+
+async def run_up(data: Path, *, port: int, agents: list[str], supervise: bool, as_json: bool) -> int:
+    """The command: run until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    is_ready = False
+
+    def stop() -> None:
+        stopped.set()
+        if not is_ready and main is not None:
+            main.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with installation_running(data, port=port, agents=agents, supervise=supervise) as running:
+            is_ready = True
+            if as_json:
+                print_json(running.description())
+            else:
+                print(f"Stellwerk is ready: {running.url}")
+                if running.password is not None:
+                    print(f"  account {ACCOUNT}, password {running.password}   (shown only now)")
+                print("  Ctrl-C stops everything", flush=True)
+            await stopped.wait()
+    return 0
