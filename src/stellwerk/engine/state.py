@@ -60,7 +60,15 @@ class Agent(msgspec.Struct, frozen=True):
 Role = Controller | Agent
 
 
-class PathControl(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class PathControl(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    omit_defaults=True,
+    tag_field="TYPE",
+    tag="WorkflowPathControl",
+):
     """WorkflowPathControl: all versions of a workflow suspended, or labels skipped (workflow spec 8.8)."""
 
     path: str
@@ -69,7 +77,9 @@ class PathControl(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     item_revision: int | None = None
 
 
-class Control(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Control(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, tag_field="TYPE", tag="WorkflowControl"
+):
     """WorkflowControl: breakpoints of one workflow version (workflow spec 8.8)."""
 
     id: WorkflowId
