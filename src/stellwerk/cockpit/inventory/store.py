@@ -102,8 +102,8 @@ class Inventory:
 
     async def _check_new_name(self, connection: AsyncConnection, type_: ObjectType, path: str) -> None:
         fault = names.path_fault(path)
-        if fault is not None or path == "/":
-            raise BadRequest(f"path {path!r} is not possible: {fault or 'a name is missing'}")
+        if fault is not None:
+            raise BadRequest(f"path {path!r} is not possible: {fault}")
         name = names.name_of(path)
         table = inv_configurations
         if type_ == ObjectType.FOLDER:

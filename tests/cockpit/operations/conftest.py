@@ -1,0 +1,188 @@
+"""A Controller's HTTP interface that records what it is sent, and a Cockpit with which it is registered.
+
+`RecordingController` checks what a Controller checks first: logins, signatures, and that workflows can be read. It
+decides nothing about orders: tests say which commands it refuses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.language.workflow import read_workflow
+from stellwerk.values.json import decode, encode
+from stellwerk.values.problems import Problem, ProblemError
+from stellwerk.wire.server import HttpServer
+from stellwerk.wire.signatures import Signature, SignatureVerifier
+
+CONTROLLER_ID = "controller"
+PASSWORD = "secret of the link"
+SCRIPT = {"TYPE": "ShellScriptExecutable", "script": "echo hello"}
+WORKFLOW: dict[str, Any] = {
+    "timeZone": "Europe/Berlin",
+    "instructions": [{"TYPE": "Execute.Named", "jobName": "load", "label": "load"}],
+    "jobs": {"load": {"agentName": "Primary Agent", "executable": SCRIPT, "parallelism": 2}},
+}
+
+
+class RecordingController:
+    """What has been sent: `commands` (Batches dissolved), `items` (one list per transaction)."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+        self.items: list[list[dict[str, Any]]] = []
+        self.batches = 0
+        self.logins: list[str] = []
+        self.verifier: SignatureVerifier | None = None
+        #: Gives the problem with which a command is refused, or None.
+        self.refuse: Callable[[dict[str, Any]], Problem | None] = lambda command: None
+        self.refuse_items: Problem | None = None
+        #: So many answers get lost after the request has been executed.
+        self.lost_answers = 0
+        self.server = HttpServer(self, "127.0.0.1", 0)
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        try:
+            path = scope["path"].removeprefix("/controller/api").strip("/")
+            answer = self._answer(scope["method"], path, headers, body)
+            status = 200
+        except ProblemError as error:
+            status, answer = error.problem.http_status, error.problem.to_http()
+        if status == 200 and scope["method"] == "POST" and "session" not in path and self.lost_answers > 0:
+            self.lost_answers -= 1
+            status, answer = 503, {}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(b"content-type", b"application/json")],
+            }
+        )
+        await send({"type": "http.response.body", "body": encode(answer)})
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
+        if path == "session":
+            login = json.loads(body)
+            if login["TYPE"] == "Logout":
+                return {"TYPE": "Accepted"}
+            user = login.get("userAndPassword")
+            if user is not None and user["password"] != PASSWORD:
+                raise ProblemError.of("InvalidLogin")
+            self.logins.append(user["userId"] if user else "")
+            return {"TYPE": "LoggedIn", "sessionToken": f"1,{self.logins[-1]}", "js7Version": "2.9.1"}
+        if method == "GET" and path == "":
+            return {
+                "id": CONTROLLER_ID,
+                "version": "2.9.1",
+                "startedAt": 1_700_000_000_000,
+                "system": {"hostname": "h"},
+            }
+        if not headers.get("x-js7-session", "").endswith(",cockpit"):
+            raise ProblemError.of("InvalidSessionToken")
+        if path == "command":
+            return self._command(decode(body))
+        if path == "item":
+            return self._items([decode(line) for line in body.splitlines()])
+        raise ProblemError(f"unexpected {method} {path}")
+
+    def _command(self, command: dict[str, Any]) -> Any:
+        if command["TYPE"] == "Batch":
+            self.batches += 1
+            responses = []
+            for inner in command["commands"]:
+                try:
+                    responses.append(self._command(inner))
+                except ProblemError as error:
+                    responses.append(error.problem.to_http())
+            return {"TYPE": "BatchResponse", "responses": responses}
+        problem = self.refuse(command)
+        if problem is not None:
+            raise ProblemError(problem)
+        self.commands.append(command)
+        if command["TYPE"] == "AddOrder":
+            return {"TYPE": "AddOrder.Response", "ignoredBecauseDuplicate": False}
+        return {"TYPE": "Accepted"}
+
+    def _items(self, operations: list[dict[str, Any]]) -> Any:
+        if self.refuse_items is not None:
+            raise ProblemError(self.refuse_items)
+        for operation in operations:
+            if operation["TYPE"] == "AddOrChangeSigned":
+                signed = operation["signedString"]
+                assert self.verifier is not None, "the test trusts no certificate"
+                self.verifier.verify(signed["string"], msgspec.convert(signed["signature"], Signature))
+                item = json.loads(signed["string"])
+                if item["TYPE"] == "Workflow":
+                    read_workflow(signed["string"])
+        self.items.append(operations)
+        return {}
+
+    def signed_items(self) -> list[dict[str, Any]]:
+        """The signed items of the last transaction."""
+        return [
+            json.loads(operation["signedString"]["string"])
+            for operation in self.items[-1]
+            if operation["TYPE"] == "AddOrChangeSigned"
+        ]
+
+
+@pytest.fixture
+async def controller() -> AsyncIterator[RecordingController]:
+    recording = RecordingController()
+    await recording.server.start()
+    yield recording
+    await recording.server.stop()
+
+
+@pytest.fixture
+async def registered(cockpit: Cockpit, controller: RecordingController, client: Any) -> RecordingController:
+    """The Controller, registered with the Cockpit, and the Agent `agent-1` alias `Primary Agent` deployed."""
+    folder = cockpit.configuration.data / "private" / "controllers"
+    folder.mkdir(parents=True)
+    (folder / f"{CONTROLLER_ID}.toml").write_text(f'user = "cockpit"\npassword = "{PASSWORD}"\n')
+    controller.verifier = SignatureVerifier.from_pem([cockpit.services.get(SigningKeys).certificate_pem])
+    await client.post(
+        "controller/register",
+        {"controllerId": "", "controllers": [{"url": controller.url, "role": "STANDALONE", "title": ""}]},
+    )
+    agent = {"agentId": "agent-1", "agentName": "Primary Agent", "url": "http://127.0.0.1:4445", "processLimit": 7}
+    await client.post("agents/inventory/store", {"controllerId": CONTROLLER_ID, "agents": [agent]})
+    await client.post("agents/inventory/deploy", {"controllerId": CONTROLLER_ID, "agentIds": ["agent-1"]})
+    return controller
+
+
+@pytest.fixture
+async def deployed(registered: RecordingController, client: Any) -> RecordingController:
+    """With the workflow `/nightly/LOAD` deployed."""
+    await client.post("inventory/store", {"path": "/nightly/LOAD", "objectType": "WORKFLOW", "configuration": WORKFLOW})
+    await client.post("inventory/deployment/deploy", deployment("/nightly/LOAD"))
+    return registered
+
+
+def deployment(*paths: str, object_type: str = "WORKFLOW", recursive: bool = False) -> dict[str, Any]:
+    """A request that deploys drafts."""
+    return {
+        "controllerIds": [CONTROLLER_ID],
+        "store": {
+            "draftConfigurations": [
+                {"configuration": {"path": path, "objectType": object_type, "recursive": recursive}} for path in paths
+            ]
+        },
+    }
