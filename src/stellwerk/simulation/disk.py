@@ -85,7 +85,7 @@ class SimulatedAppendFile:
         try:
             self._disk.perform("sync", self._name, self._inode.sync)
         except OSError:
-            self._inode.poisoned = True
+            self._inode.poisoned = not self._disk.is_dead
             raise
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class SimulatedDisk:
         #: Awaited by each sync before it takes effect: a slow disk.
         self.sync_gate: Callable[[], Awaitable[None]] | None = None
         self.life = 0
-        self._is_dead = False
+        self.is_dead = False
         self._names: dict[str, _Inode] = {}
         self._durable_names: dict[str, _Inode] = {}
         self._unsynced_changes: list[Callable[[dict[str, _Inode]], None]] = []
@@ -194,7 +194,7 @@ class SimulatedDisk:
         inode.durable, inode.unsynced = content, []
 
     def check_alive(self, life: int | None = None) -> None:
-        if self._is_dead or (life is not None and life != self.life):
+        if self.is_dead or (life is not None and life != self.life):
             raise OSError(errno.EIO, "the power has failed")
 
     def perform(self, kind: str, name: str, do: Callable[[], None], do_torn: Callable[[], None] = lambda: None) -> None:
@@ -210,7 +210,7 @@ class SimulatedDisk:
                 do_torn()
             elif form is CrashForm.AFTER:
                 do()
-            self._is_dead = True
+            self.is_dead = True
             self.check_alive()
         do()
 
@@ -244,6 +244,6 @@ class SimulatedDisk:
 
     def _new_life(self) -> None:
         self.life += 1
-        self._is_dead = False
+        self.is_dead = False
         self.crash_at = None
         self.errors = {}

@@ -1,0 +1,198 @@
+"""Settings of a Controller or an Agent: TOML in its data folder, secrets in a file beside that only the owner reads.
+
+    DATA/controller.toml or DATA/agent.toml     settings
+    DATA/private.toml                           users, passwords towards others; mode 0600; wins over the former
+    DATA/private/trusted-x509-keys/             certificates whose signatures are accepted (*.pem)
+    DATA/state/                                 the journal
+    DATA/work/                                  emptied at each start
+
+Every setting has a default; an unknown one is refused, so that a slip of the pen is noticed. Values only: nothing here
+opens a port or a journal. `docs/reference/configuration.md` explains each setting.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from stellwerk.journal import JournalOptions
+from stellwerk.wire.authentication import AuthenticationSettings
+from stellwerk.wire.tls import TlsOptions
+
+T = TypeVar("T")
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong; the text names file, setting and remedy."""
+
+
+class WebConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the node listens. With `certificate` HTTPS is spoken; `trust` are the client certificates' authorities."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    certificate: str | None = None
+    private_key: str | None = None
+    trust: tuple[str, ...] = ()
+    #: HTTPS only: refuse clients without a certificate.
+    client_authentication: bool = True
+    public: bool = False
+    loopback_is_public: bool = False
+    get_is_public: bool = False
+    invalid_authentication_delay_seconds: float = 1.0
+    session_timeout_seconds: float = 3600.0
+
+    def tls(self, folder: Path) -> TlsOptions | None:
+        if self.certificate is None:
+            return None
+        return TlsOptions(
+            certificate=folder / self.certificate,
+            private_key=folder / self.private_key if self.private_key else None,
+            trust=tuple(folder / name for name in self.trust),
+            requires_client_certificate=self.client_authentication,
+        )
+
+    def authentication(self) -> AuthenticationSettings:
+        return AuthenticationSettings(
+            is_public=self.public,
+            loopback_is_public=self.loopback_is_public,
+            get_is_public=self.get_is_public,
+            invalid_authentication_delay_seconds=self.invalid_authentication_delay_seconds,
+        )
+
+
+class JournalConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Journal files (journal spec 4.5, 4.6). Sizes in bytes."""
+
+    snapshot_period_seconds: float = 3600.0
+    snapshot_when_bigger_than: int = 1_000_000_000
+    #: How long obsolete files are kept for readers that nobody has registered; None: 60 s Controller, 0 s Agent.
+    release_events_delay_seconds: float | None = None
+    #: Controller only: who has to have received the events before they are released.
+    users_allowed_to_release_events: tuple[str, ...] = ()
+    low_space_bytes: int = 256 << 20
+    reserve_bytes: int = 16 << 20
+
+    def options(self, default_release_delay_seconds: float) -> JournalOptions:
+        delay = self.release_events_delay_seconds
+        return JournalOptions(
+            snapshot_period_ms=int(self.snapshot_period_seconds * 1000),
+            snapshot_when_bigger_than=self.snapshot_when_bigger_than,
+            release_delay_ms=int(1000 * (default_release_delay_seconds if delay is None else delay)),
+            low_space_bytes=self.low_space_bytes,
+            reserve_bytes=self.reserve_bytes,
+        )
+
+
+class JobsConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an Agent runs jobs (workflow spec 4)."""
+
+    signed_script_injection_allowed: bool = False
+    encoding: str = "utf-8"
+    sigkill_delay_seconds: float = 15.0
+    working_directory: str | None = None
+    #: Relative to the data folder.
+    executables_directory: str = "executables"
+
+
+class LogConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    level: str = "INFO"
+    #: One JSON object a line instead of text.
+    json: bool = False
+
+
+class NodeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Controller and Agent have in common."""
+
+    data: Path
+    web: WebConfiguration = WebConfiguration()
+    journal: JournalConfiguration = JournalConfiguration()
+    log: LogConfiguration = LogConfiguration()
+    #: `users.<id>` of private.toml (journal spec 2.4).
+    users: dict[str, Any] = {}
+
+    @property
+    def state_directory(self) -> Path:
+        return self.data / "state"
+
+    @property
+    def work_directory(self) -> Path:
+        return self.data / "work"
+
+    @property
+    def trusted_keys_directory(self) -> Path:
+        return self.data / "private" / "trusted-x509-keys"
+
+
+class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    id: str = "controller"
+    #: AgentPath → password of this Controller at that Agent.
+    agents: dict[str, str] = {}
+    #: Client certificate towards Agents (PEM, relative to the data folder), and whom to trust.
+    client_certificate: str | None = None
+    client_private_key: str | None = None
+    client_trust: tuple[str, ...] = ()
+
+    def client_tls(self) -> TlsOptions | None:
+        if self.client_certificate is None and not self.client_trust:
+            return None
+        return TlsOptions(
+            certificate=self.data / self.client_certificate if self.client_certificate else None,
+            private_key=self.data / self.client_private_key if self.client_private_key else None,
+            trust=tuple(self.data / name for name in self.client_trust),
+        )
+
+
+class AgentConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    jobs: JobsConfiguration = JobsConfiguration()
+
+
+def read_controller_configuration(data: Path) -> ControllerConfiguration:
+    """Raises `ConfigurationError`."""
+    return _read(data, "controller.toml", ControllerConfiguration)
+
+
+def read_agent_configuration(data: Path) -> AgentConfiguration:
+    """Raises `ConfigurationError`."""
+    return _read(data, "agent.toml", AgentConfiguration)
+
+
+def _read(data: Path, name: str, type_: type[T]) -> T:
+    data = Path.cwd() / data
+    if not data.is_dir():
+        raise ConfigurationError(f"the data folder {data} does not exist; make it, with a {name} inside")
+    values = _toml(data / name)
+    private = data / "private.toml"
+    if private.exists() and private.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(f"{private} holds secrets and must be readable by its owner only: chmod 600 {private}")
+    _merge(values, _toml(private))
+    if "data" in values:
+        raise ConfigurationError(f"{data / name}: `data` is not a setting, it is the folder of this file")
+    try:
+        return msgspec.convert({**values, "data": str(data)}, type_)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"{data / name} or {private.name}: {error}; docs/reference/configuration.md lists the settings"
+        ) from error
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+
+
+def _merge(values: dict[str, Any], others: dict[str, Any]) -> None:
+    for name, value in others.items():
+        old = values.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            _merge(old, value)
+        else:
+            values[name] = value
