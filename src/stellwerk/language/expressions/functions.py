@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from stellwerk.language.expressions import errors, java_dates
 from stellwerk.language.expressions.expression import Expression
-from stellwerk.language.expressions.identifiers import quote_identifier
+from stellwerk.language.expressions.identifiers import KEYWORDS, quote_identifier
 from stellwerk.language.expressions.java_date_elements import DateFormatError
 from stellwerk.language.expressions.java_regex import java_regex
 from stellwerk.language.expressions.names import job_resource_value
@@ -326,6 +326,6 @@ def _write_arguments(out: list[str], arguments: Sequence[Argument]) -> None:
 
 
 def _write_call(out: list[str], name: str, arguments: Sequence[Argument]) -> None:
-    out.append(quote_identifier(name) + "(")
+    out.append(quote_identifier(name, always=name in KEYWORDS) + "(")
     _write_arguments(out, arguments)
     out.append(")")

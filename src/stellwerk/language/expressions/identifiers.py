@@ -10,6 +10,10 @@ from typing import Final
 
 import regex
 
+KEYWORDS: Final = frozenset(
+    {"argument", "else", "error", "false", "if", "in", "matches", "missing", "then", "true", "variable"}
+)
+
 #: Patterns for the scanner; without groups.
 SIMPLE_PATTERN: Final = r"\p{ID_Start}[\p{ID_Continue}\p{Cf}]*+"
 QUOTED_PATTERN: Final = r"`(?:[^`\n]|``)++`"

@@ -118,12 +118,14 @@ class Interpolation(Expression):
             if isinstance(part, str):
                 out.append(escape_double_quoted(part))
                 continue
-            following = self.parts[index + 1] if index + 1 < len(self.parts) else ""
+            following_part = self.parts[index + 1] if index + 1 < len(self.parts) else ""
+            following = following_part if isinstance(following_part, str) else ""
             reference = None
             if type(part) is NamedValue:
-                joined = isinstance(following, str) and continues_name(following)
-                reference = variable_reference(part.name, quoted=joined or is_digits(part.name))
-            if reference is not None:
+                reference = variable_reference(part.name, quoted=continues_name(following) or is_digits(part.name))
+            # A backtick behind a quoted name would be read as its part.
+            doubled = reference is not None and reference.endswith("`") and following[:1] == "`"
+            if reference is not None and not doubled:
                 out.append(reference)
             else:
                 out.append("$(")

@@ -15,6 +15,7 @@ from typing import Final
 from stellwerk.language.expressions.errors import ExpressionError
 from stellwerk.language.expressions.expression import WORD, Expression
 from stellwerk.language.expressions.functions import FIXED_FUNCTIONS, SYMBOLS, Argument, FixedCall, FunctionCall
+from stellwerk.language.expressions.identifiers import KEYWORDS
 from stellwerk.language.expressions.names import JobResourceReference, Lookup, NamedValue
 from stellwerk.language.expressions.nodes import (
     LEGACY_SUFFIXES,
@@ -28,7 +29,7 @@ from stellwerk.language.expressions.nodes import (
     ObjectLiteral,
 )
 from stellwerk.language.expressions.operators import BINARY_OPERATORS, Not, Question, UserError, negated
-from stellwerk.language.expressions.scanner import KEYWORDS, Scanner
+from stellwerk.language.expressions.scanner import Scanner
 from stellwerk.language.expressions.values import number_from_text
 
 #: Longest text of an expression, in characters.

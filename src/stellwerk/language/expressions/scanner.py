@@ -13,10 +13,6 @@ import regex
 from stellwerk.language.expressions import errors
 from stellwerk.language.expressions.identifiers import QUOTED_PATTERN, SIMPLE_PATTERN, unquote_identifier
 
-KEYWORDS: Final = frozenset(
-    {"argument", "else", "error", "false", "if", "in", "matches", "missing", "then", "true", "variable"}
-)
-
 _OPERATOR_CHARACTERS: Final = frozenset("!#%&*+-/:<=>?@^|~")
 
 _white_space = regex.compile(r"(?:[ \t\r\n]++|/\*.*?\*/|//[^\n]*+)*+", regex.DOTALL)
