@@ -146,7 +146,9 @@ async def test_descendants_seen_at_terminate_are_killed_later(world: World) -> N
 
 
 async def test_kill_outruns_a_family_that_forks(world: World) -> None:
-    process = await world.shell("spawn() { echo x; (spawn) & (sleep 0.01; spawn) ; }; ulimit -u; echo READY; spawn")
+    process = await world.shell(
+        "spawn() { echo x; [ $1 = 8 ] || { (spawn $(($1+1))) & (spawn $(($1+1))) & wait; sleep 1000; }; }; spawn 0"
+    )
     await world.read_until(process.read_stdout, b"x\n")
     process.kill()
     process.abandon_output()
