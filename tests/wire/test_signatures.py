@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -159,3 +160,13 @@ def test_a_key_with_a_foreign_certificate_is_refused(key: SigningKey) -> None:
         SigningKey.from_pem(b"nonsense", other.certificate_pem())
     with pytest.raises(ProblemError, match="cannot be read"):
         load_certificates(b"nonsense")
+
+
+def test_trusted_certificates_are_read_from_a_folder(key: SigningKey, rsa_key: SigningKey, tmp_path: Path) -> None:
+    (tmp_path / "all.pem").write_bytes(key.certificate_pem() + rsa_key.certificate_pem())
+    (tmp_path / "readme.txt").write_text("no certificate")
+    verifier = SignatureVerifier.from_folder(tmp_path)
+    verifier.verify(TEXT, sign(TEXT, key))
+    verifier.verify(TEXT, sign(TEXT, rsa_key))
+    nobody = SignatureVerifier.from_folder(tmp_path / "missing")
+    assert _code(nobody, TEXT, sign(TEXT, key)) == "UnknownSignatureType"

@@ -17,6 +17,7 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 from cryptography import x509
@@ -165,6 +166,11 @@ class SignatureVerifier:
     def from_pem(cls, texts: Iterable[bytes]) -> SignatureVerifier:
         """From PEM texts with any number of certificates each. Raises `ProblemError`."""
         return cls(certificate for text in texts for certificate in load_certificates(text))
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> SignatureVerifier:
+        """From all `*.pem` files of a folder; a folder that does not exist trusts nobody. Raises `ProblemError`."""
+        return cls.from_pem(file.read_bytes() for file in sorted(folder.glob("*.pem")))
 
     def verify(self, text: str, signature: Signature) -> None:
         """Return if the text has been signed by somebody trusted.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from stellwerk.cockpit.application import Cockpit
-from stellwerk.cockpit.deployment.keys import CERTIFICATE_FILE
+from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.deployment.keys import CERTIFICATE_FILE, KEY_FILE, SigningKeys, ensure_key_files
+from stellwerk.wire.signatures import SignatureVerifier
 
 CONTROLLER_ID = "controller"
 
@@ -128,3 +132,17 @@ async def test_the_certificate_is_handed_over_and_the_key_is_kept(cockpit: Cockp
         assert file.read_bytes() == first
     finally:
         await again.stop()
+
+
+async def test_a_key_that_was_made_before_the_first_start_is_taken_over(tmp_path: Path) -> None:
+    certificate = ensure_key_files(tmp_path, datetime(2026, 1, 31, tzinfo=UTC))
+    assert ensure_key_files(tmp_path, datetime(2026, 2, 1, tzinfo=UTC)) == certificate
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+    cockpit = Cockpit(CockpitConfiguration(data=tmp_path, first_password="x" * 12))
+    await cockpit.start(listen=False)
+    try:
+        signature = cockpit.services.get(SigningKeys).sign("text")
+        SignatureVerifier.from_pem([certificate]).verify("text", signature)
+        assert (tmp_path / CERTIFICATE_FILE).read_bytes() == certificate
+    finally:
+        await cockpit.stop()

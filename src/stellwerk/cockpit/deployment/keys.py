@@ -2,7 +2,8 @@
 
 The first start generates an X.509 key and keeps it in the database, so that every Cockpit of a cluster signs with it.
 At each start the certificate is written to a file in the data folder: from there it is given to Controller and Agents,
-which trust it. The private key never leaves the database.
+which trust it. Who sets up an installation as a whole calls `ensure_key_files` before anything is started, so that the
+certificate is there when Controller and Agents start; the Cockpit's first start then takes over that key.
 """
 
 from __future__ import annotations
@@ -24,22 +25,35 @@ SECURITY_LEVEL = "LOW"
 DEFAULT_ACCOUNT = "root"
 #: Name of the certificate's file below the data folder of the Cockpit.
 CERTIFICATE_FILE = "signing-certificate.pem"
+#: Name of the private key's file, if the key was made before the first start.
+KEY_FILE = "private/signing-key.pem"
+COMMON_NAME = "Stellwerk signing key"
+
+
+def ensure_key_files(data: Path, now: datetime) -> bytes:
+    """The certificate (PEM) of the Cockpit whose data folder is `data`; makes it with its key if there is none."""
+    certificate_file, key_file = data / CERTIFICATE_FILE, data / KEY_FILE
+    if not certificate_file.exists():
+        key = SigningKey.generate(COMMON_NAME, now)
+        key_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(key_file, key.private_pem(), mode=0o600)
+        write_atomically(certificate_file, key.certificate_pem())
+    return certificate_file.read_bytes()
 
 
 class SigningKeys:
     """Holds the key of security level LOW. A `Service`."""
 
-    def __init__(self, database: Database, clock: Clock, certificate_file: Path | None) -> None:
+    def __init__(self, database: Database, clock: Clock, data: Path) -> None:
         self._database = database
         self._clock = clock
-        self._certificate_file = certificate_file
+        self._data = data
         self._key: SigningKey | None = None
 
     async def start(self) -> None:
         """Load the key; generate one at the very first start."""
         self._key = await self._load() or await self._create()
-        if self._certificate_file is not None:
-            write_atomically(self._certificate_file, self._key.certificate_pem())
+        write_atomically(self._data / CERTIFICATE_FILE, self._key.certificate_pem())
 
     async def stop(self) -> None:
         self._key = None
@@ -71,8 +85,11 @@ class SigningKeys:
         return None if row is None else SigningKey.from_pem(row.key.encode(), row.certificate.encode())
 
     async def _create(self) -> SigningKey:
-        now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
-        key = SigningKey.generate("Stellwerk signing key", now)
+        key_file, certificate_file = self._data / KEY_FILE, self._data / CERTIFICATE_FILE
+        if key_file.exists() and certificate_file.exists():
+            key = SigningKey.from_pem(key_file.read_bytes(), certificate_file.read_bytes())
+        else:
+            key = SigningKey.generate(COMMON_NAME, datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC))
         row = {
             "key_type": "PRIVATE",
             "key_alg": key.algorithm_name,
@@ -87,9 +104,13 @@ class SigningKeys:
         return await self._load() or key
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Whoever reads the file sees the old or the new content, never a part."""
+def write_atomically(file: Path, content: bytes, mode: int = 0o644) -> None:
+    """Whoever reads the file sees the old or the new content, never a part; nobody sees it with a wider mode."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_bytes(content)
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
     os.replace(draft, file)

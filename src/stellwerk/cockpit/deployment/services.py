@@ -12,7 +12,7 @@ from stellwerk.cockpit.controllers.peers import CREDENTIALS_FOLDER, http_peers
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.deployment.deployer import Deployer
-from stellwerk.cockpit.deployment.keys import CERTIFICATE_FILE, SigningKeys
+from stellwerk.cockpit.deployment.keys import SigningKeys
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.cockpit.services import Services
@@ -30,7 +30,7 @@ def add_services(
     """Add them in the order of their start. `peer_factory`: None = HTTP with credentials from the data folder."""
     factory = peer_factory or http_peers(configuration.data / CREDENTIALS_FOLDER)
     connections = services.add(ControllerConnections(database, factory))
-    keys = services.add(SigningKeys(database, clock, configuration.data / CERTIFICATE_FILE))
+    keys = services.add(SigningKeys(database, clock, configuration.data))
     inventory = services.add(Inventory(database, clock))
     services.add(Registry(database, connections, clock))
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
