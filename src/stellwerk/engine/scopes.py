@@ -261,3 +261,31 @@ class _DefaultArgumentsScope(Scope):
 def order_scope(state: EngineState, order: Order, context: Context, position: Position | None = None) -> OrderScope:
     """The scope of an order's instruction in this state."""
     return OrderScope(order, state.workflow(order.workflow_id), context, position, state.job_resource_variables())
+
+
+class JobResourceEnvironmentScope(Scope):
+    """The scope of a job resource's `env`: the job's and the order's predefined names, then its own variables."""
+
+    def __init__(self, job_scope: JobScope, variables: Mapping[str, Expression]) -> None:
+        self._variables_scope = job_scope.job_resource_scope()
+        self._job_scope = job_scope
+        self._variables = variables
+        self.zone = job_scope.zone
+        self.scheduled_for_ms = job_scope.scheduled_for_ms
+        self.environment = job_scope.environment
+        self.now_ms = job_scope.now_ms
+
+    def named(self, name: str) -> JsonValue:
+        try:
+            return self._variables_scope.named(name)
+        except KeyError:
+            return self._variables[name].evaluate(self._variables_scope)
+
+    def symbol(self, name: str) -> JsonValue:
+        return self._job_scope.symbol(name)
+
+    def job_resource(self, path: str) -> Mapping[str, Expression]:
+        return self._job_scope.job_resource(path)
+
+    def job_resource_scope(self) -> Scope:
+        return self._variables_scope
