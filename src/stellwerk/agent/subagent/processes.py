@@ -5,9 +5,9 @@ ours but its two pipes; it is recorded before it starts, so that it never outliv
 stays its own until its output is closed, too (it is reaped no earlier), so that killing cannot hit a stranger.
 
 **Started by the Agent itself, guarded by a watchdog.** A spawner process whose end-of-file kills its jobs would be
-the obvious safety net. Measured with `bench/spawn.py` on 2 cores, handing program, environment and pipes over
-(SCM_RIGHTS) and getting the exit status back takes 11 to 20 % more CPU time per process, which the other nodes need,
-and 11 % of the starts per second at 2 processes at a time (nothing at 8, the second core being idle): more than the
+the obvious safety net. But handing program, environment and pipes over (SCM_RIGHTS) and getting the exit status back
+gave 0.78 (8 at a time) and 0.84 (2) of the starts per second and took 20 to 26 % more CPU time per process in the
+long runs of `bench/spawn.py` (40 rounds, 2 shared cores; short runs scatter between 0.78 and 1.03): more than the
 tenth that the architecture allows, and the spawner's own death would lose all jobs. So jobs are started with
 `os.posix_spawn` here (never fork: no subprocess API of asyncio or uvloop, no `preexec_fn`), and a tiny `watchdog`
 process waits for the Agent's end of file and then kills what the record says. The next start of the Agent does the
@@ -19,14 +19,11 @@ Knows nothing of orders, jobs or outcomes: see `job_runner`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import hashlib
 import logging
 import os
-import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -41,16 +38,11 @@ from stellwerk.agent.subagent.attempt_record import (
 )
 from stellwerk.agent.subagent.output_pipe import OutputPipe
 from stellwerk.agent.subagent.process_table import ProcessId, ProcessTable, kill_families, open_process
+from stellwerk.agent.subagent.spawning import DEFAULT_SIGNALS, guard_descriptors, spawn
 from stellwerk.agent.subagent.survivors import AGENT_VARIABLE, ATTEMPT_VARIABLE, kill_rounds
 from stellwerk.effects.processes import ProcessStart
 from stellwerk.values.problems import ProblemError
 
-#: Signals that we, or who has started us, may ignore; a job starts with the default action.
-_DEFAULT_SIGNALS = (
-    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD,
-    signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGXFSZ,
-)  # fmt: skip
-_SHELL = "/bin/sh"
 #: How long `close` waits for processes that do not end although they have been killed (uninterruptible system calls).
 _CLOSE_SECONDS = 10.0
 _logger = logging.getLogger(__name__)
@@ -145,7 +137,7 @@ class SystemProcesses:
         self._spawning = asyncio.Lock()
         self._to_terminate: set[SystemRunningProcess] = set()
         self._to_kill: set[SystemRunningProcess] = set()
-        _guard_descriptors()
+        guard_descriptors()
         if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
             # Inherited from a careless parent; the kernel would throw the exit status of our jobs away.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -172,7 +164,7 @@ class SystemProcesses:
             descriptors += os.pipe()
             stdout, stdout_end, stderr, stderr_end = descriptors
             earliest_start = ticks_since_boot()
-            pid = _spawn(start, environment, stdout_end, stderr_end)
+            pid = spawn(start, environment, stdout_end, stderr_end)
         except BaseException:
             record.end(slot)
             for descriptor in descriptors:
@@ -282,7 +274,7 @@ class _Watchdog:
                 ],
                 setsid=True,
                 setsigmask=[],
-                setsigdef=_DEFAULT_SIGNALS,
+                setsigdef=DEFAULT_SIGNALS,
             )
         except BaseException:
             os.close(self._pipe)
@@ -305,77 +297,6 @@ class _Watchdog:
         await _wait_readable(self._pidfd)
         os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # noqa: ASYNC222 - it has ended
         os.close(self._pidfd)
-
-
-def _spawn(start: ProcessStart, environment: dict[str, str], stdout: int, stderr: int) -> int:
-    """Start the program. Raises `OSError`; a script without `#!` runs with /bin/sh (workflow spec 4.2)."""
-    arguments = list(start.arguments)
-    if "/" not in arguments[0]:
-        program = shutil.which(arguments[0], path=environment.get("PATH", os.defpath))
-        if program is None:
-            raise FileNotFoundError(errno.ENOENT, "No such program in PATH", arguments[0])
-    else:
-        program = arguments[0]
-    try:
-        return _spawn_program(program, arguments, environment, start.working_directory, stdout, stderr)
-    except OSError as error:
-        if error.errno != errno.ENOEXEC:
-            raise
-        arguments = [_SHELL, program, *arguments[1:]]
-        return _spawn_program(_SHELL, arguments, environment, start.working_directory, stdout, stderr)
-
-
-def _spawn_program(
-    program: str,
-    arguments: list[str],
-    environment: dict[str, str],
-    working_directory: str | None,
-    stdout: int,
-    stderr: int,
-) -> int:
-    if working_directory is not None:
-        # posix_spawn cannot change the directory. `Popen` can, with vfork as long as there is no `preexec_fn`.
-        popen = subprocess.Popen(
-            arguments,
-            executable=program,
-            env=environment,
-            cwd=working_directory,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-        # We wait for the process ourselves; this keeps Popen from doing so.
-        popen.returncode = 0
-        return popen.pid
-    return os.posix_spawn(
-        program,
-        arguments,
-        environment,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, stdout, 1),
-            (os.POSIX_SPAWN_DUP2, stderr, 2),
-        ],
-        setsid=True,
-        setsigmask=[],
-        setsigdef=_DEFAULT_SIGNALS,
-    )
-
-
-def _guard_descriptors() -> None:
-    """Occupy 0, 1 and 2 if we were started without them, lest a pipe gets such a number; keep what we have inherited.
-
-    Python opens nothing inheritable, but who has started us may have passed descriptors that are no job's business.
-    """
-    while (descriptor := os.open("/dev/null", os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:
-            # EBADF: the descriptor by which the directory was listed.
-            with contextlib.suppress(OSError):
-                os.set_inheritable(int(name), False)
 
 
 async def _wait_until_gone(processes: set[ProcessId], timeout_seconds: float) -> None:
