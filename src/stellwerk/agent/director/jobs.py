@@ -1,7 +1,7 @@
 """Jobs of orders: from a durable OrderProcessingStarted to a process, from its end to OrderProcessed.
 
-The Director's side of the local Subagent. Guarantees: a process starts only after its OrderProcessingStarted is durable,
-once per attempt (the attempt's id is that event's id); its output is read on only when the chunks before are durable;
+The Director's side of the local Subagent. Guarantees: a process starts only after its OrderProcessingStarted is durable
+and once per attempt (whose id is that event's id); its output is read on only when the chunks before are durable;
 OrderProcessed comes after all of its output. When the node stops, running jobs are killed and nothing is written of it:
 the next start finds their orders Processing and settles them as lost (workflow spec 4.8), after `kill_survivors` has
 made sure that they are gone.
