@@ -1,0 +1,118 @@
+/**
+ * Every change a person can make, as the very request that is sent; "Show as" is written from the same object (ui.md P5).
+ * Pure: sending is `change` in http.ts.
+ */
+import { type Position } from "./types";
+
+export interface Change {
+  /** Below `/joc/api/`. */
+  path: string;
+  body: Record<string, unknown>;
+  /** Of our own command line. */
+  cli: string[];
+  /** The vendor's script and its arguments, where there is one. */
+  vendor?: string[];
+}
+
+export interface AddOrderRequest {
+  controllerId: string;
+  workflowPath: string;
+  orderName?: string;
+  /** Absent: now. Else `never`, `now + 900`, or `yyyy-mm-dd HH:mm:ss` in `timeZone`. */
+  scheduledFor?: string;
+  timeZone?: string;
+  arguments?: Record<string, unknown>;
+  startPosition?: string;
+  tags?: string[];
+  priority?: number;
+  forceJobAdmission?: boolean;
+}
+
+export function addOrder(request: AddOrderRequest): Change {
+  const { controllerId, ...order } = request;
+  const kept = withoutEmpty(order);
+  const cli = ["order", "add", request.workflowPath];
+  const vendor = ["add-order", `--controller-id=${controllerId}`, `--workflow=${request.workflowPath}`];
+  if (request.orderName) {
+    cli.push("--name", request.orderName);
+    vendor.push(`--order-name=${request.orderName}`);
+  }
+  if (request.scheduledFor) {
+    cli.push("--at", request.scheduledFor);
+    vendor.push(`--date-to=${request.scheduledFor}`);
+  }
+  for (const [name, value] of Object.entries(request.arguments ?? {}))
+    cli.push("--argument", `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  return { path: "orders/add", body: { controllerId, orders: [kept] }, cli, vendor };
+}
+
+interface OrderSelection {
+  controllerId: string;
+  orderIds: string[];
+  comment?: string;
+}
+
+function selection({ controllerId, orderIds, comment }: OrderSelection): Record<string, unknown> {
+  const body: Record<string, unknown> = { controllerId, orderIds };
+  if (comment) body["auditLog"] = { comment };
+  return body;
+}
+
+function verb(name: string, orders: OrderSelection, options: Record<string, unknown> = {}): Change {
+  const given = withoutEmpty(options);
+  const flags = Object.entries(given).map(([key, value]) => (value === true ? `--${kebab(key)}` : `--${kebab(key)}=${plain(value)}`));
+  return {
+    path: `orders/${name}`,
+    body: { ...selection(orders), ...given },
+    cli: ["order", name, ...orders.orderIds, ...flags],
+    vendor: [`${name}-order`, `--controller-id=${orders.controllerId}`, `--order-id=${orders.orderIds.join(",")}`, ...flags],
+  };
+}
+
+export const cancelOrders = (orders: OrderSelection & { kill?: boolean; deep?: boolean }): Change =>
+  verb("cancel", orders, { kill: orders.kill, deep: orders.deep });
+
+export const suspendOrders = (orders: OrderSelection & { kill?: boolean; deep?: boolean; reset?: boolean }): Change =>
+  verb("suspend", orders, { kill: orders.kill, deep: orders.deep, reset: orders.reset });
+
+export const resumeOrders = (
+  orders: OrderSelection & { fromCurrentBlock?: boolean; position?: string | Position; force?: boolean },
+): Change =>
+  verb("resume", orders, { fromCurrentBlock: orders.fromCurrentBlock, position: orders.position, force: orders.force });
+
+export const confirmOrders = (orders: OrderSelection): Change => verb("confirm", orders);
+
+/** The texts of "Show as": what a script would send. The token is a variable: it is never shown. */
+export function showAs(request: Change, origin: string): { curl: string; stellwerk: string; vendor?: string } {
+  const body = JSON.stringify(request.body);
+  const curl = [
+    `curl -X POST ${origin}/joc/api/${request.path}`,
+    `  -H "X-Access-Token: $TOKEN" -H 'Content-Type: application/json'`,
+    `  -d ${quoted(body)}`,
+  ].join(" \\\n");
+  const texts = { curl, stellwerk: ["stellwerk", ...request.cli].map(quoted).join(" ") };
+  if (request.vendor === undefined) return texts;
+  const script = ["operate-workflow.sh", ...request.vendor.map(quoted), `--url=${origin}`, "--user=$ACCOUNT"].join(" ");
+  return { ...texts, vendor: script };
+}
+
+/** A word of a POSIX shell line. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function withoutEmpty(object: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(object).filter(
+      ([, value]) =>
+        value !== undefined &&
+        value !== "" &&
+        value !== false &&
+        !(Array.isArray(value) && value.length === 0) &&
+        !(typeof value === "object" && value !== null && Object.keys(value).length === 0),
+    ),
+  );
+}
+
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

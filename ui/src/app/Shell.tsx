@@ -1,0 +1,171 @@
+/** The frame (ui.md 4.2): top bar with freshness lamp and what needs a person, navigation, page, toasts, keys. */
+import { Menu } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link, linkOptions, Outlet, useNavigate } from "@tanstack/react-router";
+import { lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { post } from "../api/http";
+import { attentionQuery } from "../api/queries";
+import { sessionStore } from "../api/session";
+import { copy } from "../components/clipboard";
+import { Icon } from "../components/Icon";
+import { Toasts } from "../components/toasts";
+import { chooseTheme, subscribeTheme, themeChoice } from "../design/theme";
+import { plural } from "../domain/words";
+import { Points } from "../screens/login/Login";
+import { FreshnessLamp } from "./FreshnessLamp";
+import { type KeyBinding, useKeys } from "./keys";
+import styles from "./shell.module.css";
+
+const Palette = lazy(() => import("./Palette"));
+const KeyHelp = lazy(() => import("./KeyHelp"));
+
+const ENTRIES = [
+  { link: linkOptions({ to: "/" }), label: "Overview", icon: "overview", key: "g o" },
+  { link: linkOptions({ to: "/orders" }), label: "Orders", icon: "orders", key: "g r" },
+  { link: linkOptions({ to: "/workflows" }), label: "Workflows", icon: "workflows", key: "g w" },
+  { link: linkOptions({ to: "/history/$kind", params: { kind: "orders" } }), label: "History", icon: "history", key: "g h" },
+];
+
+export function Shell() {
+  const navigate = useNavigate();
+  const [overlay, setOverlay] = useState<"palette" | "keys">();
+
+  const keys = useMemo<KeyBinding[]>(
+    () => [
+      ...ENTRIES.map(({ link, label, key }) => ({ keys: key, words: `go to ${label}`, run: () => void navigate(link) })),
+      { keys: "?", words: "keys of this page", run: () => setOverlay("keys") },
+      { keys: "/", words: "filter", run: () => document.querySelector<HTMLElement>("[data-filter-field]")?.focus() },
+      { keys: "y", words: "copy link to this page", run: () => void copy(window.location.href, "the link to this page") },
+    ],
+    [navigate],
+  );
+  useKeys(keys);
+
+  useEffect(() => {
+    const open = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      setOverlay("palette");
+    };
+    window.addEventListener("keydown", open);
+    return () => window.removeEventListener("keydown", open);
+  }, []);
+
+  return (
+    <div className={styles.shell}>
+      <a className={styles.skip} href="#page">
+        Skip to the page
+      </a>
+      <header className={styles.bar}>
+        <Link to="/" className={styles.brand} aria-label="Stellwerk, Overview">
+          <Points size={24} />
+          <span>Stellwerk</span>
+        </Link>
+        <button type="button" className={styles.search} onClick={() => setOverlay("palette")}>
+          <Icon name="search" size={14} />
+          <span>Search or jump</span>
+          <kbd>Ctrl K</kbd>
+        </button>
+        <div className={styles.right}>
+          <FreshnessLamp />
+          <NeedYou />
+          <button type="button" className={styles.tool} aria-label="Keys of this page" title="Keys (?)" onClick={() => setOverlay("keys")}>
+            <Icon name="help" />
+          </button>
+          <ThemeMenu />
+          <AccountMenu />
+        </div>
+      </header>
+      <nav className={styles.nav} aria-label="Screens">
+        <p className={styles.group}>Operate</p>
+        {ENTRIES.map(({ link, label, icon }) => (
+          <Link
+            key={label}
+            {...link}
+            className={styles.entry}
+            activeProps={{ "aria-current": "page" }}
+            activeOptions={{ exact: link.to === "/", includeSearch: false }}
+          >
+            <Icon name={icon} />
+            <span>{label}</span>
+          </Link>
+        ))}
+      </nav>
+      <main id="page" className={styles.page} tabIndex={-1}>
+        <Outlet />
+      </main>
+      <Toasts />
+      <Suspense>
+        {overlay === "palette" && <Palette onClose={() => setOverlay(undefined)} />}
+        {overlay === "keys" && <KeyHelp onClose={() => setOverlay(undefined)} />}
+      </Suspense>
+    </div>
+  );
+}
+
+function NeedYou() {
+  const { data } = useQuery(attentionQuery());
+  if (data === undefined) return null;
+  return (
+    <Link to="/" className={styles.need} data-quiet={data.length === 0 || undefined}>
+      {data.length === 0 ? "all quiet" : `${plural(data.length, "thing needs you", "things need you")}`}
+    </Link>
+  );
+}
+
+function ThemeMenu() {
+  const choice = useSyncExternalStore(subscribeTheme, themeChoice);
+  const choices = [
+    ["light", "Light", "sun"],
+    ["dark", "Dark", "moon"],
+    ["system", "As the system", "system"],
+  ] as const;
+  const current = choices.find(([value]) => value === choice) ?? choices[2];
+  return (
+    <Menu position="bottom-end" width={180}>
+      <Menu.Target>
+        <button type="button" className={styles.tool} aria-label={`Theme: ${current[1]}`}>
+          <Icon name={current[2]} />
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {choices.map(([value, words, icon]) => (
+          <Menu.Item key={value} leftSection={<Icon name={icon} />} aria-current={choice === value} onClick={() => chooseTheme(value)}>
+            {words}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function AccountMenu() {
+  const state = useSyncExternalStore(sessionStore.subscribe, sessionStore.get);
+  const account = state.kind === "in" ? state.session.account : state.kind === "ended" ? state.account : "";
+  async function leave() {
+    try {
+      await post("authentication/logout", {});
+    } finally {
+      // Whatever the server says: this tab forgets the token.
+      sessionStore.leave();
+    }
+  }
+  return (
+    <Menu position="bottom-end" width={220}>
+      <Menu.Target>
+        <button type="button" className={styles.account} aria-label={`Account ${account}`}>
+          {account.slice(0, 2)}
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          {account}
+          {state.kind === "in" && state.session.role !== "" && ` · ${state.session.role}`}
+        </Menu.Label>
+        <Menu.Item leftSection={<Icon name="leave" />} onClick={() => void leave()}>
+          Log out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
