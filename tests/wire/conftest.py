@@ -37,7 +37,8 @@ async def start_node() -> AsyncIterator[NodeFactory]:
         router = Router(authenticator)
         events = Events()
         server = HttpServer(router, "127.0.0.1", 0, tls)
-        node = Node(server, router, authenticator, sessions, clock, events, aiohttp.ClientSession())
+        http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))  # a test fails rather than hangs
+        node = Node(server, router, authenticator, sessions, clock, events, http)
         nodes.append(node)
 
         async def command(request: Request) -> Response:
