@@ -39,6 +39,7 @@ class RecordingController:
         self.items: list[list[dict[str, Any]]] = []
         self.batches = 0
         self.logins: list[str] = []
+        self.known_user = "cockpit"
         self.verifier: SignatureVerifier | None = None
         #: Gives the problem with which a command is refused, or None.
         self.refuse: Callable[[dict[str, Any]], Problem | None] = lambda command: None
@@ -94,8 +95,8 @@ class RecordingController:
                 "startedAt": 1_700_000_000_000,
                 "system": {"hostname": "h"},
             }
-        if not headers.get("x-js7-session", "").endswith(",cockpit"):
-            raise ProblemError.of("InvalidSessionToken")
+        if not headers.get("x-js7-session", "").endswith(f",{self.known_user}"):
+            raise ProblemError.of("InvalidLogin")
         if path == "command":
             return self._command(decode(body))
         if path == "item":

@@ -28,6 +28,15 @@ async def test_commands_are_sent_with_the_credentials_of_the_file(registered: An
     assert "cockpit" in registered.logins
 
 
+async def test_a_refused_login_says_what_to_look_at(controller: Any, client: Any) -> None:
+    request = {"controllers": [{"url": controller.url, "role": "STANDALONE"}]}
+    controller.known_user = "somebody else"
+    await client.post("controller/register", request)
+    order = {"controllerId": CONTROLLER_ID, "orders": [{"workflowPath": "LOAD"}]}
+    answer = await client.post("orders/add", order, status=420)
+    assert "private/controllers/controller.toml" in answer["error"]["message"]
+
+
 async def test_the_state_of_a_controller_is_asked_now(registered: Any, client: Any) -> None:
     item = (await client.post("controller", {"controllerId": CONTROLLER_ID}))["controller"]
     assert item["connectionState"] == {"_text": "established", "severity": 0}

@@ -7,7 +7,7 @@ that repeating is harmless. Must not know: the database, HTTP of the Cockpit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stellwerk.effects.peer import Peer, PeerUnreachableError
@@ -41,25 +41,36 @@ class ControllerClient:
         return await self._encoded_command(encode(command), repeatable=repeatable)
 
     async def _encoded_command(self, body: bytes, *, repeatable: bool) -> Any:
+        return decode(await self._ask(lambda: self.peer.command(body), repeatable=repeatable))
+
+    async def _ask(self, ask: Callable[[], Awaitable[bytes]], *, repeatable: bool) -> bytes:
         try:
-            return decode(await self.peer.command(body))
-        except PeerUnreachableError:
-            if not repeatable:
+            try:
+                return await ask()
+            except PeerUnreachableError:
+                if not repeatable:
+                    raise
+            return await ask()
+        except ProblemError as error:
+            if error.problem.code != "InvalidLogin":
                 raise
-        return decode(await self.peer.command(body))
+            raise ProblemError(
+                Problem(
+                    message=f"Controller '{self.controller_id}' refuses the login of the Cockpit: user and password in "
+                    f"private/controllers/{self.controller_id}.toml must be those that the Controller knows",
+                    code="InvalidLogin",
+                )
+            ) from error
 
     async def batch(
         self, commands: Sequence[Mapping[str, Any]], *, repeatable: bool = False
     ) -> list[dict[str, Any] | Problem]:
-        """Execute commands one by one, each its own transaction; an answer or a problem for each, in order."""
+        """Execute commands one by one, each its own transaction; an answer or a problem for each, in order.
+
+        A problem with the call as such (login refused, Controller not ready) is raised, and nothing was executed by it.
+        """
         results: list[dict[str, Any] | Problem] = []
         for part in _parts([encode(command) for command in commands]):
-            if len(part) == 1:
-                try:
-                    results.append(await self._encoded_command(part[0], repeatable=repeatable))
-                except ProblemError as error:
-                    results.append(error.problem)
-                continue
             body = b'{"TYPE":"Batch","commands":[' + b",".join(part) + b"]}"
             answer = await self._encoded_command(body, repeatable=repeatable)
             results += [_result(item) for item in answer["responses"]]
@@ -68,10 +79,7 @@ class ControllerClient:
     async def update_items(self, operations: Iterable[Mapping[str, Any]]) -> None:
         """Add, change, delete items in one transaction. Repeated once when the answer got lost: that is harmless."""
         body = b"\n".join(encode(operation) for operation in operations) + b"\n"
-        try:
-            await self.peer.post("item", body, "application/x-ndjson")
-        except PeerUnreachableError:
-            await self.peer.post("item", body, "application/x-ndjson")
+        await self._ask(lambda: self.peer.post("item", body, "application/x-ndjson"), repeatable=True)
 
     async def overview(self) -> dict[str, Any]:
         """Id, version, start, system: no login is needed for it."""

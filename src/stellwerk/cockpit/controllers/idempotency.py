@@ -30,9 +30,10 @@ KEEP_MS = 24 * 3600 * 1000
 class Idempotency:
     """First answers by account and key."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, maximum_keys: int = MAXIMUM_KEYS) -> None:
         self._database = database
         self._clock = clock
+        self._maximum_keys = maximum_keys
 
     async def once(
         self,
@@ -91,8 +92,8 @@ class Idempotency:
         async with self._database.write() as connection:
             await connection.execute(delete(table).where(table.c.created <= now - KEEP_MS))
             count = (await connection.execute(select(func.count()).select_from(table))).scalar_one()
-            if count >= MAXIMUM_KEYS:
-                oldest = select(table.c.created).order_by(table.c.created).offset(count - MAXIMUM_KEYS).limit(1)
+            if count >= self._maximum_keys:
+                oldest = select(table.c.created).order_by(table.c.created).offset(count - self._maximum_keys).limit(1)
                 limit = (await connection.execute(oldest)).scalar_one()
                 await connection.execute(delete(table).where(table.c.created <= limit))
             row = {

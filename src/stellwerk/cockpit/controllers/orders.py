@@ -276,23 +276,20 @@ async def _execute(
     client: ControllerClient, commands: list[dict[str, Any]], nothing_found: str, *, repeatable: bool
 ) -> None:
     """Send commands; one that names several orders is all or nothing, so it is tried per order if it is refused."""
-    try:
-        results = await client.batch(commands, repeatable=repeatable)
-        failed = [
-            (command, result) for command, result in zip(commands, results, strict=True) if isinstance(result, Problem)
-        ]
-        single: list[dict[str, Any]] = []
-        failures: list[tuple[str, Any]] = []
-        for command, problem in failed:
-            if len(command.get("orderIds", ())) > 1:
-                single += [{**command, "orderIds": [id_]} for id_ in command["orderIds"]]
-            else:
-                failures.append((_order_of(command), problem))
-        if single:
-            answers = await client.batch(single, repeatable=repeatable)
-            failures += [(_order_of(command), answer) for command, answer in zip(single, answers, strict=True)]
-    except ProblemError as error:
-        failures = [(_order_of(commands[0]), error.problem)]
+    results = await client.batch(commands, repeatable=repeatable)
+    failed = [
+        (command, result) for command, result in zip(commands, results, strict=True) if isinstance(result, Problem)
+    ]
+    single: list[dict[str, Any]] = []
+    failures: list[tuple[str, Any]] = []
+    for command, problem in failed:
+        if len(command.get("orderIds", ())) > 1:
+            single += [{**command, "orderIds": [id_]} for id_ in command["orderIds"]]
+        else:
+            failures.append((_order_of(command), problem))
+    if single:
+        answers = await client.batch(single, repeatable=repeatable)
+        failures += [(_order_of(command), answer) for command, answer in zip(single, answers, strict=True)]
     problems = [problem for _, problem in failures if isinstance(problem, Problem)]
     addressed = sum(len(command.get("orderIds", (1,))) for command in commands)
     if problems and len(problems) == addressed and all(_is_unknown_order(problem) for problem in problems):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest, ObjectNotFound
@@ -41,6 +41,8 @@ from stellwerk.values.problems import Problem
 INVENTORY_VERSION = "1.8.0"
 #: Types whose JSON has a `version`.
 _VERSIONED = frozenset({ObjectType.WORKFLOW})
+#: Any number that nobody else uses for an advisory lock of this database.
+_STORE_LOCK = 0x5E110001
 #: Operation and state of a current deployment (cockpit-services 2.2).
 UPDATE, DELETE = 0, 1
 DEPLOYED, NOT_DEPLOYED = 0, 1
@@ -85,6 +87,7 @@ class Inventory:
     async def store(self, type_: ObjectType, path: str, configuration: Any, *, id_: int | None = None) -> StoredObject:
         """Insert or update one object by path, or by id; raises `ApiError` for names that are not possible."""
         async with self._database.write() as connection:
+            await self._lock(connection)
             if id_ is not None:
                 existing = await self._row(connection, inv_configurations.c.id == id_)
                 if existing is None:
@@ -99,6 +102,11 @@ class Inventory:
                 await self._check_new_name(connection, type_, path)
                 await self._create_folders(connection, names.parents_of(path))
             return await self._write(connection, type_, path, configuration, existing)
+
+    async def _lock(self, connection: AsyncConnection) -> None:
+        """One store at a time, over all Cockpits: names are unique by look-up. SQLite has one writer anyway."""
+        if not self._database.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _STORE_LOCK})
 
     async def _check_new_name(self, connection: AsyncConnection, type_: ObjectType, path: str) -> None:
         fault = names.path_fault(path)
