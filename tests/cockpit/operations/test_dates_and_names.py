@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest
-from stellwerk.cockpit.controllers.date_filters import NEVER_MS, filter_ms, scheduled_for_ms
+from stellwerk.cockpit.controllers.start_times import scheduled_for_ms
 from stellwerk.cockpit.inventory import names
+from stellwerk.cockpit.projection.model import NEVER_MS
 
 #: Saturday
 NOW = int(datetime(2026, 1, 31, 12, 34, 56, tzinfo=UTC).timestamp() * 1000)
@@ -39,14 +41,14 @@ def _text(milliseconds: int | None) -> str | None:
     ],
 )
 def test_filters(text: str | None, zone: str | None, begin: str | None, end: str | None) -> None:
-    assert _text(filter_ms(text, NOW, zone)) == begin
-    assert _text(filter_ms(text, NOW, zone, is_end=True)) == end
+    assert _text(instant_ms(text, NOW, time_zone=zone)) == begin
+    assert _text(instant_ms(text, NOW, time_zone=zone, is_end=True)) == end
 
 
 @pytest.mark.parametrize("text", ["x", "1", "1q", "2026-13-01T00:00:00Z", "-9999999y", "1d x"])
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):
-        filter_ms(text, NOW)
+        instant_ms(text, NOW)
 
 
 @pytest.mark.parametrize(

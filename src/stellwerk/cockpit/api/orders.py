@@ -11,15 +11,16 @@ import msgspec
 import regex
 from sqlalchemy import select
 
+from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound
 from stellwerk.cockpit.api.order_views import order_view
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.api.workflows import REGEX_SECONDS, Folder, WorkflowId
-from stellwerk.cockpit.controllers.date_filters import filter_ms, scheduled_for_ms
 from stellwerk.cockpit.controllers.idempotency import HEADER
 from stellwerk.cockpit.controllers.order_selection import OrderFinder, Selection
 from stellwerk.cockpit.controllers.orders import Call, NewOrder, OrderService, PositionOrLabel
 from stellwerk.cockpit.controllers.registry import Registry
+from stellwerk.cockpit.controllers.start_times import scheduled_for_ms
 from stellwerk.cockpit.database.tables.history import history_orders
 from stellwerk.cockpit.inventory.names import normalized
 from stellwerk.cockpit.inventory.store import Inventory
@@ -127,8 +128,9 @@ def _call(context: RequestContext) -> Call:
 
 def _selection(context: RequestContext, request: Any) -> Selection:
     now_ms = context.now_ms()
-    first = filter_ms(getattr(request, "date_from", None), now_ms, getattr(request, "time_zone", None))
-    end = filter_ms(getattr(request, "date_to", None), now_ms, getattr(request, "time_zone", None), is_end=True)
+    zone = getattr(request, "time_zone", None)
+    first = instant_ms(getattr(request, "date_from", None), now_ms, time_zone=zone)
+    end = instant_ms(getattr(request, "date_to", None), now_ms, time_zone=zone, is_end=True)
     if first is not None and end is not None and first > end:
         raise BadRequest("dateFrom lies after dateTo")
     return Selection(
