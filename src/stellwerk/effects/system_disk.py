@@ -19,7 +19,7 @@ from pathlib import Path
 from stellwerk.effects.disk import DiskFullError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_CANNOT_PREALLOCATE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EBADF)
+_CANNOT_PREALLOCATE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV, errno.ESPIPE)
 _FIRST_STEP_BYTES = 1 << 20
 _LAST_STEP_BYTES = 64 << 20
 

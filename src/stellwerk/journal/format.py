@@ -44,7 +44,8 @@ COMMIT = b'"COMMIT"\n'
 
 RECORD_BEGIN = b'{"TYPE":"Commit",'
 _RECORD_AT_LINE = b"\n" + RECORD_BEGIN
-_RECORD = re.compile(rb'\{"TYPE":"Commit","from":([0-9]{1,19}),"crc":"([0-9a-f]{8})"\}\n')
+_RECORD_TEXT = re.compile(rb'\{"TYPE":"Commit","from":([0-9]{1,19}),"crc":"([0-9a-f]{8})"\}')
+_RECORD = re.compile(_RECORD_TEXT.pattern + rb"\n")
 _RECORD_MAX_LENGTH = 80
 #: What one damaged byte leaves of a commit record: its beginning at a line's begin, or its end at a line's end.
 _RECORD_TRACE = re.compile(rb'^\{"TYPE":"Commit",|"crc":"[0-9a-f]{8}"\}$', re.MULTILINE)
@@ -230,8 +231,8 @@ def tail_is_torn(tail: bytes, start: int) -> bool:
         line_end = tail.find(b"\n", trace.end() - 1)
         if line_end >= 0 and line_end + 1 < len(tail):
             return False
-        record = _RECORD.match(tail, line_begin)
-        if record is not None and int(record[1]) != start:
+        record = _RECORD_TEXT.match(tail, line_begin)
+        if record is not None and (int(record[1]) != start or tail[record.end() :] not in (b"", b"\n")):
             return False
     return True
 

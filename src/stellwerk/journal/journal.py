@@ -42,7 +42,7 @@ _SMALL_MIRROR_BYTES = 1 << 20
 _RETRY_SNAPSHOT_SECONDS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JournalOptions:
     """Settings (journal spec 4.5, 4.6); durations in milliseconds, sizes in bytes."""
 
@@ -116,6 +116,7 @@ class Journal:
         self._last_snapshot_time = self._started_at
         self._no_snapshot_before = self._started_at
         self._snapshot: asyncio.Task[None] | None = None
+        self._snapshot_result: asyncio.Future[None] = self._loop.create_future()
         self._mirror: list[bytes] | None = None
         self._mirror_after = 0
         self._switch: tuple[BlockWriter, asyncio.Future[None]] | None = None
@@ -263,11 +264,11 @@ class Journal:
     async def _commit_forever(self) -> None:
         try:
             while self._failure is None:
-                if self._pending:
+                if self._switch is not None:  # first, because under load there is always something pending
+                    await self._switch_file(*self._switch)
+                elif self._pending:
                     await self._commit()
                     await asyncio.sleep(0)  # with a fast sync nothing else has suspended
-                elif self._switch is not None:
-                    await self._switch_file(*self._switch)
                 elif self._is_closing:
                     return
                 else:
@@ -316,12 +317,14 @@ class Journal:
             return
         failure.__cause__ = cause
         self._end(failure)
-        if isinstance(failure, JournalDiskFullError):
-            self._space.give_back()  # the next start needs room for a snapshot
         if self._snapshot is not None:
             self._snapshot.cancel()
         self._wake()
-        self._on_failure(failure)
+        try:
+            if isinstance(failure, JournalDiskFullError):
+                self._space.give_back()  # the next start needs room for a snapshot
+        finally:
+            self._on_failure(failure)
 
     def _end(self, failure: JournalFailedError) -> None:
         """Nobody can wait or append any more."""
@@ -366,9 +369,10 @@ class Journal:
             self.append([encode_line(event_id, None, _SNAPSHOT_TAKEN)], event_id)
             self._mirror_after = file_event_id
             self._mirror = []
+            self._snapshot_result = self._loop.create_future()
             self._snapshot = asyncio.create_task(self._write_snapshot(objects, file_event_id, event_count))
             self._snapshot.add_done_callback(self._snapshot_has_ended)
-        return asyncio.shield(self._snapshot)
+        return asyncio.shield(self._snapshot_result)
 
     async def _write_snapshot(self, objects: Iterable[bytes], file_event_id: int, event_count: int) -> None:
         writer: BlockWriter | None = None
@@ -386,8 +390,6 @@ class Journal:
             self._snapshot_object_count = object_count
             self._last_snapshot_time = self._loop.time()
             self._delete_when_due()
-        except asyncio.CancelledError:
-            raise self._failure or JournalClosedError(f"The journal {self._name} is being closed") from None
         except DiskFullError as error:
             self._no_snapshot_before = self._loop.time() + _RETRY_SNAPSHOT_SECONDS
             raise JournalDiskFullError(f"No room for a snapshot: {error}. Free some space on the disk.") from error
@@ -396,8 +398,6 @@ class Journal:
             self._fail(failure, error)
             raise failure from error
         finally:
-            self._mirror = None
-            self._switch = None
             if writer is not None and writer is not self._writer:
                 writer.close()
                 if self._failure is None:
@@ -466,7 +466,17 @@ class Journal:
 
     def _snapshot_has_ended(self, task: asyncio.Task[None]) -> None:
         self._snapshot = None
-        task.exception()  # goes to whoever awaits it; a failed disk has been reported by on_failure
+        self._mirror = None
+        self._switch = None
+        if task.cancelled():
+            error: BaseException | None = self._failure or JournalClosedError(f"The journal {self._name} is closed")
+        else:
+            error = task.exception()
+        if error is None:
+            self._snapshot_result.set_result(None)
+        else:
+            self._snapshot_result.set_exception(error)
+            self._snapshot_result.exception()  # nobody needs to wait; a failed disk goes to on_failure, too
 
     # --- release
 

@@ -69,7 +69,7 @@ class SpaceWatch:
             return
         if self._has_reserve and self._free_bytes < self._reserve_bytes:
             self.give_back()
-        elif not self._has_reserve and self._free_bytes >= self._low_space_bytes + 2 * self._reserve_bytes:
+        elif self._lacks_reserve and self._free_bytes >= self._low_space_bytes + 2 * self._reserve_bytes:
             self._filling = asyncio.create_task(self._fill())
 
     def give_back(self) -> None:
@@ -78,6 +78,10 @@ class SpaceWatch:
             self._has_reserve = False
             self._disk.remove(self._reserve_name)
             self._free_bytes = self._disk.free_bytes()
+
+    @property
+    def _lacks_reserve(self) -> bool:
+        return self._reserve_bytes > 0 and not self._has_reserve
 
     def close(self) -> None:
         if self._filling is not None:
