@@ -1,0 +1,218 @@
+"""The Agent's state: its orders, the items that its Controller has attached, its Subagents.
+
+Fold of the Agent's journal (orders spec 6.2 to 6.4; snapshot objects: journal spec 8.2). Only `apply` and `take_over`
+write. Before the Agent is dedicated to a Controller there is nothing but an empty state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from stellwerk.engine.events import agent as a
+from stellwerk.engine.events import item as i
+from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.journal import AnyJournalEvent
+from stellwerk.engine.events.order import AnyOrderEvent
+from stellwerk.engine.order import Order
+from stellwerk.engine.state import Agent, Control, PathControl
+from stellwerk.language.items import (
+    AgentRef,
+    ItemKey,
+    JobResource,
+    SubagentItem,
+    read_signed_item,
+    split_key,
+    workflow_key,
+)
+from stellwerk.language.positions import WorkflowId
+from stellwerk.language.workflow import Workflow
+from stellwerk.node.state import JournalState, NodeState, SignedItem, SnapshotObject, SubagentItemState
+from stellwerk.values.json import decoder
+
+AnyEvent = AnyOrderEvent | i.AgentItemEvent | a.AnyOwnAgentEvent | s.AnySubagentEvent | AnyJournalEvent
+
+
+class AgentMetaState(SnapshotObject, frozen=True, kw_only=True):
+    """To which Controller the Agent belongs, and as what."""
+
+    directors: tuple[str, ...]
+    agent_path: str
+    agent_run_id: str
+    controller_id: str
+    controller_run_id: str | None = None
+
+
+AnySnapshotObject = (
+    JournalState | AgentMetaState | AgentRef | SubagentItemState | i.SignedItemAdded | PathControl | Control | Order
+)
+
+event_decoder = decoder(AnyEvent)
+snapshot_decoder = decoder(AnySnapshotObject)
+
+
+class AgentState(NodeState):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__(Agent(""))
+        self.meta: AgentMetaState | None = None
+        self.agent_ref: AgentRef | None = None
+        self.extend_dispatch(
+            {
+                a.OwnAgentDedicated: self._dedicated,
+                a.OwnAgentStarted: self.ignore,
+                a.OwnAgentReady: self.ignore,
+                a.OwnAgentShutDown: self.ignore,
+                i.ItemAttachedToMe: self._item_attached,
+                i.SignedItemAttachedToMe: self._signed_item_attached,
+                i.ItemDetachingFromMe: self._item_detaching,
+                i.ItemDetached: self._item_detached,
+            }
+        )
+
+    # --- dedication ---
+
+    def _dedicated(self, key: Any, event: a.OwnAgentDedicated) -> None:
+        self._set_meta(
+            AgentMetaState(
+                directors=event.directors,
+                agent_path=event.agent_path,
+                agent_run_id=event.agent_run_id,
+                controller_id=event.controller_id,
+                controller_run_id=event.controller_run_id,
+            )
+        )
+
+    def _set_meta(self, meta: AgentMetaState) -> None:
+        self.meta = meta
+        self.role = Agent(meta.agent_path)
+        self.controller_id = meta.controller_id
+
+    @property
+    def is_used(self) -> bool:
+        """Is there more than the bare dedication (journal spec 1.6)?"""
+        return bool(self.orders or self.workflows or self.subagents or self.agent_ref or self.job_resources)
+
+    # --- items ---
+
+    def _item_attached(self, key: Any, event: i.ItemAttachedToMe) -> None:
+        item = event.item
+        if isinstance(item, AgentRef):
+            self._set_agent_ref(item)
+        elif isinstance(item, SubagentItem):
+            old = self.subagents.get(item.id)
+            self.put_subagent(
+                SubagentItemState(subagent_item=item) if old is None else replace(old, subagent_item=item)
+            )
+        elif isinstance(item, PathControl):
+            self.put(self.path_controls, item.path, item)
+        else:
+            self.put(self.controls, item.id, item)
+
+    def _set_agent_ref(self, item: AgentRef) -> None:
+        self.agent_ref = item
+        self.process_limit = item.process_limit
+
+    def _signed_item_attached(self, key: Any, event: i.SignedItemAttachedToMe | i.SignedItemAdded) -> None:
+        item = read_signed_item(event.signed.string)
+        if isinstance(item, JobResource):
+            self.put_job_resource(item, event.signed, event.item_revision)
+        else:
+            self._put_workflow(item, SignedItem(event.signed))
+
+    def _put_workflow(self, workflow: Workflow, signed: SignedItem) -> None:
+        self.put(self.workflows, workflow.id, workflow)
+        self.put(self.signed, workflow_key(workflow.id), signed)
+
+    def _item_detaching(self, key: Any, event: i.ItemDetachingFromMe) -> None:
+        self.put_subagent(replace(self.subagent(split_key(event.key)[1]), is_detaching=True))
+
+    def _item_detached(self, key: Any, event: i.ItemDetached) -> None:
+        kind, name = split_key(event.key)
+        if kind == "Workflow":
+            path, _, version = name.rpartition("~")
+            self.remove(self.workflows, WorkflowId(path, version))
+            self.remove(self.signed, event.key)
+        elif kind == "JobResource":
+            self.remove_job_resource(name)
+        elif kind == "Subagent":
+            self.remove(self.subagents, name)
+            self.remove(self.usable_subagents, name)
+            self.remove(self.known_subagents, name)
+        elif kind == "WorkflowPathControl":
+            self.remove(self.path_controls, name)
+        elif kind == "WorkflowControl":
+            path, _, version = name.rpartition("~")
+            self.remove(self.controls, WorkflowId(path, version))
+        elif kind == "Agent":
+            self.agent_ref = None
+            self.process_limit = None
+
+    def has_item(self, key: ItemKey) -> bool:
+        kind, name = split_key(key)
+        if kind == "Agent":
+            return self.agent_ref is not None and self.agent_ref.path == name
+        if kind == "Subagent":
+            return name in self.subagents
+        if kind == "WorkflowPathControl":
+            return name in self.path_controls
+        if kind == "WorkflowControl":
+            path, _, version = name.rpartition("~")
+            return WorkflowId(path, version) in self.controls
+        return key in self.signed
+
+    # --- Subagents ---
+
+    def put_subagent(self, state: SubagentItemState) -> None:
+        """Keep, beside the state, which Subagents take processes."""
+        super().put_subagent(state)
+        subagent_id = state.subagent_item.id
+        self.put(self.known_subagents, subagent_id, None)
+        is_coupled = isinstance(state.coupling_state, s.Coupled)
+        if is_coupled and not state.subagent_item.disabled and not state.is_detaching:
+            self.put(self.usable_subagents, subagent_id, None)
+        else:
+            self.remove(self.usable_subagents, subagent_id)
+
+    def is_local(self, subagent_id: str) -> bool:
+        """Is it this process' own Subagent?"""
+        return self.meta is not None and subagent_id in self.meta.directors
+
+    # --- snapshots ---
+
+    def copy_objects(self) -> list[Iterable[Any]]:
+        return [
+            self.copy_journal_state(),
+            [] if self.meta is None else [self.meta],
+            [] if self.agent_ref is None else [self.agent_ref],
+            self.copy_subagents(),
+            [i.SignedItemAdded(signed=item.signed, item_revision=item.revision) for item in list(self.signed.values())],
+            list(self.path_controls.values()),
+            list(self.controls.values()),
+            self.copy_orders(),
+        ]
+
+    def take_over(self, snapshot_object: Any) -> None:
+        match snapshot_object:
+            case Order():
+                self.add_order(snapshot_object)
+            case JournalState():
+                self.released.update(snapshot_object.user_id_to_released_event_id)
+            case AgentMetaState():
+                self._set_meta(snapshot_object)
+            case AgentRef():
+                self._set_agent_ref(snapshot_object)
+            case SubagentItemState():
+                self.put_subagent(snapshot_object)
+            case PathControl():
+                self.path_controls[snapshot_object.path] = snapshot_object
+            case Control():
+                self.controls[snapshot_object.id] = snapshot_object
+            case _:
+                self._signed_item_attached(None, snapshot_object)
+
+
+__all__ = ["AgentMetaState", "AgentState", "event_decoder", "snapshot_decoder"]

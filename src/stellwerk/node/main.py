@@ -1,0 +1,137 @@
+"""Runs a node as a process: folders, lock, port, signals, and new runs of the node after a reset or a full disk.
+
+The exit code is that of journal spec 5.5: 0 normal, 1 error, 97 restart wanted by a command, 98 and 99 emergency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError, SystemDisk
+from stellwerk.journal import JournalError, delete_at_next_start
+from stellwerk.node.configuration import ConfigurationError, NodeConfiguration
+from stellwerk.node.logs import set_up_logs
+from stellwerk.node.node import EXIT_ERROR, Node, Termination
+from stellwerk.node.web import NodeWeb, prepare_directories
+
+logger = logging.getLogger(__name__)
+
+#: How often a node that waits for room on its disk looks again.
+ROOM_PAUSE_SECONDS = 1.0
+
+
+class Lifeline(Protocol):
+    """Whoever has started this process (`stellwerk.cli.lifeline`)."""
+
+    def ready(self, **values: Any) -> None: ...
+
+    def watch(self, stop: Callable[[], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NodeProcess:
+    """Parts that Controller and Agent give: how to make a node, what its web face is."""
+
+    def __init__(self, name: str, configuration: NodeConfiguration, lifeline: Lifeline) -> None:
+        self.name = name
+        self.configuration = configuration
+        self.lifeline = lifeline
+        self.disk: SystemDisk
+        #: The present run; None between two runs.
+        self.node: Node[Any, Any] | None = None
+        self._stop_wanted = asyncio.Event()
+
+    async def run(
+        self, make_web: Callable[[NodeProcess], NodeWeb], make_node: Callable[[NodeProcess], Awaitable[Node[Any, Any]]]
+    ) -> int:
+        """Until a signal or a command ends it; returns the exit code."""
+        configuration = self.configuration
+        try:
+            set_up_logs(configuration.log.level, configuration.log.json)
+            prepare_directories(configuration)
+            lock = DirectoryLock(configuration.state_directory, self.name)
+        except (DuplicateStartError, ConfigurationError, ValueError, OSError) as error:
+            logger.error("%s does not start: %s", self.name, error)
+            return EXIT_ERROR
+        _raise_file_limit()
+        self.disk = SystemDisk(configuration.state_directory)
+        try:
+            web = make_web(self)
+            try:
+                await web.start()
+            except OSError as error:
+                logger.error("%s cannot listen on port %s: %s", self.name, configuration.web.port, error)
+                return EXIT_ERROR
+            self.lifeline.watch(self._stop_wanted.set)
+            try:
+                return await self._runs(web, make_node)
+            finally:
+                web.begin_stop()
+                await web.stop()
+        finally:
+            self.lifeline.close()
+            self.disk.close()
+            lock.release()
+
+    async def _runs(self, web: NodeWeb, make_node: Callable[[NodeProcess], Awaitable[Node[Any, Any]]]) -> int:
+        is_first = True
+        while True:
+            termination = await self._run_once(web, make_node, is_first)
+            is_first = False
+            if termination.deletes_journal:
+                await delete_at_next_start(self.disk, self.name)
+            if self._stop_wanted.is_set() or not termination.is_restart:
+                return termination.exit_code
+            if termination.waits_for_room and not await self._room():
+                return EXIT_ERROR
+            logger.info("%s starts again: %s", self.name, termination.reason)
+
+    async def _run_once(
+        self, web: NodeWeb, make_node: Callable[[NodeProcess], Awaitable[Node[Any, Any]]], is_first: bool
+    ) -> Termination:
+        node = await make_node(self)
+        self.node = node
+        try:
+            await node.start()
+        except (JournalError, OSError) as error:
+            logger.error("%s does not start: %s", self.name, error)
+            await node.stop()
+            return Termination(exit_code=EXIT_ERROR)
+        web.ready()
+        if is_first:
+            self.lifeline.ready(port=web.port)
+        logger.info("%s is ready on port %s", self.name, web.port)
+        stop = asyncio.ensure_future(self._stop_wanted.wait())
+        wanted: list[asyncio.Future[Any]] = [stop, node.terminated]
+        await asyncio.wait(wanted, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        await node.stop()
+        self.node = None
+        return node.terminated.result()
+
+    async def _room(self) -> bool:
+        """Wait until the disk has room again; False when the process is to stop."""
+        wanted = self.configuration.journal.low_space_bytes
+        while self.disk.free_bytes() < wanted:
+            try:
+                await asyncio.wait_for(self._stop_wanted.wait(), ROOM_PAUSE_SECONDS)
+                return False
+            except TimeoutError:
+                continue
+        return True
+
+
+def _raise_file_limit() -> None:
+    """Each job takes three descriptors, each connection one: use all that the system allows us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError) as error:
+            logger.warning("The limit of open files stays at %s: %s", soft, error)
