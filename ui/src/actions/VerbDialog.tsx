@@ -5,6 +5,7 @@ import { type OrderRow } from "../api/types";
 import { Failure } from "../components/Panel";
 import { StateChip } from "../components/StateChip";
 import { say } from "../components/toasts";
+import { question } from "../domain/explain";
 import { plural, shortId } from "../domain/words";
 import styles from "./actions.module.css";
 import { ShowAs } from "./ShowAs";
@@ -69,7 +70,9 @@ export function VerbDialog({ verb, orders, labels = [], onClose }: VerbDialogPro
             </ul>
           </div>
         )}
-        {verb === "confirm" && first?.prompt !== undefined && <blockquote className={styles.question}>{first.prompt}</blockquote>}
+        {verb === "confirm" && first !== undefined && question(first) !== undefined && (
+          <blockquote className={styles.question}>{question(first)}</blockquote>
+        )}
         <Options verb={verb} options={options} set={set} labels={orders.length === 1 ? labels : []} />
         <label className="field">
           <span className="field-label">Comment</span>

@@ -46,7 +46,8 @@ export const VERBS: Record<Verb, VerbLook> = {
 export function allowed(verb: Verb, order: OrderRow): true | string {
   const said: Permission | undefined = order.can?.[verb];
   if (said === true) return true;
-  if (typeof said === "string" && said !== "") return said.toLowerCase().replaceAll("_", " ");
+  // A sentence of the server is shown as it is; a code (the engine's state) is put into words here.
+  if (typeof said === "string" && said.includes(" ")) return said;
   const state = order.state._text;
   const { word } = stateLook(state);
   if (said === undefined && possible(verb, state)) return true;

@@ -56,7 +56,8 @@ export interface OrderRow {
   retry?: { n: number; max?: number };
   children?: { total: number; byState: Record<string, number> };
   parent?: string;
-  prompt?: string;
+  /** The question of a prompt: usually a text, but any JSON value may be asked. */
+  prompt?: unknown;
   late?: number;
   tags?: string[];
   arguments?: Record<string, unknown>;

@@ -15,7 +15,7 @@ export interface Pages<Row> {
   /** For `Remote`: loading, failed, there. */
   query: UseQueryResult<unknown>;
   rows: readonly Row[];
-  /** Of all that match; `≈` in front if the server only estimates it. */
+  /** Of all that match; not exact: at least so many. */
   total: { count: number; exact: boolean } | undefined;
   /** Call near the end of what is shown. */
   onEnd: () => void;

@@ -1,5 +1,5 @@
 /** Everything behind the login: providers, the live connection for as long as the session lasts, the router. */
-import { createTheme, MantineProvider } from "@mantine/core";
+import { createTheme, MantineProvider, Modal } from "@mantine/core";
 import "@mantine/core/styles/default-css-variables.css";
 import "@mantine/core/styles/ScrollArea.css";
 import "@mantine/core/styles/UnstyledButton.css";
@@ -24,7 +24,12 @@ import { liveConnection } from "../live/react";
 import { router } from "./router";
 import { SessionEnded } from "./SessionEnded";
 
-const theme = createTheme({ fontFamily: "var(--sw-font)", defaultRadius: 4 });
+/** Nothing may add a style element, so that the content security policy can be `style-src 'self'`. */
+const theme = createTheme({
+  fontFamily: "var(--sw-font)",
+  defaultRadius: 4,
+  components: { Modal: Modal.extend({ defaultProps: { lockScroll: false, transitionProps: { duration: 120 } } }) },
+});
 
 function newQueryClient(): QueryClient {
   return new QueryClient({
@@ -53,7 +58,7 @@ export default function Application() {
   }, [loggedIn, client]);
 
   return (
-    <MantineProvider theme={theme} forceColorScheme={scheme} withCssVariables={false}>
+    <MantineProvider theme={theme} forceColorScheme={scheme} withCssVariables={false} withGlobalClasses={false}>
       <QueryClientProvider client={client}>
         <RouterProvider router={router} />
         {session.kind === "ended" && <SessionEnded account={session.account} />}

@@ -15,13 +15,13 @@ export function ListPill({ waiting, onShow }: { waiting: { arrived: number; left
   );
 }
 
-/** ` of ≈ 98 000`, where more match than are shown. */
+/** ` of 98`, where more match than are shown; ` of more than 10 000` if the server stopped counting. */
 export function OfTotal({ shown, total }: { shown: number; total: { count: number; exact: boolean } | undefined }) {
   if (total === undefined || total.count <= shown) return null;
   return (
     <>
       {" "}
-      of {total.exact ? "" : "≈ "}
+      of {total.exact ? "" : "more than "}
       {numberWords(total.count)}
     </>
   );

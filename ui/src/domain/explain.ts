@@ -8,8 +8,15 @@ import { durationWords, plural, whenWords } from "./words";
 export function stepOf(order: OrderRow): string | undefined {
   const place = order.label ?? order.job;
   if (place !== undefined) return place;
+  // Before its start an order stands nowhere yet.
+  if (stateLook(order.state._text).family === "future") return undefined;
   const text = order.positionString ?? (order.position === undefined ? undefined : positionText(order.position));
   return text === undefined || text === "" ? undefined : text;
+}
+
+/** What a prompt asks, as text. */
+export function question({ prompt }: OrderRow): string | undefined {
+  return prompt === undefined ? undefined : typeof prompt === "string" ? prompt : JSON.stringify(prompt);
 }
 
 function failure(order: OrderRow): string {
@@ -25,7 +32,7 @@ export function whyShort(order: OrderRow): string {
     case "BROKEN":
       return failure(order);
     case "PROMPTING":
-      return order.prompt ?? "asks a question";
+      return question(order) ?? "asks a question";
     case "WAITING":
       return order.state._reason === undefined ? "" : `waits for ${reasonWords(order.state._reason)}`;
     case "RUNNING":
@@ -59,7 +66,7 @@ export function whyLong(order: OrderRow, now: number): string {
         return `Continues at ${whenWords(until, now)}${order.retry === undefined ? "" : ` (retry ${order.retry.n}${order.retry.max === undefined ? "" : ` of ${order.retry.max}`})`}.`;
       return reason === undefined ? `Ready${at}; goes on by itself.` : `Waits for ${reasonWords(reason)}${at}.`;
     case "PROMPTING":
-      return `Asks: “${order.prompt ?? "go on?"}” It goes on when a person answers.`;
+      return `Asks: “${question(order) ?? "go on?"}” It goes on when a person answers.`;
     case "SUSPENDED":
       return `Was suspended${at}. Resume lets it go on.`;
     case "FAILED":

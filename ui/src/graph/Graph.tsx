@@ -47,7 +47,7 @@ function Drawing({ layout, counts, selected, onSelect, stale = false, direction,
   const live = useMemo(() => ({ counts, selected, stale }), [counts, selected, stale]);
   return (
     <LiveContext value={live}>
-      <div className={styles.graph} data-stale={stale || undefined}>
+      <div className={styles.graph} data-stale={stale || undefined} data-direction={direction}>
         <div className={styles.canvas} aria-hidden="true">
           <ReactFlow<DrawnNode>
             nodes={nodes}
@@ -209,12 +209,13 @@ function StepNode({ id, data: { placed } }: NodeProps<DrawnNode>) {
   const step = placed.step;
   const marks = useMarks(id);
   if (step === undefined) return null;
+  const words = step.summary === "" ? step.keyword : step.summary;
   return (
     <div className={styles.step} data-type={step.type} data-unknown={!step.known || undefined} {...marks}>
       <Icon name={step.icon} size={18} />
       <span className={styles.texts}>
         <span className={styles.title}>{step.title}</span>
-        <span className={styles.summary}>{step.summary === "" ? step.keyword : step.summary}</span>
+        {words !== step.title && <span className={styles.summary}>{words}</span>}
       </span>
       <Pills id={id} />
     </div>

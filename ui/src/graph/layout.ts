@@ -146,7 +146,7 @@ class Plan {
     const axis = lanes.length === 1 ? (axes[0] ?? 0) : ((axes[0] ?? 0) + (axes.at(-1) ?? 0)) / 2;
     lanes.forEach((lane, index) => {
       const at = axes[index] ?? axis;
-      edges.push({ id: `${step.key} in ${index}`, kind: "flow", arrow: lane.flow > 0, points: elbow(0, axis, GAP, at, GAP / 2) });
+      edges.push({ id: `${step.key} in ${index}`, kind: "flow", arrow: lane.flow > 0 && step.branches[index]?.name === "", points: elbow(0, axis, GAP, at, GAP / 2) });
       edges.push({ id: `${step.key} out ${index}`, kind: "flow", arrow: false, points: elbow(GAP + lane.flow, at, flow, axis, longest - lane.flow + GAP / 2) });
     });
     if (step.arrangement === "loop")
@@ -175,7 +175,7 @@ class Plan {
     const second = this.lane(step, caught, depth + 1);
     const retries = caught.steps.some((inner) => inner.type === "Retry");
     const axis = LANE + Math.max(first.axis, second.axis + PADDING);
-    const catchFrom = GAP + first.flow + GAP;
+    const catchFrom = GAP + first.flow + GAP + 10;
     const compartment: Box = {
       id: `${step.key}/catch compartment`,
       kind: "compartment",
@@ -221,7 +221,9 @@ class Plan {
     const moved = shift(body, before, side + wider);
     const box: Box = { id: step.key, kind: "frame", f: 0, c: 0, flow, cross, depth, step };
     const edges: Line[] = [...moved.edges];
-    if (before > 0 && this.direction === "lr") edges.push({ ...straight(`${step.key} enter`, 0, before, axis), arrow: false });
+    // Through the header, too, unless its words are in the way.
+    const words = this.direction === "tb" ? 44 + 7 * (step.title.length + step.summary.length) : 0;
+    if (axis > words) edges.push({ ...straight(`${step.key} enter`, 0, before, axis), arrow: false });
     const left = before + body.flow;
     edges.push({ ...straight(`${step.key} leave`, left, flow, axis), arrow: false });
     return { flow, cross, axis, nodes: [box, ...moved.nodes], edges };

@@ -27,7 +27,7 @@ const TIMES: readonly Column<HistoryRow>[] = [
 
 const ORDERS: readonly Column<HistoryRow>[] = [
   OUTCOME,
-  { id: "order", header: "Order", width: "minmax(210px, 1.6fr)", cell: (row) => <OrderLink orderId={row.orderId} /> },
+  { id: "order", header: "Order", width: "minmax(256px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} width={33} /> },
   { id: "workflow", header: "Workflow", width: "minmax(150px, 1.4fr)", cell: (row) => <WorkflowLink path={workflowPath(row)} full /> },
   { id: "message", header: "Result", width: "minmax(120px, 1.6fr)", cell: (row) => <Result row={row} /> },
   { id: "planned", header: "Planned", width: "104px", sort: "planned", cell: (row) => <When time={row.planned} /> },
@@ -48,7 +48,7 @@ const ORDERS: readonly Column<HistoryRow>[] = [
 const TASKS: readonly Column<HistoryRow>[] = [
   OUTCOME,
   { id: "job", header: "Job", width: "minmax(140px, 1.2fr)", cell: (row) => <b>{row.label ?? row.job}</b> },
-  { id: "order", header: "Order", width: "minmax(190px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} width={30} /> },
+  { id: "order", header: "Order", width: "minmax(228px, 1.2fr)", cell: (row) => <OrderLink orderId={row.orderId} width={29} /> },
   { id: "workflow", header: "Workflow", width: "minmax(140px, 1.2fr)", cell: (row) => <WorkflowLink path={workflowPath(row)} full /> },
   { id: "message", header: "Result", width: "minmax(120px, 1.4fr)", cell: (row) => <Result row={row} /> },
   { id: "attempt", header: "Attempt", width: "64px", right: true, cell: (row) => row.attempt ?? "" },

@@ -22,8 +22,8 @@ import { useLiveList } from "../../live/useLiveList";
 import { StateBar } from "./StateBar";
 
 const COLUMNS: readonly Column<OrderRow>[] = [
-  { id: "state", header: "State", width: "minmax(150px, 1.1fr)", cell: (row) => <StateChip state={row.state} marked={row.marked} />, sort: "state" },
-  { id: "order", header: "Order", width: "minmax(200px, 1.5fr)", cell: (row) => <OrderLink orderId={row.orderId} />, sort: "orderId" },
+  { id: "state", header: "State", width: "minmax(150px, 0.9fr)", cell: (row) => <StateChip state={row.state} marked={row.marked} />, sort: "state" },
+  { id: "order", header: "Order", width: "minmax(256px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} width={33} />, sort: "orderId" },
   {
     id: "workflow",
     header: "Workflow / step",

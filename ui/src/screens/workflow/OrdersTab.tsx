@@ -9,7 +9,7 @@ import { stepOf, whyShort } from "../../domain/explain";
 
 const COLUMNS: readonly Column<OrderRow>[] = [
   { id: "state", header: "State", width: "minmax(140px, 1fr)", cell: (row) => <StateChip state={row.state} marked={row.marked} /> },
-  { id: "order", header: "Order", width: "minmax(200px, 1.5fr)", cell: (row) => <OrderLink orderId={row.orderId} /> },
+  { id: "order", header: "Order", width: "minmax(264px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} /> },
   { id: "step", header: "Step", width: "minmax(120px, 1fr)", cell: (row) => stepOf(row) ?? "" },
   { id: "why", header: "Why", width: "minmax(160px, 2fr)", cell: (row) => <span title={whyShort(row)}>{whyShort(row)}</span> },
   { id: "since", header: "Since", width: "100px", cell: (row) => <Ago time={row.state.since} /> },

@@ -15,7 +15,7 @@ export function RunsTab({ path }: { path: string }) {
   const longest = Math.max(1, ...rows.map(lasted));
   const columns: readonly Column<HistoryRow>[] = [
     { id: "outcome", header: "Outcome", width: "124px", cell: (row) => <OutcomeChip outcome={row.outcome} /> },
-    { id: "order", header: "Order", width: "minmax(200px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} /> },
+    { id: "order", header: "Order", width: "minmax(264px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} /> },
     { id: "start", header: "Started", width: "110px", cell: (row) => <When time={row.start} /> },
     { id: "ms", header: "Duration", width: "90px", right: true, cell: (row) => <Lasted start={row.start} end={row.end} /> },
     {
