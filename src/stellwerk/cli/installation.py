@@ -6,6 +6,7 @@
     DATA/controller/controller.toml  DATA/controller/private.toml                 (0600)
     DATA/agents/NAME/agent.toml      DATA/agents/NAME/private.toml                (0600)
     DATA/*/component.json            pid and start time of a running component
+    DATA/cockpit/signing-certificate.pem, copied to private/trusted-x509-keys of Controller and Agents
 
 Everything is made at the first start and kept: a second start goes on with the same ports, identities and data. One
 secret per link is generated into files that only their owner can read (journal spec 2.3); none is ever on a command
@@ -17,12 +18,14 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from stellwerk.cli.output import CommandError
+from stellwerk.cockpit.deployment.key_files import ensure_key_files
 from stellwerk.language.names import check_name
 
 CONTROLLER_ID = "controller"
@@ -71,6 +74,7 @@ class Installation(msgspec.Struct, rename="camel"):
         for name in self.agents:
             self._write_agent(data / "agents" / name, name, data)
         self._write_cockpit(data)
+        self._trust_signatures(data)
 
     def url(self, port: int) -> str:
         return f"http://127.0.0.1:{port}"
@@ -82,6 +86,12 @@ class Installation(msgspec.Struct, rename="camel"):
             folder / "private" / "controllers" / f"{CONTROLLER_ID}.toml",
             f'user = "{COCKPIT_USER}"\npassword = "{_secret(data, "cockpit-controller")}"\n',
         )
+
+    def _trust_signatures(self, data: Path) -> None:
+        """Controller and Agents trust the certificate with which the Cockpit signs what it deploys."""
+        certificate = ensure_key_files(data / "cockpit", datetime.now(UTC))
+        for folder in (data / "controller", *(data / "agents" / name for name in self.agents)):
+            write_file(folder / "private" / "trusted-x509-keys" / "cockpit.pem", certificate)
 
     def _write_controller(self, folder: Path) -> None:
         data = folder.parent

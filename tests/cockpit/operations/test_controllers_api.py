@@ -9,7 +9,8 @@ from typing import Any
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.configuration import CockpitConfiguration
-from stellwerk.cockpit.deployment.keys import CERTIFICATE_FILE, KEY_FILE, SigningKeys, ensure_key_files
+from stellwerk.cockpit.deployment.key_files import CERTIFICATE_FILE, KEY_FILE, ensure_key_files
+from stellwerk.cockpit.deployment.keys import SigningKeys
 from stellwerk.wire.signatures import SignatureVerifier
 
 CONTROLLER_ID = "controller"
