@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from stellwerk.cli.lifeline import Lifeline
 from stellwerk.cli.output import CommandError
+
+
+T = TypeVar("T")
 
 
 def _run(main: Any) -> int:
@@ -29,7 +33,7 @@ def run_controller(data: Path) -> int:
     from stellwerk.node.configuration import read_controller_configuration
 
     lifeline = Lifeline(data)
-    return _run(run(read_controller_configuration(data), lifeline))
+    return _run(run(_read(read_controller_configuration, data), lifeline))
 
 
 def run_agent(data: Path) -> int:
@@ -37,7 +41,16 @@ def run_agent(data: Path) -> int:
     from stellwerk.node.configuration import read_agent_configuration
 
     lifeline = Lifeline(data)
-    return _run(run(read_agent_configuration(data), lifeline))
+    return _run(run(_read(read_agent_configuration, data), lifeline))
+
+
+def _read(read: Callable[[Path], T], data: Path) -> T:
+    from stellwerk.node.configuration import ConfigurationError
+
+    try:
+        return read(data)
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from error
 
 
 def run_cockpit(data: Path, port: int | None) -> int:
@@ -63,7 +76,7 @@ async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
         values["port"] = port
     values["first_password"] = os.environ.pop("STELLWERK_ADMIN_PASSWORD", None)
     try:
-        configuration = msgspec.convert(values, CockpitConfiguration)
+        configuration = msgspec.convert(values, CockpitConfiguration, dec_hook=lambda type_, value: type_(value))
     except msgspec.ValidationError as error:
         raise CommandError(f"{file}: {error}", "docs/reference/configuration.md lists the settings") from error
     cockpit = Cockpit(configuration)

@@ -85,7 +85,7 @@ async def installation_running(
     data: Path, *, port: int, agents: list[str], supervise: bool = False
 ) -> AsyncIterator[Up]:
     """Start everything, register what is new, wait until all is coupled; stop everything at the end."""
-    data = Path(os.path.abspath(data))
+    data = Path.cwd() / data
     data.mkdir(parents=True, exist_ok=True)
     try:
         lock = DirectoryLock(data, "up")

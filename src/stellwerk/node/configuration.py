@@ -173,7 +173,7 @@ def _read(data: Path, name: str, type_: type[T]) -> T:
     if "data" in values:
         raise ConfigurationError(f"{data / name}: `data` is not a setting, it is the folder of this file")
     try:
-        return msgspec.convert({**values, "data": str(data)}, type_)
+        return msgspec.convert({**values, "data": data}, type_)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             f"{data / name} or {private.name}: {error}; docs/reference/configuration.md lists the settings"

@@ -79,8 +79,10 @@ def attach_signed_item(
                 return
             raise ProblemError(f"Different duplicate Workflow:{item.id}")
         zone = item.definition.time_zone
-        if zone not in zoneinfo.available_timezones():
-            raise ProblemError.of("UnknownKey", type="time zone", key=zone)
+        try:
+            zoneinfo.ZoneInfo(zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ProblemError.of("UnknownKey", type="time zone", key=zone) from error
     transaction.emit(None, i.SignedItemAttachedToMe(signed=signed, item_revision=revision))
 
 
