@@ -1,0 +1,356 @@
+"""One run of a Controller or Agent, below HTTP: recovery, journal, commands in bytes, committed events, orderly end.
+
+    node = ControllerNode(...)
+    await node.start()                      # recovered, ready
+    answer = await node.execute(b'{"TYPE":"NoOperation"}', "user")
+    termination = await node.terminated     # why it wants to end
+    await node.stop()
+
+A run ends for good with `stop`; to start again, make a new node on the same disk. After a failure of the journal
+nothing is answered or started any more, and `terminated` says what the process should do: end with an exit code, or
+start again from the disk when there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from stellwerk.effects.clock import Clock, Random
+from stellwerk.effects.disk import Disk
+from stellwerk.engine.events.journal import JournalEventsReleased
+from stellwerk.engine.transaction import Transaction
+from stellwerk.journal import (
+    Journal,
+    JournalClosedError,
+    JournalCorruptedError,
+    JournalDiskFullError,
+    JournalFailedError,
+    JournalOptions,
+    Recovered,
+    recover,
+)
+from stellwerk.journal.format import iso_time_ms
+from stellwerk.node.commands import CommandIntake
+from stellwerk.node.persist import Effects, Persister
+from stellwerk.node.state import NodeState
+from stellwerk.values.event_ids import event_id_text
+from stellwerk.values.events import decode_envelope
+from stellwerk.values.json import encode
+from stellwerk.values.problems import Problem, ProblemError
+
+logger = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=NodeState)
+X = TypeVar("X", bound=Transaction)
+T = TypeVar("T")
+
+#: Exit codes (journal spec 5.5).
+EXIT_ERROR = 1
+EXIT_EMERGENCY_RESTART = 98
+EXIT_EMERGENCY = 99
+
+
+class Termination(msgspec.Struct, frozen=True):
+    """Why a run ends. `is_restart`: the same process starts the node again, from disk."""
+
+    exit_code: int = 0
+    is_restart: bool = False
+    #: The restart has to wait until there is room on the disk.
+    waits_for_room: bool = False
+    #: No orderly end: the journal is left as it is.
+    is_immediate: bool = False
+    #: The journal is to be deleted before the next start (a reset).
+    deletes_journal: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class NodeEffects:
+    """The world of a node."""
+
+    disk: Disk
+    clock: Clock
+    random: Random
+    #: The process' environment, for `env(…)`.
+    environment: Mapping[str, str]
+
+
+class Node(Generic[S, X]):
+    """Base of `ControllerNode` and `AgentNode`."""
+
+    #: Base name of the journal's files, and the type of state in their headers.
+    NAME: ClassVar[str]
+    TYPE_NAME: ClassVar[str]
+    EVENTS: ClassVar[msgspec.json.Decoder[Any]]
+    SNAPSHOT_OBJECTS: ClassVar[msgspec.json.Decoder[Any]]
+    #: What `return=` of an event request understands: name → event types.
+    FAMILIES: ClassVar[Mapping[str, frozenset[str]]]
+
+    def __init__(self, effects: NodeEffects, state: S, journal_options: JournalOptions) -> None:
+        self.effects = effects
+        self.state = state
+        self.journal: Journal
+        self.persister: Persister[X]
+        self.started_at_ms = effects.clock.now_ms()
+        self.is_ready = False
+        self.is_stopping = False
+        self.commands: CommandIntake
+        self._journal_options = journal_options
+        self._former_running_seconds = 0.0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        loop = asyncio.get_running_loop()
+        self._loop_started = loop.time()
+        self.terminated: asyncio.Future[Termination] = loop.create_future()
+
+    # --- to be defined by Controller and Agent ---
+
+    def transaction(self, state: Any, context: Any) -> X:
+        raise NotImplementedError
+
+    def effects_of_events(self) -> Effects:
+        """What durable events make this node do."""
+        raise NotImplementedError
+
+    async def prepare(self) -> None:
+        """Before anything is written: what must be settled outside, such as survivors of lost processes."""
+
+    def activate(self) -> None:
+        """Write the first events of this run, begin to act."""
+        raise NotImplementedError
+
+    async def deactivate(self) -> None:
+        """End everything that acts on other nodes or processes."""
+        raise NotImplementedError
+
+    def last_events(self, transaction: X) -> None:
+        """The events of an orderly end."""
+        raise NotImplementedError
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Users that must release events before their files are deleted."""
+        raise NotImplementedError
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Recover, begin a new journal file, act. Raises `JournalCorruptedError`, `JournalFailedError`."""
+        recovered = recover(self.effects.disk, self.NAME, self.TYPE_NAME)
+        self._fold(recovered)
+        self._note_running_time(recovered)
+        await self.prepare()
+        self.journal = await Journal.start(
+            self.effects.disk,
+            recovered,
+            clock=self.effects.clock,
+            random=self.effects.random,
+            options=self._journal_options,
+            snapshot=self.state.snapshot_objects(),
+            on_failure=self.on_journal_failure,
+        )
+        self.persister = Persister(
+            self.state,
+            self.journal,
+            self.effects.clock,
+            self.effects.environment,
+            self.transaction,
+            {JournalEventsReleased: self._on_events_released, **self.effects_of_events()},
+            self.on_bug,
+        )
+        self.activate()
+        self.persister.start()
+        self._release()
+        await self.persister.durable()
+        self.is_ready = True
+
+    def _fold(self, recovered: Recovered) -> None:
+        state = self.state
+        decode_object = self.SNAPSHOT_OBJECTS.decode
+        decode_event = self.EVENTS.decode
+        place = "the snapshot"
+        try:
+            for line in recovered.snapshot:
+                state.take_over(decode_object(line))
+            for line in recovered.events:
+                envelope = decode_envelope(line)
+                place = f"event {event_id_text(envelope.event_id)}"
+                state.apply(envelope.key, decode_event(line))
+        except (msgspec.DecodeError, ProblemError, KeyError, AssertionError) as error:
+            raise JournalCorruptedError(
+                f"Journal file {recovered.file} cannot be used: {place} does not fit the state ({error!r}). "
+                "Nothing has been changed. Start the version of Stellwerk that wrote it, or report this as a bug."
+            ) from error
+
+    def _note_running_time(self, recovered: Recovered) -> None:
+        header = recovered.header
+        if header is not None:
+            lasted_ms = max(0, recovered.last_event_id // 1000 - iso_time_ms(header.timestamp))
+            self._former_running_seconds = header.total_running_time + lasted_ms / 1000
+
+    @property
+    def total_running_seconds(self) -> float:
+        """Over all runs."""
+        elapsed = asyncio.get_running_loop().time() - self._loop_started
+        return round(self._former_running_seconds + elapsed, 3)
+
+    async def stop(self) -> None:
+        """End in the form that `terminated` says; orderly if it says nothing. Idempotent, never raises."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self.is_ready = False
+        self.terminate(Termination())
+        termination = self.terminated.result()
+        try:
+            await self.deactivate()
+        except Exception:
+            logger.exception("%s: the end was not clean", self.NAME)
+        if hasattr(self, "persister"):
+            self.persister.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not hasattr(self, "journal"):
+            return
+        try:
+            if not termination.is_immediate and not termination.deletes_journal:
+                self.persister.persist(self.last_events, follow_up=False)
+                await self.persister.durable()
+                await self.persister.snapshot_soon()
+        except (JournalFailedError, ProblemError) as error:
+            logger.warning("%s: no orderly end of the journal: %s", self.NAME, error)
+        await self.journal.close()
+
+    def terminate(self, termination: Termination) -> None:
+        """Ask whoever runs this node to stop it; the first reason counts."""
+        if not self.terminated.done():
+            self.terminated.set_result(termination)
+
+    def on_journal_failure(self, failure: JournalFailedError) -> None:
+        """Nothing can be made durable any more."""
+        if isinstance(failure, JournalClosedError):
+            return
+        self.is_ready = False
+        is_full = isinstance(failure, JournalDiskFullError)
+        logger.error("%s: %s", self.NAME, failure)
+        self.terminate(
+            Termination(
+                exit_code=EXIT_ERROR,
+                is_restart=is_full,
+                waits_for_room=is_full,
+                is_immediate=True,
+                reason=str(failure),
+            )
+        )
+
+    def on_bug(self, error: BaseException) -> None:
+        """An internal cause could not be dealt with: stop rather than go on half way."""
+        if isinstance(error, JournalFailedError):
+            self.on_journal_failure(error)
+            return
+        logger.error("%s stops because of an internal error", self.NAME, exc_info=error)
+        self.terminate(Termination(exit_code=EXIT_ERROR, is_immediate=True, reason=f"Internal error: {error!r}"))
+
+    def run_task(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
+        """A background task that ends with the node; its failure stops the node."""
+        task = asyncio.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.on_bug(error)
+
+    # --- commands and reads ---
+
+    async def execute(self, body: bytes, user_id: str) -> bytes:
+        """One command, JSON in and JSON out; answered when durable. Raises `ProblemError`."""
+        return await self.commands.execute(body, user_id)
+
+    def not_ready_problem(self) -> Problem | None:
+        """Why commands are refused now; None when they are not."""
+        raise NotImplementedError
+
+    def persist(self, decide: Callable[[X], T], *, follow_up: bool = True) -> T:
+        """See `Persister.persist`; journal failures become problems."""
+        try:
+            return self.persister.persist(decide, follow_up=follow_up)
+        except JournalFailedError as error:
+            raise self.journal_problem(error) from error
+
+    async def durable(self) -> None:
+        """Return when all that this node has decided is durable. Raises `ProblemError`."""
+        try:
+            await self.persister.durable()
+        except JournalFailedError as error:
+            raise self.journal_problem(error) from error
+
+    def journal_problem(self, error: JournalFailedError) -> ProblemError:
+        if isinstance(error, JournalDiskFullError):
+            return ProblemError(self._space_problem())
+        return ProblemError.of("ShuttingDown")
+
+    def check_space(self) -> None:
+        """Refuse new work when room on the disk is low (architecture 6, Disk)."""
+        if self.journal.is_space_low:
+            raise ProblemError(self._space_problem())
+
+    def _space_problem(self) -> Problem:
+        return Problem.of(
+            "DiskSpaceIsLow",
+            freeBytes=str(self.journal.space().free_bytes),
+            directory=str(getattr(self.effects.disk, "directory", "the data directory")),
+            requiredBytes=str(self._journal_options.low_space_bytes),
+        )
+
+    async def snapshot(self) -> Iterator[bytes]:
+        """The state as snapshot objects, durable; the first line is the SnapshotEventId (journal spec 8.2)."""
+        objects = self.state.snapshot_objects()
+        head = encode({"TYPE": "SnapshotEventId", "eventId": self.journal.appended_event_id})
+        await self.durable()
+        return _chain(head, objects)
+
+    async def take_snapshot(self) -> None:
+        """The command TakeSnapshot: a new journal file begins. Raises `ProblemError`."""
+        try:
+            await self.journal.take_snapshot(self.state.snapshot_objects())
+        except JournalFailedError as error:
+            raise self.journal_problem(error) from error
+        self._release()
+
+    # --- release ---
+
+    def release_events(self, user_id: str, until_event_id: int) -> None:
+        """The command ReleaseEvents (journal spec 1.5). Raises `ProblemError`."""
+        current = self.state.released.get(user_id, -1)
+        if until_event_id < current:
+            raise ProblemError.of(
+                "ReverseReleaseEvents",
+                requestedUntilEventId=event_id_text(until_event_id),
+                currentUntilEventId=event_id_text(current),
+            )
+        if until_event_id > current:
+            event = JournalEventsReleased(user_id=user_id, until_event_id=until_event_id)
+            self.persist(lambda transaction: transaction.emit(None, event))
+
+    def _on_events_released(self, event_id: int, key: Any, event: Any) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        """Let the journal delete what all receivers have; without receivers, what is before the newest snapshot."""
+        released = [self.state.released.get(user_id, 0) for user_id in self.receivers]
+        self.journal.delete_released(min(released, default=self.journal.file_event_id))
+
+
+def _chain(head: bytes, objects: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from objects
