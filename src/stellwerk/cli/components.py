@@ -14,7 +14,6 @@ import msgspec
 from stellwerk.cli.lifeline import Lifeline
 from stellwerk.cli.output import CommandError
 
-
 T = TypeVar("T")
 
 

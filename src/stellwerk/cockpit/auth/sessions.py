@@ -23,6 +23,7 @@ class Session:
         "address",
         "force_password_change",
         "identity_service",
+        "is_eternal",
         "last_used",
         "permissions",
         "revoked",
@@ -41,6 +42,7 @@ class Session:
         force_password_change: bool,
         token_hash: bytes,
         last_used: float,
+        is_eternal: bool = False,
     ) -> None:
         self.account = account
         self.address = address
@@ -50,6 +52,8 @@ class Session:
         self.force_password_change = force_password_change
         self.token_hash = token_hash
         self.last_used = last_used
+        #: Never idles out: the session of commands on this machine.
+        self.is_eternal = is_eternal
         #: Set when the session ends; streams of the session wait for it.
         self.revoked = asyncio.Event()
 
@@ -65,8 +69,9 @@ class Sessions:
         self._by_hash: OrderedDict[bytes, Session] = OrderedDict()
 
     def __len__(self) -> int:
+        """Logins that live; the session of commands on this machine is none."""
         self._expire()
-        return len(self._by_hash)
+        return sum(not session.is_eternal for session in self._by_hash.values())
 
     def open(
         self,
@@ -77,6 +82,7 @@ class Sessions:
         roles: tuple[str, ...],
         permissions: Permissions,
         force_password_change: bool,
+        is_eternal: bool = False,
     ) -> tuple[str, Session]:
         """A new session and its token, which is told to the client and never kept."""
         token = base64.urlsafe_b64encode(self._random.token_bytes(32)).rstrip(b"=").decode()
@@ -88,11 +94,12 @@ class Sessions:
             permissions=permissions,
             force_password_change=force_password_change,
             token_hash=_hash(token),
-            last_used=self._time(),
+            last_used=float("inf") if is_eternal else self._time(),
+            is_eternal=is_eternal,
         )
         self._expire()
         while len(self._by_hash) >= self._maximum:
-            self._end(next(iter(self._by_hash.values())))
+            self._end(next(item for item in self._by_hash.values() if not item.is_eternal))
         self._by_hash[session.token_hash] = session
         return token, session
 
@@ -104,7 +111,7 @@ class Sessions:
         if self.seconds_left(session) <= 0:
             self._end(session)
             return None
-        if renew:
+        if renew and not session.is_eternal:
             session.last_used = self._time()
             self._by_hash.move_to_end(session.token_hash)
         return session
@@ -128,7 +135,7 @@ class Sessions:
 
     def seconds_left(self, session: Session) -> float:
         """Idle time left; infinite if sessions do not expire."""
-        if self._idle_seconds <= 0:
+        if self._idle_seconds <= 0 or session.is_eternal:
             return float("inf")
         return session.last_used + self._idle_seconds - self._time()
 
@@ -137,8 +144,9 @@ class Sessions:
         return -1 if self._idle_seconds <= 0 else int(self._idle_seconds * 1000)
 
     def _expire(self) -> None:
-        while self._by_hash:
-            oldest = next(iter(self._by_hash.values()))
+        for oldest in list(self._by_hash.values()):
+            if oldest.is_eternal:
+                continue
             if self.seconds_left(oldest) > 0:
                 return
             self._end(oldest)
