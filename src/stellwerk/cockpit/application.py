@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import prometheus_client
 import uvicorn
@@ -19,13 +19,20 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from stellwerk.cockpit.api import all_routes
 from stellwerk.cockpit.api.dispatch import Dispatcher, RouteTable
+from stellwerk.cockpit.api.native_stream import Streams
 from stellwerk.cockpit.api.routes import COMPATIBLE
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.delays import LoginBrake
+from stellwerk.cockpit.auth.local_session import LocalSession
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.deployment.services import add_services
+from stellwerk.cockpit.live.hub import LiveHub
+from stellwerk.cockpit.live.names import WorkflowNames
+from stellwerk.cockpit.projection.follower import ControllerFollower, FollowedPeer, Followers
+from stellwerk.cockpit.projection.writer import ProjectionWriter
 from stellwerk.cockpit.services import Services
 from stellwerk.cockpit.static import SECURITY_HEADERS, StaticFiles
 from stellwerk.effects.clock import Clock, Random, SystemClock, SystemRandom
@@ -81,6 +88,8 @@ class Cockpit:
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
         """Stop listening (open streams end), then the services, then the database."""
+        if self.services.has(LiveHub):
+            await self.services.get(LiveHub).stop()
         if self.services.has(Sessions):
             self.services.get(Sessions).close_all()
         if self._server is not None:
@@ -106,6 +115,7 @@ class Cockpit:
             )
         )
         services.add(Accounts(self.database, sessions, LoginBrake(configuration.login_delays), self.clock, self.random))
+        services.add(LocalSession(sessions, configuration.data / "work"))
         self._add_services(self)
         self.dispatcher = Dispatcher(
             RouteTable(all_routes()),
@@ -164,6 +174,25 @@ class Cockpit:
 def add_standard_services(cockpit: Cockpit) -> None:
     """The services of a real Cockpit, in the order of their start."""
     add_services(cockpit.services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
+    add_live_services(cockpit)
+
+
+def add_live_services(cockpit: Cockpit) -> None:
+    """The live hub, and a follower for each registered Controller."""
+    services, database, clock = cockpit.services, cockpit.database, cockpit.clock
+    names = services.add(WorkflowNames(database))
+    hub = services.add(LiveHub(clock, names))
+    services.add(Streams())
+    connections = services.get(ControllerConnections)
+
+    def make_follower(controller_id: str, url: str) -> tuple[ControllerFollower, FollowedPeer]:
+        # Followed Controllers are reached by the same peers as commands, which can stream, too.
+        peer = cast(FollowedPeer, connections.open_peer(url, controller_id))
+        writer = ProjectionWriter(database, controller_id)
+        interval = cockpit.configuration.release_interval_seconds
+        return ControllerFollower(peer, writer, hub, clock, release_interval_seconds=interval), peer
+
+    services.add(Followers(make_follower, connections.watch))
 
 
 def _with_security_headers(application: Any) -> ASGIApp:

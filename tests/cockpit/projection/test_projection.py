@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from stellwerk.cockpit.database import Database
-from stellwerk.cockpit.database.tables import history, live
+from stellwerk.cockpit.database.tables import METADATA, history, live
 from stellwerk.cockpit.projection.fold import ProjectionError
 from stellwerk.cockpit.projection.logs import LogLine, lines
 from stellwerk.cockpit.projection.model import decode_live_order
@@ -193,7 +193,7 @@ async def test_the_rows_do_not_depend_on_how_events_are_cut_into_transactions(da
     await project(database, STORY[:-3], size)
     cut = await everything(database)
     async with database.write() as connection:
-        for table in (*history.METADATA.sorted_tables,):
+        for table in METADATA.sorted_tables:
             if table.name.startswith(("history_", "live_", "joc_variables")):
                 await connection.execute(table.delete())
     await project(database, STORY[:-3])
@@ -310,7 +310,7 @@ async def test_a_crash_at_any_statement_loses_and_doubles_nothing(database: Data
     await project(database, STORY[:-3], 6)
     expected = await everything(database)
     async with database.write() as connection:
-        for table in history.METADATA.sorted_tables:
+        for table in METADATA.sorted_tables:
             if table.name.startswith(("history_", "live_", "joc_variables")):
                 await connection.execute(table.delete())
     crashing = CrashingDatabase(database_url)
@@ -352,11 +352,7 @@ async def batches(*objects: dict[str, Any]) -> Any:
 
 
 async def test_a_snapshot_after_a_gap_keeps_history_ids_and_says_what_was_lost(database: Database) -> None:
-    story = STORY[:11] + [
-        added("B"),
-        order("OrderStarted", "B"),
-        order("OrderProcessingStarted", "B"),
-    ]
+    story = [*STORY[:11], added("B"), order("OrderStarted", "B"), order("OrderProcessingStarted", "B")]
     writer = await project(database, story)
     snapshot = FIRST + 10_000_000_000
     await SnapshotLoader(writer).load(

@@ -16,6 +16,12 @@ MODULES = (
     "inventory",
     "workflows",
     "orders",
+    "history",
+    "events",
+    "native_orders",
+    "native_history",
+    "native_overview",
+    "native_stream",
 )
 
 

@@ -162,6 +162,11 @@ class Fold:
         """The live orders after the batch, for the writer's cache."""
         return {order_id: work.order for order_id, work in self._work.items() if not work.removed}
 
+    def order(self, order_id: str) -> LiveOrder | None:
+        """The order as it is now."""
+        work = self._work.get(order_id)
+        return work.order if work is not None else None
+
     # --- helpers of handlers
 
     def _keep_unknown(self, event: Event, line: bytes) -> None:

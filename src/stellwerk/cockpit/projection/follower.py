@@ -123,7 +123,7 @@ class ControllerFollower:
         self._set_link("snapshot", None)
         stream = self._peer.stream_get("snapshot/")
         batches = line_batches(stream)
-        async with aclosing(batches):  # type: ignore[type-var]  # a generator, declared as an iterator
+        async with aclosing(batches):
             self._cursor = await SnapshotLoader(self._writer).load(batches, self._clock.now_ms(), is_gap=is_gap)
         await self._listener.refetch(self._writer.controller_id)
         await self._follow_events(self._cursor)

@@ -1,0 +1,87 @@
+"""One page of a native list: filter, key-set cursor, bounded total (ui.md 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, func, select
+
+from stellwerk.cockpit.api.native_filter import Condition, Paging, decode_cursor, encode_cursor
+from stellwerk.cockpit.api.routes import RequestContext
+
+MAXIMUM_LIMIT = 500
+#: Beyond this many rows the total is a bound ("more than"), not a count.
+EXACT_TOTAL = 10_000
+
+
+class ListRequest(msgspec.Struct, rename="camel"):
+    """Query of all native lists."""
+
+    q: str = ""
+    sort: str = ""
+    cursor: str = ""
+    limit: int = 200
+    controller_id: str = ""
+
+
+class Page(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """`total` is exact unless `totalIsExact` is false: then there are at least so many."""
+
+    rows: list[Any]
+    total: int
+    as_of: int
+    total_is_exact: bool = msgspec.field(name="totalIsExact")
+    next: str | None = None
+    prev: str | None = None
+
+
+async def read_page(
+    context: RequestContext,
+    statement: Select[Any],
+    where: Sequence[Condition],
+    paging: Paging,
+    request: ListRequest,
+    to_row: Callable[[Any], Any],
+    sort_values: Callable[[Any], Sequence[Any]],
+) -> Page:
+    """Read one page. `sort_values` gives the values of the paging columns of a database row."""
+    limit = max(1, min(request.limit, MAXIMUM_LIMIT))
+    backwards, values = decode_cursor(request.cursor) if request.cursor else (False, [])
+    page = statement.where(*where)
+    if values:
+        page = page.where(paging.after(values, backwards=backwards))
+    page = page.order_by(*paging.order(backwards=backwards)).limit(limit + 1)
+    counted = select(func.count()).select_from(
+        statement.with_only_columns(paging.columns[-1][0]).where(*where).limit(EXACT_TOTAL + 1).subquery()
+    )
+    async with context.database.read() as connection:
+        found = (await connection.execute(page)).all()
+        total = (await connection.execute(counted)).scalar_one()
+    has_more = len(found) > limit
+    found = found[:limit]
+    if backwards:
+        found = found[::-1]
+    has_next, has_prev = (bool(values), has_more) if backwards else (has_more, bool(values))
+    return Page(
+        rows=[to_row(row) for row in found],
+        total=min(total, EXACT_TOTAL),
+        total_is_exact=total <= EXACT_TOTAL,
+        as_of=context.now_ms(),
+        next=encode_cursor("next", sort_values(found[-1])) if found and has_next else None,
+        prev=encode_cursor("prev", sort_values(found[0])) if found and has_prev else None,
+    )
+
+
+def permitted(context: RequestContext, permission: str, column: Any, controller_id: str = "") -> list[Condition]:
+    """Only rows of Controllers for which the session has the permission."""
+    conditions: list[Condition] = [column == controller_id] if controller_id else []
+    permissions = context.session.permissions
+    if permissions.allows(permission, None):
+        denied = [one for one in permissions.controller_ids() if not permissions.allows(permission, one)]
+        return [*conditions, column.not_in(denied)] if denied else conditions
+    return [
+        *conditions,
+        column.in_([one for one in permissions.controller_ids() if permissions.allows(permission, one)]),
+    ]
