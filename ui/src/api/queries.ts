@@ -1,5 +1,5 @@
 /** Reads as TanStack queries with stable keys. A topic of the stream keeps most of them fresh, hence long stale times. */
-import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { get, NATIVE, post } from "./http";
 import {
   type AttentionGroup,
@@ -36,6 +36,12 @@ export const countsQuery = (q?: string) =>
     },
     ...LIVE,
   });
+
+/** The stream's `counts` event: whole, and newer than any answer. */
+export function takeCounts(client: QueryClient, event: unknown): void {
+  const { counts } = event as Partial<Counts>;
+  if (counts !== undefined) client.setQueryData(countsQuery().queryKey, { counts });
+}
 
 export const topologyQuery = () =>
   queryOptions({

@@ -3,6 +3,8 @@
  * cockpit-api.md 8. Times are epoch milliseconds; an absent field is unknown, never zero.
  */
 
+import { type Revision } from "./exact";
+
 /** Alternating instruction number and branch id, e.g. `[0, "fork+eu", 1]` (workflow-language.md 3.1). */
 export type Position = (number | string)[];
 
@@ -65,7 +67,7 @@ export interface OrderRow {
   can?: OrderVerbs;
   historyId?: number | string;
   taskId?: number | string;
-  rev?: number;
+  rev?: Revision;
 }
 
 export interface RunMark {
@@ -91,7 +93,7 @@ export interface WorkflowRow {
   usual?: { p50: number; p90: number };
   nextStart?: number;
   tags?: string[];
-  rev?: number;
+  rev?: Revision;
 }
 
 /** A row of `history/orders` or `history/tasks`. */
@@ -182,7 +184,7 @@ export interface Topology {
 
 /** An engine event of one order, newest knowledge of any component. */
 export interface OrderEvent {
-  eventId: number | string;
+  eventId: Revision;
   time: number;
   source?: string;
   type: string;

@@ -21,7 +21,7 @@ describe("the story of an order", () => {
     event("OrderProcessed", { outcome: { TYPE: "Failed", namedValues: { returnCode: 12 } } }),
     event("OrderFailed"),
   ];
-  const rows = story(events, [task("load", 2), task("extract", 1)], clock);
+  const rows = story("#1", events, [task("load", 2), task("extract", 1)], clock);
 
   it("tells each task once, from begin to end, with its name and how it ended", () => {
     expect(rows.filter((row) => !row.minor).map((row) => [row.glyph, row.words, row.detail])).toEqual([
@@ -38,12 +38,23 @@ describe("the story of an order", () => {
     expect(rows).toHaveLength(events.length - 3);
   });
 
+  it("tells branches apart, also when they run at the same time", () => {
+    const of = (branch: string, type: string, payload = {}): OrderEvent => ({ ...event(type, payload), orderId: `#1|${branch}` });
+    const tasks = ["eu", "us"].map((branch, index) => ({ ...task(`load-${branch}`, index), orderId: `#1|${branch}` }));
+    const failed = { outcome: { TYPE: "Failed", namedValues: { returnCode: 3 } } };
+    const branches = [of("eu", "OrderProcessingStarted"), of("us", "OrderProcessingStarted"), of("eu", "OrderProcessed", failed), of("us", "OrderProcessed")];
+    expect(story("#1", branches, tasks, clock).map((row) => [row.branch, row.words, row.glyph, row.detail])).toEqual([
+      ["eu", "load-eu", "FAILED", "exit 3"],
+      ["us", "load-us", "FINISHED", "on agent-1"],
+    ]);
+  });
+
   it("shows a task that still runs as running", () => {
-    expect(story([event("OrderProcessingStarted")], [task("load", 1)], clock)[0]).toMatchObject({ glyph: "RUNNING", words: "load" });
+    expect(story("#1", [event("OrderProcessingStarted")], [task("load", 1)], clock)[0]).toMatchObject({ glyph: "RUNNING", words: "load" });
   });
 
   it("shows an event of a newer version under its name", () => {
-    expect(story([event("OrderLevitated")], [], clock)[0]).toMatchObject({ words: "levitated", minor: true });
+    expect(story("#1", [event("OrderLevitated")], [], clock)[0]).toMatchObject({ words: "levitated", minor: true });
   });
 });
 

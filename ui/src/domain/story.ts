@@ -12,6 +12,8 @@ export interface StoryRow {
   glyph: string;
   words: string;
   detail?: string;
+  /** The branch of a fork in which it happened. */
+  branch?: string;
   /** The execution of a job: links to its log, shows how long. */
   task?: HistoryRow;
   /** Mechanics (moves, attachment, marks): shown only with "all". */
@@ -21,31 +23,37 @@ export interface StoryRow {
 
 type Payload = Record<string, unknown>;
 
-export function story(events: readonly OrderEvent[], tasks: readonly HistoryRow[], now: number): StoryRow[] {
-  const byStart = [...tasks].sort((a, b) => (a.start ?? 0) - (b.start ?? 0));
-  let started = 0;
-  let running: StoryRow | undefined;
+export function story(orderId: string, events: readonly OrderEvent[], tasks: readonly HistoryRow[], now: number): StoryRow[] {
+  const waiting = new Map<string, HistoryRow[]>();
+  for (const task of [...tasks].sort((a, b) => (a.start ?? 0) - (b.start ?? 0))) {
+    const list = waiting.get(task.orderId) ?? [];
+    list.push(task);
+    waiting.set(task.orderId, list);
+  }
+  const running = new Map<string | undefined, StoryRow>();
   const rows: StoryRow[] = [];
   for (const event of events) {
     const type = event.type.replace(/\$$/, "");
     if (type === "OrderStdoutWritten" || type === "OrderStderrWritten") continue;
-    if (type === "OrderProcessed" && running !== undefined) {
+    const begun = running.get(event.orderId);
+    if (type === "OrderProcessed" && begun !== undefined) {
       // One row for the task from begin to end.
       const how = outcomeWords(event.payload["outcome"]);
-      running.glyph = how.good ? "FINISHED" : "FAILED";
-      if (how.detail !== "") running.detail = how.detail;
-      running = undefined;
+      begun.glyph = how.good ? "FINISHED" : "FAILED";
+      if (how.detail !== "") begun.detail = how.detail;
+      running.delete(event.orderId);
       continue;
     }
     const row: StoryRow = { key: String(event.eventId), time: event.time, minor: false, event, ...sentence(type, event.payload, now) };
+    const branch = event.orderId?.startsWith(`${orderId}|`) === true ? event.orderId.slice(orderId.length + 1) : undefined;
+    if (branch !== undefined) row.branch = branch;
     if (type === "OrderProcessingStarted") {
-      const task = byStart[started];
-      started += 1;
+      const task = waiting.get(event.orderId ?? orderId)?.shift();
       const agent = task?.agentId ?? event.payload["subagentId"];
       row.words = task?.label ?? task?.job ?? "a job";
       if (agent !== undefined) row.detail = `on ${text(agent)}`;
       if (task !== undefined) row.task = task;
-      running = row;
+      running.set(event.orderId, row);
     }
     rows.push(row);
   }

@@ -5,6 +5,7 @@
  * Guarantees: after a lost place every watched topic gets a `gap`; the topics on the wire become those that are watched.
  * Must not know: React, screens, what rows mean.
  */
+import { parseJson } from "../api/exact";
 import { type Patch, type PatchStore } from "./patch_store";
 import { SseParser } from "./sse";
 
@@ -154,7 +155,7 @@ export class LiveConnection {
       this.watchSilence(abort);
       for (const event of parser.push(decoder.decode(value, { stream: true }))) {
         if (event.id !== undefined && event.id !== "") this.lastEventId = event.id;
-        this.dispatch(event.event, JSON.parse(event.data) as unknown);
+        this.dispatch(event.event, parseJson(event.data));
       }
     }
   }
@@ -163,7 +164,7 @@ export class LiveConnection {
     if (event === "patch" || event === "message") this.store.apply(data as Patch);
     else if (event === "gap") this.store.gap();
     else if (event === "counts") for (const listener of this.countListeners) listener(data);
-    else if (event === "stream" || event === "hello" || event === "open") {
+    else if (event === "stream") {
       const id = (data as { streamId?: unknown }).streamId;
       this.streamId = id === undefined ? undefined : String(id);
       void this.sendTopics();

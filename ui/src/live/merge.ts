@@ -3,6 +3,7 @@
  * The newer `rev` wins per key, whichever way it came; rows that no longer belong (or are gone) are reported, not dropped,
  * so that the freeze rule decides when they go.
  */
+import { isLater, type Revision } from "../api/exact";
 import { type TopicSnapshot } from "./patch_store";
 
 export interface Merged<Row> {
@@ -14,7 +15,7 @@ export interface Merged<Row> {
   arriving: Row[];
 }
 
-export function mergeRows<Row extends { rev?: number }>(
+export function mergeRows<Row extends { rev?: Revision }>(
   page: readonly Row[],
   topic: TopicSnapshot,
   keyOf: (row: Row) => string,
@@ -26,7 +27,7 @@ export function mergeRows<Row extends { rev?: number }>(
     const key = keyOf(row);
     onPage.add(key);
     const patch = topic.rows.get(key) as unknown as Row | undefined;
-    const newest = patch !== undefined && !((row.rev ?? -1) > (patch.rev ?? 0)) ? patch : row;
+    const newest = patch !== undefined && !(row.rev !== undefined && patch.rev !== undefined && isLater(row.rev, patch.rev)) ? patch : row;
     if (topic.removed.has(key) || !matches(newest)) leaving.add(key);
     return newest;
   });

@@ -6,9 +6,11 @@
  * its limit forgets its rows and says `gap`, so that its screens read afresh.
  * Must not know: React, the network, what a row means.
  */
+import { isLater, type Revision } from "../api/exact";
+
 export interface PatchRow {
   key: string;
-  rev?: number;
+  rev?: Revision;
   [field: string]: unknown;
 }
 
@@ -16,6 +18,8 @@ export interface Patch {
   topic: string;
   rows?: PatchRow[];
   removed?: string[];
+  /** Too much to send: whoever reads the topic by a query reads again. */
+  refetch?: boolean;
 }
 
 /** What the stream has said about a topic since the last gap. */
@@ -71,7 +75,7 @@ export class PatchStore {
     if (topic === undefined) return;
     for (const row of patch.rows ?? []) {
       const known = topic.rows.get(row.key);
-      if (known?.rev !== undefined && row.rev !== undefined && row.rev <= known.rev) continue;
+      if (known?.rev !== undefined && row.rev !== undefined && !isLater(row.rev, known.rev)) continue;
       topic.rows.set(row.key, row);
       topic.removed.delete(row.key);
     }
@@ -79,6 +83,7 @@ export class PatchStore {
       topic.rows.delete(key);
       topic.removed.add(key);
     }
+    if (patch.refetch === true) topic.gap += 1;
     if (topic.rows.size + topic.removed.size > this.limit) forget(topic);
     this.mark(topic);
   }

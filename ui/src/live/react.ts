@@ -1,5 +1,5 @@
 /** The live store as React hooks: one store and one connection per tab, made once per session. */
-import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { API, NATIVE, post, serverNow } from "../api/http";
 import { sessionStore } from "../api/session";
 import { type Lamp, LiveConnection } from "./connection";
@@ -99,14 +99,28 @@ export function useNow(): number {
   return useSyncExternalStore(subscribeTick, () => tick);
 }
 
-/** Runs `act` when `signal` changes, but not for its first value, and at most once per `quiet` milliseconds. */
+/** Runs `act` soon after `signal` has changed (not for its first value), at most once per `quiet` milliseconds. */
 export function useOnChange(signal: unknown, act: () => void, quiet = 400): void {
-  const [first] = useState(() => signal);
+  const seen = useRef(signal);
+  const latest = useRef(act);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => {
-    if (Object.is(signal, first)) return;
-    const timer = setTimeout(act, quiet);
-    return () => clearTimeout(timer);
-    // `act` is of the render that saw the signal; a newer one would only read the same things.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [signal]);
+    latest.current = act;
+  });
+  useEffect(() => {
+    if (Object.is(signal, seen.current)) return;
+    seen.current = signal;
+    // A throttle, not a debounce: under a steady stream of changes it still acts.
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      latest.current();
+    }, quiet);
+  }, [signal, quiet]);
+  useEffect(
+    () => () => {
+      clearTimeout(timer.current);
+      timer.current = undefined;
+    },
+    [],
+  );
 }

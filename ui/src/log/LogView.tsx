@@ -46,7 +46,7 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
   const ownScroll = useRef(0);
 
   useEffect(() => {
-    const made = new LogRanges((from, to, signal) => logRange(kind, id, from, to, signal), changed);
+    const made = new LogRanges((from, to, signal) => logRange(kind, id, from, to, signal), changed, kind === "task");
     setRanges(made);
     opened.current = false;
     made.ensure(anchor ?? 1, anchor ?? 1);

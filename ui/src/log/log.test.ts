@@ -89,6 +89,32 @@ describe("ranges of a log", () => {
     expect(ranges.line(1100)?.txt).toBe("line 1100");
   });
 
+  it("read the last line again, which may have been unfinished, and nothing before it", async () => {
+    const { world, fetch, answer } = server(10);
+    const ranges = new LogRanges(fetch, () => undefined);
+    ranges.ensure(1, 10);
+    await answer();
+    ranges.grown();
+    await answer();
+    expect(world.requests).toEqual(["1-1000", "10-1000"]);
+    expect([...ranges.loaded()]).toHaveLength(10);
+  });
+
+  it("of an order, whose tasks grow in the middle, are read anew where one looks", async () => {
+    const { world, fetch, answer } = server(2500);
+    const ranges = new LogRanges(fetch, () => undefined, false);
+    ranges.ensure(1, 2500);
+    await answer();
+    world.requests.length = 0;
+    ranges.grown();
+    await answer();
+    expect(world.requests).toEqual(["2001-3000"]);
+    ranges.ensure(1, 50);
+    ranges.ensure(1, 50);
+    await answer();
+    expect(world.requests).toEqual(["2001-3000", "1-1000"]);
+  });
+
   it("read only what is new when the log grows, also over the end of a block", async () => {
     const { world, fetch, answer } = server(995);
     const ranges = new LogRanges(fetch, () => undefined);
@@ -99,7 +125,7 @@ describe("ranges of a log", () => {
     await answer();
     ranges.ensure(990, 1010);
     await answer();
-    expect(world.requests).toEqual(["1-1000", "996-1000", "1001-2000"]);
+    expect(world.requests).toEqual(["1-1000", "995-1000", "1001-2000"]);
     expect([...ranges.loaded()].map((line) => line.n)).toEqual(Array.from({ length: 1010 }, (_, index) => index + 1));
   });
 
@@ -114,7 +140,7 @@ describe("ranges of a log", () => {
     for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();
     world.totalLines = 7;
     await answer();
-    expect(world.requests).toEqual(["1-1000", "6-1000"]);
+    expect(world.requests).toEqual(["1-1000", "5-1000"]);
     expect(ranges.line(7)?.txt).toBe("line 7");
   });
 

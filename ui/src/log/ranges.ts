@@ -26,12 +26,16 @@ export class LogRanges {
   private readonly underway = new Set<number>();
   /** Blocks that grew while they were being read: read once more, or the growth would be missed. */
   private readonly again = new Set<number>();
+  /** Blocks to be read anew as a whole when they are looked at; their old lines are shown until then. */
+  private readonly stale = new Set<number>();
   private readonly abort = new AbortController();
   private current: LogState = { totalLines: 0, totalBytes: 0, complete: false, known: false };
 
   constructor(
     private readonly fetch: FetchRange,
     private readonly changed: () => void,
+    /** New lines come only at the end. Not so the log of an order: it is its tasks' logs one after the other. */
+    private readonly growsAtEnd = true,
   ) {}
 
   get state(): LogState {
@@ -53,13 +57,14 @@ export class LogRanges {
         this.blocks.delete(block);
         this.blocks.set(block, lines);
       }
-      if (lines === undefined || lines.length < this.lengthOf(block)) void this.load(block);
+      if (lines === undefined || lines.length < this.lengthOf(block) || this.stale.has(block)) void this.load(block);
     }
   }
 
-  /** The stream says that there is more: asks for the last block, which also tells the new size. */
+  /** The stream says that there is more: reads on from the last line, which may itself have grown. */
   grown(): void {
-    const block = blockOf(Math.max(1, this.current.totalLines + 1));
+    if (!this.growsAtEnd) for (const block of this.blocks.keys()) this.stale.add(block);
+    const block = blockOf(Math.max(1, this.current.totalLines));
     if (this.underway.has(block)) this.again.add(block);
     else void this.load(block);
   }
@@ -81,19 +86,18 @@ export class LogRanges {
     if (this.underway.has(block) || this.abort.signal.aborted) return;
     this.underway.add(block);
     try {
-      const have = this.blocks.get(block)?.length ?? 0;
+      const before = this.stale.delete(block) ? [] : (this.blocks.get(block) ?? []);
+      const kept = before.slice(0, Math.max(0, before.length - 1));
       const first = block * BLOCK + 1;
-      const range = await this.fetch(first + have, first + BLOCK - 1, this.abort.signal);
+      const range = await this.fetch(first + kept.length, first + BLOCK - 1, this.abort.signal);
       if (this.abort.signal.aborted) return;
-      const lines = [...(this.blocks.get(block) ?? []).slice(0, have), ...range.lines];
       this.blocks.delete(block);
-      this.blocks.set(block, lines);
+      this.blocks.set(block, [...kept, ...range.lines]);
       this.forget(block);
-      const grew = range.totalLines > (block + 1) * BLOCK && blockOf(range.totalLines) > block;
+      const beyond = before.length > 0 && blockOf(range.totalLines) > block;
       this.current = { totalLines: range.totalLines, totalBytes: range.totalBytes, complete: range.complete, known: true };
-      this.underway.delete(block);
-      // A block that was full has a successor now, which nobody has asked for yet.
-      if (grew && have > 0) void this.load(blockOf(range.totalLines));
+      // The log has grown over the end of this block, into one that nobody has asked for yet.
+      if (beyond && !this.blocks.has(blockOf(range.totalLines))) void this.load(blockOf(range.totalLines));
     } catch (error) {
       if (this.abort.signal.aborted) return;
       this.current = { ...this.current, error };

@@ -21,8 +21,8 @@ const workflowPath = (row: HistoryRow): string => (typeof row.workflow === "stri
 const OUTCOME: Column<HistoryRow> = { id: "outcome", header: "Outcome", width: "124px", cell: (row) => <OutcomeChip outcome={row.outcome} /> };
 const TIMES: readonly Column<HistoryRow>[] = [
   { id: "start", header: "Started", width: "104px", sort: "start", cell: (row) => <When time={row.start} /> },
-  { id: "end", header: "Ended", width: "104px", sort: "end", cell: (row) => <When time={row.end} /> },
-  { id: "ms", header: "Duration", width: "92px", sort: "ms", right: true, cell: (row) => <Lasted start={row.start} end={row.end} /> },
+  { id: "end", header: "Ended", width: "104px", cell: (row) => <When time={row.end} /> },
+  { id: "ms", header: "Duration", width: "92px", right: true, cell: (row) => <Lasted start={row.start} end={row.end} /> },
 ];
 
 const ORDERS: readonly Column<HistoryRow>[] = [
@@ -30,7 +30,7 @@ const ORDERS: readonly Column<HistoryRow>[] = [
   { id: "order", header: "Order", width: "minmax(256px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} width={33} /> },
   { id: "workflow", header: "Workflow", width: "minmax(150px, 1.4fr)", cell: (row) => <WorkflowLink path={workflowPath(row)} full /> },
   { id: "message", header: "Result", width: "minmax(120px, 1.6fr)", cell: (row) => <Result row={row} /> },
-  { id: "planned", header: "Planned", width: "104px", sort: "planned", cell: (row) => <When time={row.planned} /> },
+  { id: "planned", header: "Planned", width: "104px", cell: (row) => <When time={row.planned} /> },
   ...TIMES,
   {
     id: "log",

@@ -41,7 +41,10 @@ export function LogTab({ order, task, line, onTask, onLine }: LogTabProps) {
           return (
             <button key={String(each.taskId)} type="button" aria-current={String(each.taskId) === String(chosen)} onClick={() => onTask(String(each.taskId))}>
               <b data-state={look.colour} className={styles.taskName}>
-                <Glyph name={look.name} size={12} /> <span>{each.label ?? each.job}</span>
+                <Glyph name={look.name} size={12} /> <span>
+                  {each.orderId.startsWith(`${order.orderId}|`) && `${each.orderId.slice(order.orderId.length + 1)} · `}
+                  {each.label ?? each.job}
+                </span>
               </b>
               <span className="muted">
                 {each.start !== undefined && clockWords(each.start)} · <Lasted start={each.start} end={each.end} />

@@ -14,7 +14,7 @@ import { type OrderKnowledge } from "./useOrder";
 
 export function StoryTab({ order, all, onAll }: { order: OrderKnowledge; all: boolean; onAll: (all: boolean) => void }) {
   const now = useNow();
-  const rows = useMemo(() => story(order.events, order.tasks, Date.now()), [order.events, order.tasks]);
+  const rows = useMemo(() => story(order.orderId, order.events, order.tasks, Date.now()), [order.orderId, order.events, order.tasks]);
   const shown = all ? rows : rows.filter((row) => !row.minor);
   const folded = rows.length - rows.filter((row) => !row.minor).length;
   const task = taskThatMatters(order.tasks);
@@ -41,6 +41,7 @@ export function StoryTab({ order, all, onAll }: { order: OrderKnowledge; all: bo
                   <span className="visually-hidden">{look.word}: </span>
                 </span>
                 <span className={styles.words}>
+                  {row.branch !== undefined && <span className={styles.branch}>{row.branch}</span>}
                   {ran?.taskId === undefined ? (
                     <span>{row.words}</span>
                   ) : (

@@ -5,6 +5,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { historyQuery, orderEvents, ordersQuery } from "../../api/queries";
+import { isLater } from "../../api/exact";
 import { type HistoryRow, type OrderEvent, type OrderRow } from "../../api/types";
 import { isOver } from "../../domain/states";
 import { useOnChange, useTopic } from "../../live/react";
@@ -19,11 +20,14 @@ export interface OrderKnowledge {
   error: unknown;
 }
 
+const NO_TASKS: readonly HistoryRow[] = [];
+
 export function useOrder(orderId: string): OrderKnowledge {
   const q = `order:"${orderId}"`;
   const live = useQuery(ordersQuery({ q, limit: 5 }));
   const history = useQuery(historyQuery("orders", { q, limit: 5 }));
-  const tasks = useQuery(historyQuery("tasks", { q, sort: "start", limit: 500 }));
+  // Also those of its branches, whose ids begin with its own.
+  const tasks = useQuery(historyQuery("tasks", { q: `order:"${orderId}","${orderId}|*"`, sort: "start", limit: 500 }));
   const topic = useTopic(`order:${orderId}`);
   const patch = topic.rows.get(orderId) as unknown as OrderRow | undefined;
   const { refetch: refetchLive } = live;
@@ -50,7 +54,7 @@ export function useOrder(orderId: string): OrderKnowledge {
     orderId,
     row,
     history: past,
-    tasks: useMemo(() => (tasks.data?.rows ?? []).filter((task) => task.orderId === orderId), [tasks.data, orderId]),
+    tasks: tasks.data?.rows ?? NO_TASKS,
     events,
     loading: live.isPending || history.isPending,
     error: live.error ?? history.error ?? undefined,
@@ -59,7 +63,7 @@ export function useOrder(orderId: string): OrderKnowledge {
 
 function newest(one: OrderRow | undefined, two: OrderRow | undefined): OrderRow | undefined {
   if (one === undefined || two === undefined) return two ?? one;
-  return (one.rev ?? -1) > (two.rev ?? 0) ? one : two;
+  return one.rev !== undefined && two.rev !== undefined && isLater(one.rev, two.rev) ? one : two;
 }
 
 /** An order that its Controller has deleted, as its history remembers it. */
@@ -115,8 +119,3 @@ function useEvents(orderId: string, signal: unknown): readonly OrderEvent[] {
   return events;
 }
 
-/** Event ids may be longer than a number is exact: as texts of digits, the longer is the later. */
-function isLater(one: string | number, two: string | number): boolean {
-  const [a, b] = [String(one), String(two)];
-  return a.length === b.length ? a > b : a.length > b.length;
-}

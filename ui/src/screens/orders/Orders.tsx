@@ -1,9 +1,9 @@
 /** S5 Orders: the work list; state bar = filter and legend, live rows that hold still under the cursor, verbs on many. */
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import { VerbButtons } from "../../actions/VerbButtons";
-import { countsQuery } from "../../api/queries";
+import { countsQuery, takeCounts } from "../../api/queries";
 import { type OrderRow } from "../../api/types";
 import { usePages } from "../../api/usePages";
 import { type Column, DataTable } from "../../components/DataTable";
@@ -18,6 +18,7 @@ import { Ago, When } from "../../components/Time";
 import { matchesOrder, parseFilter } from "../../domain/filter";
 import { stepOf, whyShort } from "../../domain/explain";
 import { numberWords } from "../../domain/words";
+import { useCountsEvent, useTopic } from "../../live/react";
 import { useLiveList } from "../../live/useLiveList";
 import { StateBar } from "./StateBar";
 
@@ -53,6 +54,9 @@ export function Orders() {
   const matches = useCallback((row: OrderRow) => matchesOrder(filter, row), [filter]);
 
   const counts = useQuery(countsQuery());
+  useTopic("counts");
+  const client = useQueryClient();
+  useCountsEvent(useCallback((event) => takeCounts(client, event), [client]));
   const { query, rows, total, onEnd, refetch } = usePages("orders", q, sort);
   const live = useLiveList({ page: rows, topic: "orders", keyOf, matches, refetch });
 

@@ -22,7 +22,7 @@ function lookOf({ kind, severity }: AttentionGroup): Look {
   if (name.includes("broken")) return { glyph: "BROKEN", colour: "broken" };
   if (name.includes("fail")) return { glyph: "FAILED", colour: "failed" };
   if (name.includes("late") || name.includes("blocked") || name.includes("overdue")) return { glyph: "BLOCKED", colour: "blocked" };
-  if (String(severity).toLowerCase() === "error") return { glyph: "FAILED", colour: "failed" };
+  if (severity === 1 || String(severity).toLowerCase() === "error") return { glyph: "FAILED", colour: "failed" };
   return { glyph: "BLOCKED", colour: "blocked" };
 }
 

@@ -52,6 +52,7 @@ function Box({ node, link }: { node: TopologyNode; link: TopologyLink | undefine
         )}
       </p>
       {(node.message ?? link?.error) !== undefined && <p className={styles.message}>{node.message ?? link?.error}</p>}
+      {node.role !== undefined && node.role !== "active" && <p className="muted">{node.role}</p>}
       {lag > 0 && <p className="muted">{numberWords(lag)} events behind</p>}
     </li>
   );

@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useCallback } from "react";
-import { attentionQuery, countsQuery, historyQuery, topologyQuery } from "../../api/queries";
+import { attentionQuery, countsQuery, historyQuery, takeCounts, topologyQuery } from "../../api/queries";
 import { type HistoryRow } from "../../api/types";
 import { Empty, Panel, Remote } from "../../components/Panel";
 import { OrderLink, WorkflowLink } from "../../components/links";
@@ -16,7 +16,7 @@ import { Machinery } from "./Machinery";
 import styles from "./overview.module.css";
 import { OrdersNow } from "./OrdersNow";
 
-const LATELY = { sort: "-end", limit: 12 } as const;
+const LATELY = { sort: "-start", limit: 12 } as const;
 
 export function Overview() {
   const client = useQueryClient();
@@ -24,31 +24,22 @@ export function Overview() {
   const counts = useQuery(countsQuery());
   const topology = useQuery(topologyQuery());
   const lately = useQuery({ ...historyQuery("orders", LATELY), refetchInterval: 30_000 });
-  const orders = useTopic("orders");
-  const cluster = useTopic("cluster");
-  const agents = useTopic("agents");
+  // "counts" brings the numbers themselves; the others say when to read again.
+  useTopic("counts");
+  const needs = useTopic("attention");
+  const machinery = useTopic("topology");
 
   const again = useCallback(() => {
-    void client.invalidateQueries({ queryKey: ["counts"] });
     void client.invalidateQueries({ queryKey: ["attention"] });
     void client.invalidateQueries({ queryKey: ["history", "orders", LATELY] });
   }, [client]);
-  useOnChange(orders, again);
-  useOnChange(cluster, () => void client.invalidateQueries({ queryKey: ["topology"] }));
-  useOnChange(agents, () => void client.invalidateQueries({ queryKey: ["topology"] }));
-  useCountsEvent(
-    useCallback(
-      (event) => {
-        // The stream's counts are whole and newer than any answer; odd forms are left to the refetch.
-        const given = (event as { by?: string; counts?: Record<string, number> }) ?? {};
-        if (given.counts !== undefined && (given.by ?? "state") === "state") client.setQueryData(countsQuery().queryKey, { counts: given.counts });
-      },
-      [client],
-    ),
-  );
+  useOnChange(needs, again, 1000);
+  useOnChange(needs.gap, () => void client.invalidateQueries({ queryKey: ["counts"] }));
+  useOnChange(machinery, () => void client.invalidateQueries({ queryKey: ["topology"] }));
+  useCountsEvent(useCallback((event) => takeCounts(client, event), [client]));
 
-  const needs = attention.data?.length;
-  const title = needs === undefined ? "Overview" : needs === 0 ? "Nothing needs you" : `${plural(needs, "thing needs you", "things need you")}`;
+  const needed = attention.data?.length;
+  const title = needed === undefined ? "Overview" : needed === 0 ? "Nothing needs you" : `${plural(needed, "thing needs you", "things need you")}`;
   return (
     <>
       <PageTitle
