@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import random
 
 import pytest
-from journal_world import NAME, NO_MEMORY, TYPE_NAME, JournalWorld, state_of, without_snapshot_taken
+from journal_world import NAME, NO_MEMORY, TYPE_NAME, JournalWorld, snapshot_of, state_of, without_snapshot_taken
 
 from stellwerk.effects.disk import DiskFullError
 from stellwerk.journal import JournalCorruptedError, JournalDiskFullError, JournalFailedError, JournalOptions, recover
@@ -24,9 +25,11 @@ async def scenario(world: JournalWorld) -> None:
     world.append(2)
     await world.commit()
     world.append()
-    snapshot = world.journal.take_snapshot(snapshot_objects(world))
+    snapshot = asyncio.ensure_future(world.journal.take_snapshot(snapshot_of(world.lines)))
     world.append(2)
     world.append()
+    while not snapshot.done():
+        await world.commit()
     await snapshot
     await world.commit()
     await world.commit(2, size=2000)
@@ -37,10 +40,6 @@ async def scenario(world: JournalWorld) -> None:
     event_id = await world.commit()
     world.journal.delete_released(event_id)
     await world.commit()
-
-
-def snapshot_objects(world: JournalWorld) -> list[bytes]:
-    return [b'{"TYPE":"Line","line":%s}' % line for line in world.lines]
 
 
 async def run_until_it_fails(world: JournalWorld) -> None:

@@ -172,7 +172,7 @@ class Journal:
         await self._space.start()
         file_event_id = recovered.last_event_id
         if self._failure is not None:
-            raise self._failure
+            raise _copy(self._failure)
         writer = self._new_file(file_event_id, self._event_count)
         try:
             self._snapshot_object_count = await write_snapshot(writer, snapshot)
@@ -211,7 +211,7 @@ class Journal:
         Returns at once; await `committed(last_event_id)` before anyone may know. Raises `JournalFailedError`.
         """
         if self._failure is not None:
-            raise self._failure
+            raise _copy(self._failure)
         if self._is_closing:
             raise JournalClosedError(f"The journal {self._name} is being closed")
         first_event_id = format.event_id_of(lines[0])
@@ -251,7 +251,7 @@ class Journal:
         if event_id <= self._reader.committed_event_id:
             return
         if self._failure is not None:
-            raise self._failure
+            raise _copy(self._failure)
         future: asyncio.Future[None] = self._loop.create_future()
         self._waiter_count += 1
         heapq.heappush(self._waiters, (event_id, self._waiter_count, future))
@@ -331,7 +331,7 @@ class Journal:
         self._failure = failure
         for _, _, future in self._waiters:
             if not future.done():
-                future.set_exception(failure)
+                future.set_exception(_copy(failure))
         self._waiters.clear()
         if self._next_commit is not None:
             self._next_commit.set_result(None)
@@ -469,7 +469,9 @@ class Journal:
         self._mirror = None
         self._switch = None
         if task.cancelled():
-            error: BaseException | None = self._failure or JournalClosedError(f"The journal {self._name} is closed")
+            error: BaseException | None = _copy(
+                self._failure or JournalClosedError(f"The journal {self._name} is closed")
+            )
         else:
             error = task.exception()
         if error is None:
@@ -540,7 +542,7 @@ class Journal:
             async with asyncio.timeout(timeout):
                 while self._reader.committed_event_id <= event_id:
                     if self._failure is not None:
-                        raise self._failure
+                        raise _copy(self._failure)
                     if self._next_commit is None:
                         self._next_commit = self._loop.create_future()
                     await asyncio.shield(self._next_commit)
@@ -564,6 +566,13 @@ async def delete_at_next_start(disk: Disk, name: str) -> None:
     """Mark the journal for deletion, durably: the next start begins with an empty one (a reset)."""
     disk.create(deletion_mark(name)).close()
     await disk.sync_directory()
+
+
+def _copy(failure: JournalFailedError) -> JournalFailedError:
+    """One exception object for each who gets it: a shared one would collect the tracebacks of all."""
+    copy = type(failure)(*failure.args)
+    copy.__cause__ = failure.__cause__
+    return copy
 
 
 def _failed(error: OSError) -> JournalFailedError:

@@ -69,6 +69,7 @@ class SimulatedAppendFile:
         self._inode = inode
         self._life = disk.life
         self._is_broken = False
+        self._is_closed = False
 
     def write(self, data: bytes) -> None:
         self._begin()
@@ -89,12 +90,13 @@ class SimulatedAppendFile:
             raise
 
     def close(self) -> None:
-        """Closing neither syncs nor fails."""
+        """Closing neither syncs nor fails; using the file afterwards is a bug."""
+        self._is_closed = True
 
     def _begin(self) -> None:
         self._disk.check_alive(self._life)
-        if self._is_broken or self._inode.poisoned:
-            raise AssertionError(f"{self._name} is used again after a write or sync has failed")
+        if self._is_broken or self._is_closed or self._inode.poisoned:
+            raise AssertionError(f"{self._name} is used again after a failed write or sync, or after its end")
 
     def _write(self, data: bytes) -> None:
         room = self._disk.free_bytes()
