@@ -1,4 +1,4 @@
-"""CPU time of the Cockpit's projection per event, on SQLite: `python bench/projection.py [orders]` prints one JSON line.
+"""CPU time of the Cockpit's projection per event, on SQLite: `bench/projection.py [orders]` prints one JSON line.
 
 `bulk`: the stream of a catch-up, orders one after the other. `interleaved`: events of 500 orders take turns, so that
 each transaction touches many orders with few events each.
