@@ -105,6 +105,8 @@ class AgentDriver:
         self.agent_path = agent_path
         self.queue = CommandQueue(owner.state, agent_path)
         self.is_coupled = False
+        #: Where the present coupling goes to.
+        self.uri: str | None = None
         self._owner = owner
         self._state = owner.state
         self._peer_factory = peer_factory
@@ -170,7 +172,8 @@ class AgentDriver:
     async def _couple(self, backoff: Backoff) -> None:
         """One coupling, until it ends. What fails is noted as AgentCouplingFailed."""
         try:
-            peer = self._peer_factory(self.agent_path, self._uri())
+            self.uri = self._uri()
+            peer = self._peer_factory(self.agent_path, self.uri)
         except ProblemError as error:
             self._failed(error.problem)
             return
@@ -299,10 +302,9 @@ class AgentDriver:
             persister.persist(lambda transaction: adopt_events(transaction, self.agent_path, chunk))
         except ProblemError as error:
             self._is_stuck = True
-            first, last = chunk[0].envelope, chunk[-1].envelope
             raise ProblemError(
-                f"Events {first.event_id} to {last.event_id} of Agent {self.agent_path} do not fit the Controller's "
-                f"state, so none of its events is taken over any more: {error}. Reset the Agent if this persists"
+                f"An event of Agent {self.agent_path} does not fit the Controller's state, so none of its events from "
+                f"{chunk[0].envelope.event_id} on is taken over: {error}. Reset the Agent if this persists"
             ) from error
         if persister.journal.pending_bytes > MAXIMUM_PENDING_BYTES:
             await persister.durable()

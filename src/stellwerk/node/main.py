@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError, SystemDisk
-from stellwerk.journal import JournalError, delete_at_next_start
+from stellwerk.journal import JournalDiskFullError, JournalError, delete_at_next_start
 from stellwerk.node.configuration import ConfigurationError, NodeConfiguration
 from stellwerk.node.logs import set_up_logs
 from stellwerk.node.node import EXIT_ERROR, Node, Termination
 from stellwerk.node.web import NodeWeb, prepare_directories
+from stellwerk.values.problems import ProblemError
 
 logger = logging.getLogger(__name__)
 
@@ -98,10 +99,12 @@ class NodeProcess:
         self.node = node
         try:
             await node.start()
-        except (JournalError, OSError) as error:
+        except (JournalError, ProblemError, OSError) as error:
             logger.error("%s does not start: %s", self.name, error)
+            node.terminate(Termination(exit_code=EXIT_ERROR, is_immediate=True))
             await node.stop()
-            return Termination(exit_code=EXIT_ERROR)
+            is_full = isinstance(error, JournalDiskFullError)
+            return Termination(exit_code=EXIT_ERROR, is_restart=is_full, waits_for_room=is_full, reason=str(error))
         web.ready()
         if is_first:
             self.lifeline.ready(port=web.port)

@@ -52,6 +52,7 @@ T = TypeVar("T")
 
 #: Exit codes (journal spec 5.5).
 EXIT_ERROR = 1
+EXIT_RESTART = 97
 EXIT_EMERGENCY_RESTART = 98
 EXIT_EMERGENCY = 99
 
@@ -67,6 +68,8 @@ class Termination(msgspec.Struct, frozen=True):
     is_immediate: bool = False
     #: The journal is to be deleted before the next start (a reset).
     deletes_journal: bool = False
+    #: An orderly end without a last snapshot.
+    suppresses_snapshot: bool = False
     reason: str = ""
 
 
@@ -223,7 +226,8 @@ class Node(Generic[S, X]):
             if not termination.is_immediate and not termination.deletes_journal:
                 self.persister.persist(self.last_events, follow_up=False)
                 await self.persister.durable()
-                await self.persister.snapshot_soon()
+                if not termination.suppresses_snapshot:
+                    await self.persister.snapshot_soon()
         except (JournalFailedError, ProblemError) as error:
             logger.warning("%s: no orderly end of the journal: %s", self.NAME, error)
         await self.journal.close()

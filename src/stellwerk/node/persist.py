@@ -149,6 +149,10 @@ class Persister(Generic[X]):
 
     # --- follow-ups and timers ---
 
+    def touch_later(self, order_ids: list[str]) -> None:
+        """Have orders looked at soon, a thousand at a time; the loop goes on between."""
+        self._go_on_later(order_ids)
+
     def _go_on_later(self, order_ids: list[str]) -> None:
         self._pending.update(dict.fromkeys(order_ids))
         if not self._is_going_on and not self._is_stopped:

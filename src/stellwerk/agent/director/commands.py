@@ -1,4 +1,4 @@
-"""Commands that an Agent understands (orders spec 7.4; journal spec 1.6): those of its Controller, and its end."""
+"""All commands that an Agent understands (orders spec 7.4)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from stellwerk.node.agent_commands import (
     AttachItem,
     AttachSignedItem,
     CoupleController,
-    CoupleControllerResponse,
     DedicateAgentDirector,
-    DedicateAgentDirectorResponse,
     DetachItem,
     Reset,
     ResetSubagent,
@@ -41,17 +39,3 @@ AgentCommand = (
     | AgentOrderCommand
     | CommonCommand
 )
-
-__all__ = [
-    "AgentCommand",
-    "AttachItem",
-    "AttachSignedItem",
-    "CoupleController",
-    "CoupleControllerResponse",
-    "DedicateAgentDirector",
-    "DedicateAgentDirectorResponse",
-    "DetachItem",
-    "Reset",
-    "ResetSubagent",
-    "ShutDown",
-]

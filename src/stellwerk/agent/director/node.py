@@ -12,8 +12,8 @@ from typing import Any, ClassVar, get_args
 
 import msgspec
 
-from stellwerk.agent.director import commands as ac
 from stellwerk.agent.director import items
+from stellwerk.agent.director.commands import AgentCommand, ShutDown
 from stellwerk.agent.director.jobs import JobDriver
 from stellwerk.agent.director.state import AgentState, event_decoder, snapshot_decoder
 from stellwerk.agent.subagent.job_runner import JobRunner
@@ -28,9 +28,10 @@ from stellwerk.engine.events.journal import AnyJournalEvent, JournalEventsReleas
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.transaction import Transaction
 from stellwerk.journal import JournalOptions
+from stellwerk.node import agent_commands as ac
 from stellwerk.node import commands as nc
 from stellwerk.node.commands import CommandIntake
-from stellwerk.node.node import EXIT_EMERGENCY, EXIT_EMERGENCY_RESTART, Node, NodeEffects, Termination
+from stellwerk.node.node import EXIT_EMERGENCY, EXIT_EMERGENCY_RESTART, EXIT_RESTART, Node, NodeEffects, Termination
 from stellwerk.node.persist import Effects
 from stellwerk.values.ids import run_id
 from stellwerk.values.problems import Problem, ProblemError
@@ -38,11 +39,9 @@ from stellwerk.wire.signatures import SignatureVerifier
 
 logger = logging.getLogger(__name__)
 
-#: A restart after a reset (journal spec 5.5).
-EXIT_RESTART = 97
 _SIGNALS = ("SIGTERM", "SIGKILL")
 #: Commands that an Agent without a Controller executes, too.
-_UNDEDICATED = (ac.DedicateAgentDirector, ac.CoupleController, ac.Reset, ac.ShutDown, *get_args(nc.CommonCommand))
+_UNDEDICATED = (ac.DedicateAgentDirector, ac.CoupleController, ac.Reset, ShutDown, *get_args(nc.CommonCommand))
 #: Commands that bring new work: refused when the disk is nearly full.
 _NEW_WORK = (r.AttachOrder, ac.AttachSignedItem)
 
@@ -87,7 +86,7 @@ class AgentNode(Node[AgentState, Transaction]):
         self._subagent_run_id = run_id(effects.random.token_bytes(16))
         self.jobs = JobDriver(self.state, runner, effects.clock, effects.environment, self.on_bug)
         self.commands = CommandIntake(
-            ac.AgentCommand,
+            AgentCommand,
             {
                 ac.DedicateAgentDirector: self._dedicate,
                 ac.CoupleController: self._couple,
@@ -96,7 +95,7 @@ class AgentNode(Node[AgentState, Transaction]):
                 ac.DetachItem: self._detach_item,
                 ac.ResetSubagent: self._reset_subagent,
                 ac.Reset: self._reset,
-                ac.ShutDown: self._shut_down,
+                ShutDown: self._shut_down,
                 r.AttachOrder: self._attach_order,
                 r.DetachOrder: self._detach_order,
                 r.MarkOrder: self._mark_order,
@@ -169,7 +168,7 @@ class AgentNode(Node[AgentState, Transaction]):
 
     def _check(self, command: Any) -> None:
         problem = self.not_ready_problem()
-        if problem is not None and not isinstance(command, ac.ShutDown):
+        if problem is not None and not isinstance(command, ShutDown):
             raise ProblemError(problem)
         if self.state.meta is None and not isinstance(command, _UNDEDICATED):
             raise ProblemError.of("AgentNotDedicated")
@@ -295,7 +294,7 @@ class AgentNode(Node[AgentState, Transaction]):
             Termination(exit_code=EXIT_RESTART, is_restart=True, deletes_journal=True, reason="the Agent was reset")
         )
 
-    async def _shut_down(self, command: ac.ShutDown, user_id: str) -> None:
+    async def _shut_down(self, command: ShutDown, user_id: str) -> None:
         if command.process_signal is not None and command.process_signal not in _SIGNALS:
             raise ProblemError(f"processSignal must be SIGTERM or SIGKILL, not {command.process_signal!r}")
         if command.cluster_action is not None:

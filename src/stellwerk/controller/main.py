@@ -1,0 +1,62 @@
+"""The Controller as a process: `stellwerk controller --data FOLDER`."""
+
+from __future__ import annotations
+
+from stellwerk.controller.node import ControllerNode
+from stellwerk.controller.routes import ControllerRoutes
+from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
+from stellwerk.node.configuration import ControllerConfiguration
+from stellwerk.node.main import Lifeline, NodeProcess
+from stellwerk.node.node import NodeEffects
+from stellwerk.node.web import NodeWeb
+from stellwerk.wire.client import Credentials, HttpPeer
+from stellwerk.wire.signatures import SignatureVerifier
+
+#: Events are kept that long for readers that are not registered (journal spec 4.6).
+RELEASE_DELAY_SECONDS = 60.0
+
+
+async def run_controller(configuration: ControllerConfiguration, lifeline: Lifeline) -> int:
+    """Run until a signal or a command ends it; returns the exit code."""
+    clock, random = SystemClock(), SystemRandom()
+    environment = system_environment()
+    tls = configuration.client_tls()
+    process = NodeProcess("controller", configuration, lifeline)
+
+    def peer(agent_path: str, uri: str) -> HttpPeer:
+        password = configuration.agents.get(agent_path)
+        credentials = None if password is None else Credentials(configuration.id, password)
+        return HttpPeer(uri, "agent", credentials, tls=tls)
+
+    async def agent_overview(node: ControllerNode, agent_path: str) -> bytes:
+        director = node.state.agent(agent_path).agent_ref.directors[0]
+        connection = peer(agent_path, node.state.subagent(director).subagent_item.uri)
+        try:
+            return await connection.get("")
+        finally:
+            await connection.close()
+
+    def current() -> ControllerNode | None:
+        return process.node if isinstance(process.node, ControllerNode) else None
+
+    def make_web(process: NodeProcess) -> NodeWeb:
+        def health() -> tuple[bool, dict[str, object]]:
+            node = process.node
+            is_healthy = node is not None and node.is_ready
+            return is_healthy, {"status": "ok" if is_healthy else "starting or stopping", "component": "controller"}
+
+        web = NodeWeb(configuration, clock, random, "/controller", health=health)
+        ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview)
+        return web
+
+    async def make_node(process: NodeProcess) -> ControllerNode:
+        return ControllerNode(
+            configuration.id,
+            NodeEffects(process.disk, clock, random, environment),
+            peer,
+            lambda: SignatureVerifier.from_folder(configuration.trusted_keys_directory),
+            configuration.journal.options(RELEASE_DELAY_SECONDS),
+            configuration.journal.users_allowed_to_release_events,
+        )
+
+    return await process.run(make_web, make_node)
