@@ -53,13 +53,6 @@ class Signature(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     signer_certificate: str | None = None
 
 
-class SignedText(msgspec.Struct, frozen=True):
-    """`{"string": …, "signature": …}`: the text of an item with its signature."""
-
-    string: str
-    signature: Signature
-
-
 class SigningKey:
     """A private key with its certificate."""
 

@@ -1,7 +1,7 @@
 """A Controller's HTTP interface that records what it is sent, and a Cockpit with which it is registered.
 
 `RecordingController` checks what a Controller checks first: logins, signatures, and that workflows can be read. It
-decides nothing about orders: tests say which commands it refuses.
+decides nothing about orders: tests say which commands it refuses. `DecidingController` decides, with the real code.
 """
 
 from __future__ import annotations
@@ -15,8 +15,17 @@ import pytest
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.controller.items import read_operations, update_items
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.transaction import ControllerTransaction
+from stellwerk.engine import commands
+from stellwerk.engine import requests as r
+from stellwerk.engine.context import Context
+from stellwerk.language.items import Signed
 from stellwerk.language.workflow import read_workflow
-from stellwerk.values.json import decode, encode
+from stellwerk.values.event_ids import EventIdGenerator
+from stellwerk.values.events import encode_line
+from stellwerk.values.json import decode, decoder, encode
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.server import HttpServer
 from stellwerk.wire.signatures import Signature, SignatureVerifier
@@ -144,12 +153,86 @@ class RecordingController:
         ]
 
 
+#: The time of all decisions.
+NOW_MS = 1_769_860_800_000
+_command_decoder = decoder(r.ControllerOrderCommand)
+
+
+class DecidingController(RecordingController):
+    """Decides items and orders with the real code of the Controller; `lines` are its events. No journal, no Agents."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = ControllerState()
+        self.lines: list[bytes] = []
+        self._event_ids = EventIdGenerator()
+
+    def _decide(self, decide: Callable[[ControllerTransaction], Any]) -> Any:
+        context = Context(now_ms=NOW_MS, controller_id=CONTROLLER_ID)
+        with ControllerTransaction(self.state, context) as transaction:
+            result = decide(transaction)  # type: ignore[arg-type]  # __enter__ gives the base class
+            transaction.follow_up()
+            events = list(transaction.events)
+        for keyed in events:
+            event_id = self._event_ids.next(NOW_MS)
+            self.lines.append(encode_line(event_id, keyed.key, encode(keyed.event), keyed.timestamp_ms))
+        return result
+
+    def _items(self, operations: list[dict[str, Any]]) -> Any:
+        def verify(signed: Signed) -> None:
+            assert self.verifier is not None
+            self.verifier.verify(signed.string, msgspec.convert(signed.signature, Signature))
+
+        read = read_operations(b"\n".join(encode(operation) for operation in operations), verify)
+        self._decide(lambda transaction: update_items(transaction, read))
+        self.items.append(operations)
+        return {}
+
+    def _command(self, command: dict[str, Any]) -> Any:
+        if command["TYPE"] == "Batch":
+            return super()._command(command)
+        read = _command_decoder.decode(encode(command))
+
+        def decide(transaction: ControllerTransaction) -> Any:
+            match read:
+                case r.AddOrder():
+                    return commands.add_order(transaction, read.order)
+                case r.CancelOrders():
+                    commands.cancel_orders(transaction, read.order_ids, read.mode)
+                case r.SuspendOrders():
+                    commands.suspend_orders(transaction, read.order_ids, read.mode)
+                case r.ResumeOrder():
+                    commands.resume_order(transaction, read)
+                case r.ResumeOrders():
+                    commands.resume_orders(transaction, read)
+                case r.GoOrder():
+                    commands.go_order(transaction, read.order_id, read.position)
+                case r.AnswerOrderPrompt():
+                    commands.answer_order_prompt(transaction, read.order_id)
+                case _:
+                    raise ProblemError(f"unexpected {command['TYPE']}")
+
+        result = self._decide(decide)
+        self.commands.append(command)
+        if command["TYPE"] == "AddOrder":
+            return {"TYPE": "AddOrder.Response", "ignoredBecauseDuplicate": not result}
+        return {"TYPE": "Accepted"}
+
+
 @pytest.fixture
 async def controller() -> AsyncIterator[RecordingController]:
     recording = RecordingController()
     await recording.server.start()
     yield recording
     await recording.server.stop()
+
+
+@pytest.fixture
+async def deciding_controller() -> AsyncIterator[DecidingController]:
+    deciding = DecidingController()
+    await deciding.server.start()
+    yield deciding
+    await deciding.server.stop()
 
 
 @pytest.fixture
