@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -33,7 +33,16 @@ from stellwerk.journal import JournalOptions
 from stellwerk.language.items import Signed, SubagentItem, split_key
 from stellwerk.node import commands as nc
 from stellwerk.node.commands import CommandIntake
-from stellwerk.node.node import EXIT_EMERGENCY, EXIT_EMERGENCY_RESTART, EXIT_RESTART, Node, NodeEffects, Termination
+from stellwerk.node.node import (
+    EXIT_EMERGENCY,
+    EXIT_EMERGENCY_RESTART,
+    EXIT_RESTART,
+    Node,
+    NodeEffects,
+    Termination,
+    event_names,
+    tags,
+)
 from stellwerk.node.persist import Effects
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.signatures import Signature, SignatureVerifier
@@ -44,10 +53,6 @@ logger = logging.getLogger(__name__)
 SHUTDOWN_DELAY_SECONDS = 0.2
 
 
-def _tags(*unions: Any) -> frozenset[str]:
-    return frozenset(str(type_.__struct_config__.tag) for union in unions for type_ in get_args(union) or (union,))
-
-
 class ControllerNode(Node[ControllerState, ControllerTransaction]):
     """See the module."""
 
@@ -55,21 +60,25 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
     TYPE_NAME = "ControllerState"
     EVENTS = event_decoder
     SNAPSHOT_OBJECTS = snapshot_decoder
-    FAMILIES: ClassVar[Mapping[str, frozenset[str]]] = {
-        "JournalEvent": _tags(AnyJournalEvent),
-        "InventoryItemEvent": _tags(i.ControllerItemEvent),
-        "VersionedEvent": _tags(i.VersionAdded, i.VersionedItemAdded, i.VersionedItemChanged, i.VersionedItemRemoved),
-        "ControllerEvent": _tags(c.AnyControllerEvent),
-        "ClusterEvent": frozenset(),
-        "AgentRefStateEvent": _tags(a.AnyAgentEvent),
-        "SubagentItemStateEvent": _tags(s.AnySubagentEvent),
-        "OrderWatchEvent": frozenset(),
-        "OrderEvent": _tags(AnyOrderEvent),
-        "NoticeEvent": frozenset(),
-        "PlanSchemaEvent": frozenset(),
-        "PlanEvent": frozenset(),
-        "ServerMeteringEvent": frozenset(),
-    }
+    FAMILIES: ClassVar[Mapping[str, frozenset[str]]] = event_names(
+        {
+            "JournalEvent": tags(AnyJournalEvent),
+            "InventoryItemEvent": tags(i.ControllerItemEvent),
+            "VersionedEvent": tags(
+                i.VersionAdded, i.VersionedItemAdded, i.VersionedItemChanged, i.VersionedItemRemoved
+            ),
+            "ControllerEvent": tags(c.AnyControllerEvent),
+            "ClusterEvent": frozenset(),
+            "AgentRefStateEvent": tags(a.AnyAgentEvent),
+            "SubagentItemStateEvent": tags(s.AnySubagentEvent),
+            "OrderWatchEvent": frozenset(),
+            "OrderEvent": tags(AnyOrderEvent),
+            "NoticeEvent": frozenset(),
+            "PlanSchemaEvent": frozenset(),
+            "PlanEvent": frozenset(),
+            "ServerMeteringEvent": frozenset(),
+        }
+    )
 
     def __init__(
         self,

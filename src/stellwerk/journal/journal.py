@@ -487,6 +487,12 @@ class Journal:
         """Begin of the file being written."""
         return self._reader.file_event_ids[-1]
 
+    def files(self) -> list[tuple[int, int]]:
+        """fileEventId and length of each kept file, ascending; of the last one the committed length."""
+        ids = self._reader.file_event_ids
+        sizes = [self._disk.size(format.file_name(self._name, file_event_id)) for file_event_id in ids[:-1]]
+        return list(zip(ids, [*sizes, self._reader.committed_position], strict=True))
+
     @property
     def torn_event_id(self) -> int:
         """The oldest position that a reader may ask for: the begin of the oldest file."""

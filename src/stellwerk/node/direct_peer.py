@@ -71,7 +71,7 @@ def selected_types(node: Node[Any, Any], returns: str) -> frozenset[str] | None:
     for name in returns.split(","):
         if name == "Event":
             return None
-        if name not in node.FAMILIES and not any(name in types for types in node.FAMILIES.values()):
+        if name not in node.FAMILIES:
             raise ProblemError(f"Unrecognized event type: return={returns}")
-        selected |= node.FAMILIES.get(name, {name})
+        selected |= node.FAMILIES[name]
     return frozenset(selected)

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
 
@@ -55,6 +55,17 @@ EXIT_ERROR = 1
 EXIT_RESTART = 97
 EXIT_EMERGENCY_RESTART = 98
 EXIT_EMERGENCY = 99
+
+
+def event_names(families: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    """What `return=` understands: the families, and each of their types by its own name."""
+    types = {name: frozenset({name}) for names in families.values() for name in names}
+    return {**types, **families}
+
+
+def tags(*unions: Any) -> frozenset[str]:
+    """The TYPEs of struct classes and unions of them."""
+    return frozenset(str(type_.__struct_config__.tag) for union in unions for type_ in get_args(union) or (union,))
 
 
 class Termination(msgspec.Struct, frozen=True):

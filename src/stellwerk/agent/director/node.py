@@ -31,7 +31,16 @@ from stellwerk.journal import JournalOptions
 from stellwerk.node import agent_commands as ac
 from stellwerk.node import commands as nc
 from stellwerk.node.commands import CommandIntake
-from stellwerk.node.node import EXIT_EMERGENCY, EXIT_EMERGENCY_RESTART, EXIT_RESTART, Node, NodeEffects, Termination
+from stellwerk.node.node import (
+    EXIT_EMERGENCY,
+    EXIT_EMERGENCY_RESTART,
+    EXIT_RESTART,
+    Node,
+    NodeEffects,
+    Termination,
+    event_names,
+    tags,
+)
 from stellwerk.node.persist import Effects
 from stellwerk.values.ids import run_id
 from stellwerk.values.problems import Problem, ProblemError
@@ -46,11 +55,6 @@ _UNDEDICATED = (ac.DedicateAgentDirector, ac.CoupleController, ac.Reset, ShutDow
 _NEW_WORK = (r.AttachOrder, ac.AttachSignedItem)
 
 
-def _tags(union: Any) -> frozenset[str]:
-    types = get_args(union) or (union,)
-    return frozenset(str(type_.__struct_config__.tag) for type_ in types)
-
-
 class AgentNode(Node[AgentState, Transaction]):
     """See the module."""
 
@@ -58,16 +62,18 @@ class AgentNode(Node[AgentState, Transaction]):
     TYPE_NAME = "AgentState"
     EVENTS = event_decoder
     SNAPSHOT_OBJECTS = snapshot_decoder
-    FAMILIES: ClassVar[Mapping[str, frozenset[str]]] = {
-        "JournalEvent": _tags(AnyJournalEvent),
-        "ClusterEvent": frozenset(),
-        "SubagentItemStateEvent": _tags(s.AnySubagentEvent),
-        "OrderEvent": _tags(AnyOrderEvent),
-        "AgentEvent": _tags(a.AnyOwnAgentEvent),
-        "InventoryItemEvent": _tags(i.AgentItemEvent),
-        "OrderWatchEvent": frozenset(),
-        "ServerMeteringEvent": frozenset(),
-    }
+    FAMILIES: ClassVar[Mapping[str, frozenset[str]]] = event_names(
+        {
+            "JournalEvent": tags(AnyJournalEvent),
+            "ClusterEvent": frozenset(),
+            "SubagentItemStateEvent": tags(s.AnySubagentEvent),
+            "OrderEvent": tags(AnyOrderEvent),
+            "AgentEvent": tags(a.AnyOwnAgentEvent),
+            "InventoryItemEvent": tags(i.AgentItemEvent),
+            "OrderWatchEvent": frozenset(),
+            "ServerMeteringEvent": frozenset(),
+        }
+    )
 
     def __init__(
         self,
