@@ -30,7 +30,7 @@ def build(target: Path = DEFAULT_TARGET, *, force: bool = False) -> bool:
     if not force and _read(target / _STAMP) == digest:
         return False
     environment = _environment()
-    _install(environment)
+    install(environment)
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     _run(["npx", "--no-install", "tsc", "--noEmit"], environment, "type check")
@@ -41,11 +41,13 @@ def build(target: Path = DEFAULT_TARGET, *, force: bool = False) -> bool:
     return True
 
 
-def _install(environment: dict[str, str]) -> None:
+def install(environment: dict[str, str] | None = None) -> None:
+    """npm's packages as the lock file has them; nothing to do when they are there."""
     lock = hashlib.sha256((UI / "package-lock.json").read_bytes()).hexdigest()
     stamp = UI / "node_modules" / ".stellwerk-lock"
     if _read(stamp) == lock:
         return
+    environment = environment or _environment()
     _run(["npm", "ci", "--no-fund", "--no-audit", "--loglevel=error"], environment, "installation of npm packages")
     stamp.write_text(lock)
 
