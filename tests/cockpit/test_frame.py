@@ -8,10 +8,13 @@ from typing import Any
 import aiohttp
 import pytest
 from sqlalchemy import select
+from yarl import URL
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database.tables.identity import joc_audit_log
 
 
 async def test_a_login_answers_token_and_timeout_and_logout_ends_the_session(client: Any, cockpit: Cockpit) -> None:
@@ -105,3 +108,72 @@ async def test_a_failed_write_leaves_nothing_and_a_reader_does_not_wait_for_the_
             raise ZeroDivisionError
     async with database.read() as reader:
         assert (await reader.execute(select(joc_variables))).all() == []
+
+
+async def test_the_ui_is_served_with_a_fall_back_to_its_own_router(tmp_path: Path) -> None:
+    directory = tmp_path / "ui"
+    (directory / "assets").mkdir(parents=True)
+    (directory / "index.html").write_text("<!doctype html><title>Stellwerk</title>")
+    (directory / "assets" / "main-1a2b.js").write_text("1")
+    (tmp_path / "secret.txt").write_text("secret")
+    running = Cockpit(CockpitConfiguration(data=tmp_path / "data", port=0, ui_directory=directory))
+    await running.start()
+    base = f"http://127.0.0.1:{running.port}"
+    try:
+        async with aiohttp.ClientSession() as session:
+            for path in ("/ui/", "/ui/orders", "/ui/order/%23a%7Cb", "/", "/joc/"):
+                async with session.get(URL(base + path, encoded=True)) as response:
+                    assert response.status == 200, path
+                    assert "<title>Stellwerk" in await response.text()
+                    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+            async with session.get(f"{base}/ui/assets/main-1a2b.js") as response:
+                assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+                assert response.headers["Content-Type"].startswith("text/javascript")
+            async with session.get(f"{base}/ui/assets/gone.js") as response:
+                assert response.status == 404
+            async with session.get(URL(f"{base}/ui/%2e%2e/secret.txt", encoded=True)) as response:
+                assert "secret" not in await response.text()
+            async with session.post(f"{base}/ui/") as response:
+                assert response.status == 405
+    finally:
+        await running.stop()
+    assert running.first_password
+
+
+async def test_versions_properties_and_metrics_are_there_for_clients(client: Any) -> None:
+    versions = await client.post("joc/versions", {})
+    assert versions["controllerVersions"] == []
+    properties = await client.post("joc/properties")
+    assert properties["securityLevel"] == "LOW"
+    async with client.session.get(f"{client.base}/metrics") as response:
+        assert "stellwerk_cockpit_sessions 1.0" in await response.text()
+
+
+async def test_a_changing_call_is_audited_with_its_comment_and_without_its_secrets(
+    client: Any, cockpit: Cockpit
+) -> None:
+    body = {
+        "controllerId": "nowhere",
+        "orderIds": ["x"],
+        "password": "hidden",
+        "auditLog": {"comment": "because", "timeSpent": "5"},
+    }
+    await client.post("orders/cancel", body, status=420)
+    async with cockpit.database.read() as connection:
+        row = (await connection.execute(select(joc_audit_log))).one()
+    assert (row.account, row.request, row.controller_id) == ("root", "/orders/cancel", "nowhere")
+    assert (row.comment, row.time_spent, row.status) == ("because", 5, 420)
+    assert "hidden" not in row.parameters
+
+
+async def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    configuration = CockpitConfiguration(data=tmp_path, port=0, maximum_body_bytes=1000)
+    running = Cockpit(configuration)
+    await running.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{running.port}/joc/api/touch"
+            async with session.post(url, data=b" " * 2000) as response:
+                assert response.status == 413
+    finally:
+        await running.stop()

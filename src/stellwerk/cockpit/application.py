@@ -31,6 +31,7 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.deployment.services import add_services
 from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
+from stellwerk.cockpit.metrics import observe
 from stellwerk.cockpit.projection.follower import ControllerFollower, FollowedPeer, Followers
 from stellwerk.cockpit.projection.writer import ProjectionWriter
 from stellwerk.cockpit.services import Services
@@ -117,6 +118,7 @@ class Cockpit:
         services.add(Accounts(self.database, sessions, LoginBrake(configuration.login_delays), self.clock, self.random))
         services.add(LocalSession(sessions, configuration.data / "work"))
         self._add_services(self)
+        observe(self.registry, services)
         self.dispatcher = Dispatcher(
             RouteTable(all_routes()),
             database=self.database,

@@ -5,23 +5,82 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 
 import stellwerk
+from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.openapi import openapi_document
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route, timestamp
+from stellwerk.cockpit.auth.accounts import FIRST_ACCOUNT
+from stellwerk.cockpit.database.tables.controllers import inv_agent_instances, inv_js_instances
+
+#: The generation of the API that clients may expect.
+API_VERSION = "2.9.0"
+#: Views of the vendor's UI; what a session may see of them is said by its permissions.
+VIEWS = (
+    "dashboard",
+    "dailyPlan",
+    "workflows",
+    "orders",
+    "fileTransfers",
+    "resources",
+    "history",
+    "auditLog",
+    "configuration",
+    "monitor",
+    "report",
+)
 
 
 class Properties(msgspec.Struct, frozen=True, rename="camel"):
-    """Settings that the UI needs before it can draw (type `Properties`, the members that apply here)."""
+    """Settings that the UI needs before it can draw (type `Properties`)."""
 
     delivery_date: str
-    clustering: bool
     force_comments_for_audit_log: bool
-    security_level: str
-    show_views: dict[str, bool]
-    title: str
+    inventory_version: str
+    security_level: str = "LOW"
+    title: str = "Stellwerk"
+    default_profile_account: str = FIRST_ACCOUNT
+    api_version: str = API_VERSION
+    comments: list[str] = []
+    show_views: dict[str, bool] = {}
+    display_folders_in_views: bool = True
+    welcome_do_not_remind_me: bool = False
+    welcome_got_it: bool = False
+    allow_empty_arguments: bool = False
+    allow_undeclared_variables: bool = False
+    cluster_license: bool = False
+    license_type: str = "OPENSOURCE"
+    kiosk_role: str = ""
+    kiosk_views: dict[str, int] = {}
+    enable_link_checker: bool = False
+
+
+class VersionsRequest(msgspec.Struct, rename="camel"):
+    controller_ids: list[str] = []
+    agent_ids: list[str] = []
+
+
+class ControllerVersion(msgspec.Struct, frozen=True, rename="camel"):
+    controller_id: str
+    uri: str
     version: str
-    java_enabled: bool = False
+    compatibility: str = "COMPATIBLE"
+
+
+class AgentVersion(msgspec.Struct, frozen=True, rename="camel"):
+    agent_id: str
+    uri: str
+    version: str
+    compatibility: str = "COMPATIBLE"
+
+
+class Versions(msgspec.Struct, frozen=True, rename="camel"):
+    """The first element of each list is what the vendor's script prints."""
+
+    controller_versions: list[ControllerVersion]
+    agent_versions: list[AgentVersion]
+    joc_version: str
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -39,12 +98,33 @@ async def properties(context: RequestContext, request: NoRequest) -> Properties:
     """Properties of this Cockpit."""
     return Properties(
         delivery_date=timestamp(context.now_ms()),
-        clustering=False,
         force_comments_for_audit_log=context.configuration.force_audit_comments,
-        security_level="LOW",
-        show_views={},
-        title="Stellwerk",
-        version=stellwerk.__version__,
+        inventory_version=stellwerk.__version__,
+        show_views=dict.fromkeys(VIEWS, True),
+    )
+
+
+async def versions(context: RequestContext, request: VersionsRequest) -> Versions:
+    """Versions of Cockpit, Controllers and Agents as far as they are known."""
+    controllers, agents = inv_js_instances.c, inv_agent_instances.c
+    controller_query = select(controllers.controller_id, controllers.uri, controllers.version)
+    agent_query = select(agents.agent_id, agents.uri, agents.version)
+    if request.controller_ids:
+        controller_query = controller_query.where(controllers.controller_id.in_(request.controller_ids))
+        agent_query = agent_query.where(agents.controller_id.in_(request.controller_ids))
+    if request.agent_ids:
+        agent_query = agent_query.where(agents.agent_id.in_(request.agent_ids))
+    controller_query = controller_query.where(*permitted(context, "ctl:view", controllers.controller_id))
+    agent_query = agent_query.where(*permitted(context, "ctl:view", agents.controller_id))
+    async with context.database.read() as connection:
+        controller_rows = (await connection.execute(controller_query.order_by(controllers.id))).all()
+        agent_rows = (await connection.execute(agent_query.order_by(agents.id))).all()
+    return Versions(
+        controller_versions=[
+            ControllerVersion(row.controller_id, row.uri, row.version or "") for row in controller_rows
+        ],
+        agent_versions=[AgentVersion(row.agent_id, row.uri or "", row.version or "") for row in agent_rows],
+        joc_version=stellwerk.__version__,
     )
 
 
@@ -72,6 +152,7 @@ async def openapi(context: RequestContext, request: NoRequest) -> dict[str, Any]
 
 ROUTES = [
     Route("/joc/properties", NoRequest, Properties, None, False, properties),
+    Route("/joc/versions", VersionsRequest, Versions, "ctl:view", False, versions),
     Route("/joc/version", NoRequest, Version, "ctl:view", False, version),
     Route("/joc/license", NoRequest, License, None, False, license_),
     Route("/joc/is_active", NoRequest, bool, None, False, is_active, public=True),
