@@ -13,6 +13,7 @@ MODULES = (
     "authentication",
     "joc",
     "controllers",
+    "agents",
     "inventory",
     "workflows",
     "orders",

@@ -1,4 +1,4 @@
-"""`/controller*`, `/agent*`: registration and state of Controllers and Agents (cockpit-api 2.3, 7, 8)."""
+"""`/controller*`: registration and state of Controllers (cockpit-api 2.3, 7, 8)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,22 @@ import platform
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
 
 import stellwerk
+from stellwerk.cockpit.api.agents import MANAGE, agent_view
 from stellwerk.cockpit.api.errors import BadRequest, ControllerUnreachable
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.connections import ControllerConnections
-from stellwerk.cockpit.controllers.registry import AgentInstance, ControllerInstance, Registry
-from stellwerk.cockpit.database.tables.live import live_agents, live_orders
-from stellwerk.cockpit.inventory.store import Inventory
-from stellwerk.cockpit.projection.model import RUNNING
+from stellwerk.cockpit.controllers.registry import ControllerInstance, Registry
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.problems import ProblemError
 
-MANAGE = "joc:administration:controllers:manage"
-
-#: Severity of Agent states (cockpit-api 2.3).
-_AGENT_SEVERITY = {"COUPLED": 0, "RESETTING": 1, "RESET": 1, "INITIALISED": 1, "SHUTDOWN": 2, "COUPLINGFAILED": 2}
 _ESTABLISHED = {"_text": "established", "severity": 0}
 _UNREACHABLE = {"_text": "unreachable", "severity": 2}
 _OPERATIONAL = {"_text": "operational", "severity": 0}
 _INOPERABLE = {"_text": "inoperable", "severity": 2}
 _ACTIVE = {"_text": "active", "severity": 0}
 _UNKNOWN_NODE = {"_text": "unknown", "severity": 2}
-_IN_SYNC = {"_text": "IN_SYNC", "severity": 6}
-_NOT_DEPLOYED = {"_text": "NOT_DEPLOYED", "severity": 4}
 
 
 # --- requests and answers ---------------------------------------------------------------------------------------------
@@ -63,41 +54,6 @@ class RegisterRequest(msgspec.Struct, rename="camel"):
     controller_id: str | None = None
 
 
-class AgentsRequest(msgspec.Struct, rename="camel"):
-    controller_id: str | None = None
-    agent_ids: list[str] = []
-    states: list[str] = []
-    only_visible_agents: bool = False
-    compact: bool = False
-
-
-class AgentRequest(msgspec.Struct, rename="camel"):
-    agent_id: str
-    agent_name: str
-    url: str
-    agent_name_aliases: list[str] = []
-    title: str | None = None
-    process_limit: int | None = None
-    hidden: bool = False
-    disabled: bool = False
-
-
-class StoreAgentsRequest(msgspec.Struct, rename="camel"):
-    controller_id: str
-    agents: list[AgentRequest]
-
-
-class AgentIdsRequest(msgspec.Struct, rename="camel"):
-    controller_id: str
-    agent_ids: list[str]
-
-
-class AgentCommandRequest(msgspec.Struct, rename="camel"):
-    controller_id: str
-    agent_id: str
-    force: bool = False
-
-
 class ControllerIds(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     controller_ids: list[str]
@@ -115,12 +71,6 @@ class Controllers(msgspec.Struct, frozen=True, rename="camel"):
 class ControllerAnswer(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     controller: dict[str, Any]
-
-
-class Agents(msgspec.Struct, frozen=True, rename="camel"):
-    delivery_date: str
-    agents: list[dict[str, Any]]
-    survey_date: str | msgspec.UnsetType = msgspec.UNSET
 
 
 # --- Controllers ------------------------------------------------------------------------------------------------------
@@ -147,7 +97,7 @@ async def controllers(context: RequestContext, request: ControllerRequest) -> Co
     return Controllers(
         delivery_date=timestamp(context.now_ms()),
         controllers=[_registered(item) for item in found],
-        agents=[_agent(agent) for agent in agents if agent.controller_id in known],
+        agents=[agent_view(agent) for agent in agents if agent.controller_id in known],
         cluster_agents=[],
     )
 
@@ -301,149 +251,6 @@ async def components(context: RequestContext, request: ControllerRequest) -> dic
     return {"deliveryDate": now, "jocs": [cockpit], "database": database, "controllers": found}
 
 
-# --- Agents -----------------------------------------------------------------------------------------------------------
-
-
-def _agent(agent: AgentInstance) -> dict[str, Any]:
-    values = {
-        "controllerId": agent.controller_id,
-        "agentId": agent.agent_id,
-        "agentName": agent.agent_name,
-        "agentNameAliases": list(agent.aliases) or None,
-        "url": agent.uri,
-        "title": agent.title,
-        "processLimit": agent.process_limit,
-        "hidden": agent.hidden,
-        "disabled": agent.disabled,
-        "deployed": agent.deployed,
-        "syncState": _IN_SYNC if agent.deployed else _NOT_DEPLOYED,
-        "ordering": agent.ordering,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-async def agents(context: RequestContext, request: AgentsRequest) -> Agents:
-    """The deployed Agents with their state by the Controller's events, and the processes that run on them."""
-    registry = context.services.get(Registry)
-    if request.controller_id:
-        await registry.controller(request.controller_id)
-    registered = await registry.agents(
-        request.controller_id or None, request.agent_ids, only_visible=request.only_visible_agents
-    )
-    async with context.database.read() as connection:
-        rows = await connection.execute(select(live_agents).where(live_agents.c.kind == "A"))
-        live = {(row.controller_id, row.agent_id): row for row in rows}
-        running = await connection.execute(
-            select(live_orders.c.controller_id, live_orders.c.agent_id, live_orders.c.order_id).where(
-                live_orders.c.state == RUNNING.code
-            )
-        )
-        tasks: dict[tuple[str, str], list[str]] = {}
-        for row in running:
-            tasks.setdefault((row.controller_id, row.agent_id), []).append(row.order_id)
-    allows = context.session.permissions.allows
-    found = []
-    for agent in registered:
-        if not agent.deployed or not allows("ctl:agents:view", agent.controller_id):
-            continue
-        known = live.get((agent.controller_id, agent.agent_id))
-        state = "UNKNOWN" if known is None else str(known.state)
-        if request.states and state not in request.states:
-            continue
-        found.append(_agent_view(agent, state, known, tasks.get((agent.controller_id, agent.agent_id), [])))
-    now = timestamp(context.now_ms())
-    return Agents(delivery_date=now, agents=found, survey_date=now)
-
-
-def _agent_view(agent: AgentInstance, state: str, row: Any, order_ids: list[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"_text": state, "severity": _AGENT_SEVERITY.get(state, 4)}
-    if state == "RESET":
-        shown = {"_text": "INITIALISED", "severity": 1, "_reason": "RESET"}
-    elif state == "INITIALISED":
-        shown["_reason"] = "FRESH"
-    values = {
-        "controllerId": agent.controller_id,
-        "agentId": agent.agent_id,
-        "agentName": agent.agent_name,
-        "subagentId": agent.subagent_id,
-        "url": agent.uri,
-        "processLimit": agent.process_limit,
-        "state": shown,
-        "errorMessage": None if row is None else row.message,
-        "runningTasks": len(order_ids),
-        "disabled": agent.disabled,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-async def agents_inventory(context: RequestContext, request: AgentsRequest) -> Agents:
-    """The registered Agents as they are in the database."""
-    found = await context.services.get(Registry).agents(
-        request.controller_id or None, request.agent_ids, only_visible=request.only_visible_agents
-    )
-    return Agents(delivery_date=timestamp(context.now_ms()), agents=[_agent(agent) for agent in found])
-
-
-async def store_agents(context: RequestContext, request: StoreAgentsRequest) -> Ok:
-    """Insert or update Agents in the database; they are sent to the Controller by `deploy`."""
-    if not request.agents:
-        raise BadRequest("no agents given")
-    await context.services.get(Registry).store_agents(
-        [
-            AgentInstance(
-                controller_id=request.controller_id,
-                agent_id=agent.agent_id,
-                agent_name=agent.agent_name,
-                uri=agent.url.rstrip("/"),
-                aliases=tuple(dict.fromkeys(agent.agent_name_aliases)),
-                title=agent.title or None,
-                process_limit=agent.process_limit,
-                hidden=agent.hidden,
-                disabled=agent.disabled,
-            )
-            for agent in request.agents
-        ]
-    )
-    await context.services.get(Inventory).revalidate_invalid_workflows()
-    return context.ok()
-
-
-async def deploy_agents(context: RequestContext, request: AgentIdsRequest) -> Ok:
-    """Send Agents to their Controller, which begins to couple with them."""
-    await context.services.get(Registry).deploy_agents(request.controller_id, request.agent_ids)
-    return context.ok()
-
-
-async def revoke_agents(context: RequestContext, request: AgentIdsRequest) -> Ok:
-    """Delete Agents at their Controller, keep them in the database."""
-    await context.services.get(Registry).revoke_agents(request.controller_id, request.agent_ids)
-    return context.ok()
-
-
-async def enable_agents(context: RequestContext, request: AgentIdsRequest) -> Ok:
-    """Let disabled Agents start processes again."""
-    await context.services.get(Registry).set_disabled(request.controller_id, request.agent_ids, is_disabled=False)
-    return context.ok()
-
-
-async def disable_agents(context: RequestContext, request: AgentIdsRequest) -> Ok:
-    """Let Agents start no new processes."""
-    await context.services.get(Registry).set_disabled(request.controller_id, request.agent_ids, is_disabled=True)
-    return context.ok()
-
-
-async def delete_agent(context: RequestContext, request: AgentCommandRequest) -> Ok:
-    """Delete an Agent at its Controller and here."""
-    await context.services.get(Registry).delete_agent(request.controller_id, request.agent_id)
-    return context.ok()
-
-
-async def reset_agent(context: RequestContext, request: AgentCommandRequest) -> Ok:
-    """Make an Agent forget everything; `force` also one that belongs to another Controller or does not answer."""
-    await context.services.get(Registry).reset_agent(request.controller_id, request.agent_id, force=request.force)
-    return context.ok()
-
-
 def _changing(path: str, request: type, permission: str, handler: Any) -> Route:
     return Route(path, request, Ok, permission, True, handler, category="CONTROLLER")
 
@@ -459,15 +266,4 @@ ROUTES = [
     _changing("/controller/cleanup", UrlRequest, MANAGE, unregister),
     _changing("/controller/terminate", UrlRequest, "ctl:terminate", terminate),
     _changing("/controller/restart", UrlRequest, "ctl:restart", restart),
-    Route("/agents", AgentsRequest, Agents, "ctl:agents:view", False, agents),
-    Route("/agents/inventory", AgentsRequest, Agents, "ctl:agents:view", False, agents_inventory),
-    _changing("/agents/inventory/store", StoreAgentsRequest, MANAGE, store_agents),
-    _changing("/agents/inventory/add", StoreAgentsRequest, MANAGE, store_agents),
-    _changing("/agents/inventory/deploy", AgentIdsRequest, MANAGE, deploy_agents),
-    _changing("/agents/inventory/revoke", AgentIdsRequest, MANAGE, revoke_agents),
-    _changing("/agents/inventory/enable", AgentIdsRequest, MANAGE, enable_agents),
-    _changing("/agents/inventory/disable", AgentIdsRequest, MANAGE, disable_agents),
-    _changing("/agent/reset", AgentCommandRequest, MANAGE, reset_agent),
-    _changing("/agent/delete", AgentCommandRequest, MANAGE, delete_agent),
-    _changing("/agent/remove", AgentCommandRequest, MANAGE, delete_agent),
 ]
