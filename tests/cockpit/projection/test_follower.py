@@ -37,6 +37,8 @@ class Controller:
     """A Controller's journal as a peer sees it; the script decides what each connection does."""
 
     def __init__(self) -> None:
+        #: Next event id of the events that the Controller writes by itself.
+        self.own_event = 100
         self.journal: list[bytes] = []
         self.torn = 0
         self.snapshot: list[dict[str, Any]] = []
@@ -56,6 +58,10 @@ class Controller:
         self.commands.append(json.loads(body))
         if self.refuses_release:
             raise ProblemError.of("UserIsNotEnabledToReleaseEvents")
+        self.own_event += 1
+        event = {"TYPE": "JournalEventsReleased", "userId": "JOC", "untilEventId": self.commands[-1]["untilEventId"]}
+        self.journal.append(line(self.own_event, **event).replace(b'": ', b'":'))
+        self.more.set()
         return b'{"TYPE":"Accepted"}'
 
     async def events(
@@ -172,14 +178,29 @@ async def test_events_are_released_only_after_their_commit(
     controller.journal = life(0, "a")
     follow()
     await heard.until(lambda: FIRST + 1 in heard.event_ids)
-    controller.journal += life(10, "b")
+    controller.journal += life(200, "b")
     controller.more.set()
-    await heard.until(lambda: FIRST + 11 in heard.event_ids)
+    await heard.until(lambda: FIRST + 201 in heard.event_ids)
     committed = set(heard.event_ids)
     released = [command["untilEventId"] for command in controller.commands]
     assert set(released) <= committed
     assert released == sorted(released)
     assert all(command["TYPE"] == "ReleaseEvents" for command in controller.commands)
+
+
+async def test_the_event_of_a_release_is_no_reason_for_another_release(
+    database: Database, controller: Controller, heard: Heard, follow: Any
+) -> None:
+    controller.journal = life(0, "a")
+    follow()
+    await heard.until(lambda: FIRST + 101 in heard.event_ids)
+    controller.journal += life(200, "b")
+    controller.more.set()
+    await heard.until(lambda: FIRST + 201 in heard.event_ids)
+    await heard.until(lambda: heard.event_ids[-1] >= FIRST + 201)
+    ids = [command["untilEventId"] - FIRST for command in controller.commands]
+    assert 101 not in ids
+    assert 102 not in ids
 
 
 async def test_a_refused_release_does_not_stop_history(

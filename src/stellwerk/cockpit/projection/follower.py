@@ -27,6 +27,8 @@ TORN_CODES = frozenset({"UnknownEventId", "EventSeqTorn", "OldEventId", "Snapsho
 #: Pauses after a lost or refused connection, in seconds; measured from the start of the failed try.
 PAUSES = (0.1, 0.5, 1.0, 1.0, 2.0, 3.0, 5.0)
 
+_RELEASED = b'"TYPE":"JournalEventsReleased"'
+
 _logger = structlog.get_logger(__name__)
 
 
@@ -83,6 +85,8 @@ class ControllerFollower:
         self._heartbeat = heartbeat_seconds
         self._backoff = backoff()
         self._released = 0
+        #: The newest event worth a release. Our own JournalEventsReleased is not, else an idle Controller never rested.
+        self._release_wanted = 0
         self._release_due = 0.0
         self._release_refused: str | None = None
         self._cursor = 0
@@ -129,7 +133,7 @@ class ControllerFollower:
         await self._follow_events(self._cursor)
 
     async def _follow_events(self, after: int) -> None:
-        self._cursor = after
+        self._cursor = self._release_wanted = after
         stream: Any = self._peer.events(after=after, heartbeat_seconds=self._heartbeat)
         async with aclosing(stream):
             async for lines in stream:
@@ -141,12 +145,14 @@ class ControllerFollower:
     async def _project(self, lines: Sequence[bytes]) -> None:
         for projected in await self._writer.project(lines):
             self._cursor = projected.event_id
+            if any(_RELEASED not in line for line in lines):
+                self._release_wanted = self._cursor
             await self._listener.projected(self._writer.controller_id, projected)
 
     async def _release(self) -> None:
         """Tell the Controller what it need not keep for us, at most once per interval, after the commit."""
         now = asyncio.get_running_loop().time()
-        if self._cursor <= self._released or now < self._release_due:
+        if self._release_wanted <= self._released or now < self._release_due:
             return
         self._release_due = now + self._release_interval
         try:
