@@ -100,6 +100,9 @@ class Journal:
         self._pending: list[tuple[int, bytes]] = []
         self._pending_lines: list[bytes] = []
         self._pending_bytes = 0
+        #: Blocks of events written and synced by this run, and their bytes.
+        self.commit_count = 0
+        self.written_bytes = 0
         self._appended_event_id = last
         self._wakeup: asyncio.Future[None] | None = None
         self._is_closing = False
@@ -238,6 +241,11 @@ class Journal:
         return self._reader.committed_event_id
 
     @property
+    def event_count(self) -> int:
+        """All events ever appended to this journal."""
+        return self._event_count
+
+    @property
     def pending_bytes(self) -> int:
         """Bytes appended and not yet handed to the disk: a measure of overload."""
         return self._pending_bytes
@@ -291,8 +299,11 @@ class Journal:
         if mirror is not None:
             mirror += [data for event_id, data in transactions if event_id > self._mirror_after]
         self._space.check()
-        self._writer.write_block(b"".join([data for _, data in transactions]))
+        block = b"".join([data for _, data in transactions])
+        self._writer.write_block(block)
         await self._writer.sync()
+        self.commit_count += 1
+        self.written_bytes += len(block)
         self._file_event_count += len(lines)
         self._publish(lines, last_event_id)
 

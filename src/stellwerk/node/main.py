@@ -63,6 +63,7 @@ class NodeProcess:
         self.disk = SystemDisk(configuration.state_directory)
         try:
             web = make_web(self)
+            web.measure(lambda: self.node)
             try:
                 await web.start()
             except OSError as error:

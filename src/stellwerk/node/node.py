@@ -151,6 +151,11 @@ class Node(Generic[S, X]):
         """Users that must release events before their files are deleted."""
         raise NotImplementedError
 
+    @property
+    def running_job_count(self) -> int:
+        """Jobs being processed at this node."""
+        return 0
+
     # --- life ---
 
     async def start(self) -> None:

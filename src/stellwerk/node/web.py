@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from stellwerk.effects.clock import Clock, Random
 from stellwerk.node.configuration import NodeConfiguration
+from stellwerk.node.metrics import NodeCollector
+from stellwerk.node.node import Node
 from stellwerk.values.json import encode
 from stellwerk.wire.authentication import Authenticator, add_session_routes
 from stellwerk.wire.metrics import add_metrics_route, metrics_registry
@@ -55,6 +57,10 @@ class NodeWeb:
         add_metrics_route(self.router, self.registry)
         self.router.add("GET", "/health", self._answer_health, permission=Permission.PUBLIC)
         self._server = HttpServer(self.router, web.host, web.port, web.tls(configuration.data))
+
+    def measure(self, current: Callable[[], Node[Any, Any] | None]) -> None:
+        """Add the figures of the node to the metrics; `current` gives the present run, None between two."""
+        self.registry.register(NodeCollector(current))
 
     @property
     def port(self) -> int:

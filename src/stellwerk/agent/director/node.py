@@ -165,6 +165,10 @@ class AgentNode(Node[AgentState, Transaction]):
     def receivers(self) -> tuple[str, ...]:
         return () if self.state.meta is None else (self.state.meta.controller_id,)
 
+    @property
+    def running_job_count(self) -> int:
+        return self.jobs.running_count
+
     # --- checks ---
 
     def not_ready_problem(self) -> Problem | None:
