@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from node_world import NodeWorld, shell, workflow
 
 from stellwerk.values.problems import ProblemError
-from tests.support.node_world import NodeWorld, shell, workflow
 
 
 async def test_one_job_on_one_agent_from_add_order_to_deletion(tmp_path: Path) -> None:

@@ -78,7 +78,13 @@ class PathControl(
 
 
 class Control(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, tag_field="TYPE", tag="WorkflowControl"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    omit_defaults=True,
+    tag_field="TYPE",
+    tag="WorkflowControl",
 ):
     """WorkflowControl: breakpoints of one workflow version (workflow spec 8.8)."""
 

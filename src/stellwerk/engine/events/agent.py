@@ -17,7 +17,7 @@ class AgentEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", re
     """Base of both."""
 
 
-# --- the Agent's own journal ---------------------------------------------------------------------------------------------
+# --- the Agent's own journal -----------------------------------------------------------------------------------------
 
 
 class OwnAgentDedicated(AgentEvent, frozen=True, kw_only=True, tag="AgentDedicated"):
@@ -49,7 +49,7 @@ class OwnAgentShutDown(AgentEvent, frozen=True, kw_only=True, tag="AgentShutDown
 AnyOwnAgentEvent = OwnAgentDedicated | OwnAgentStarted | OwnAgentReady | OwnAgentShutDown
 
 
-# --- the Controller's journal --------------------------------------------------------------------------------------------
+# --- the Controller's journal ----------------------------------------------------------------------------------------
 
 
 class AgentDedicated(AgentEvent, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ class ItemEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", ren
     """Base of item events."""
 
 
-# --- Controller --------------------------------------------------------------------------------------------------------
+# --- Controller ------------------------------------------------------------------------------------------------------
 
 
 class UnsignedSimpleItemAdded(ItemEvent, frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ class VersionedItemRemoved(ItemEvent, frozen=True, kw_only=True):
     path: str
 
 
-# --- Agent -------------------------------------------------------------------------------------------------------------
+# --- Agent -----------------------------------------------------------------------------------------------------------
 
 
 class ItemAttachedToMe(ItemEvent, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from stellwerk.values.problems import Problem
 
-# --- coupling states -----------------------------------------------------------------------------------------------------
+# --- coupling states -------------------------------------------------------------------------------------------------
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ RESET = Reset(Reason("ResetCommand"))
 COUPLED = Coupled()
 
 
-# --- events --------------------------------------------------------------------------------------------------------------
+# --- events ----------------------------------------------------------------------------------------------------------
 
 
 class SubagentEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", rename="camel", omit_defaults=True):

@@ -27,7 +27,7 @@ NOT_YET_SUPPORTED = frozenset(
 
 
 class Nested(msgspec.Struct, frozen=True):
-    """A block of an instruction: its static branch id, where it stands in the JSON, and whether Retry may stand in it."""
+    """A block of an instruction: its static branch id, its place in the JSON, and whether Retry may stand in it."""
 
     branch_id: str
     block: Block
