@@ -119,6 +119,18 @@ def agent(data: Data) -> None:
     raise SystemExit(run_agent(data))
 
 
+@app.command("import-js7")
+def import_js7(
+    folder: Annotated[Path, typer.Argument(help="the folder of a JS7 Controller or Agent; holds config/")],
+    data: Data,
+    json: Json = False,
+) -> None:
+    """Take over controller.conf or agent.conf and private.conf of JS7 into TOML files of a new data folder."""
+    from stellwerk.cli.import_js7 import run_import
+
+    run_import(folder, data, json)
+
+
 # --- workflows -------------------------------------------------------------------------------------------------------
 
 
@@ -168,7 +180,7 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
 
 @journal_app.command("export")
 def journal_export(
-    data: Annotated[Path, typer.Argument(help="the folder with the journal files, e.g. data/controller/data/state")],
+    data: Annotated[Path, typer.Argument(help="the folder with the journal files, e.g. data/controller/state")],
     name: Annotated[str, typer.Option(help="controller or agent")] = "controller",
 ) -> None:
     """Write the newest journal file in the plain JS7 form to standard output."""
