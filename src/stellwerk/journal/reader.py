@@ -119,8 +119,10 @@ class EventReader:
                     if line[:11] != b'{"eventId":':
                         continue  # header or snapshot
                     event_id = event_id_of(line)
-                    if event_id > until:
+                    if event_id > until and lines:
                         return lines
+                    if event_id > until:
+                        break  # never without an event: a reader would ask again and again
                     if event_id > after:
                         lines.append(line)
                         size += len(line) + 1
