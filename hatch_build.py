@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,5 +27,7 @@ class UserInterfaceHook(BuildHookInterface):  # type: ignore[type-arg]
         if specification is None or specification.loader is None:
             raise RuntimeError(f"{script} is missing: the source distribution is incomplete")
         module = importlib.util.module_from_spec(specification)
+        # Dataclasses look their module up while it is executed.
+        sys.modules[specification.name] = module
         specification.loader.exec_module(module)
         module.build(Path(self.root) / "src" / "stellwerk" / "cockpit" / "ui")
