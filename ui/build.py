@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 UI = Path(__file__).resolve().parent
 DEFAULT_TARGET = UI.parent / "src" / "stellwerk" / "cockpit" / "ui"
@@ -53,8 +53,7 @@ def install() -> None:
     stamp.write_text(lock)
 
 
-@dataclass(frozen=True)
-class _NodeJs:
+class _NodeJs(NamedTuple):
     """The commands `node` and `npm`, and the environment they need."""
 
     node: list[str]

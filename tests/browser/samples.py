@@ -81,7 +81,9 @@ def streaming(finish: Path) -> dict[str, Any]:
     return {
         "title": "Writes and writes",
         "instructions": [step("render")],
-        "jobs": {"render": job(f"n=0\n{until(finish, 'n=$((n+1)); echo rendered page $n; sleep 0.02')}")},
+        "jobs": {
+            "render": job(f"n=0\n{until(finish, 'n=$((n+1)); echo rendered page $n; sleep 0.02')}", parallelism=9)
+        },
     }
 
 

@@ -32,8 +32,8 @@ def test_from_the_overview_to_the_error_line_and_to_resuming_in_three_clicks(
     expect(cause).to_contain_text("exit")
 
     cause.locator(f'a[title="{order_id}"]').click()  # 1
-    expect(page.get_by_role("log").get_by_text("write: Disk quota exceeded")).to_be_visible()
-    expect(page.get_by_role("log").get_by_text("<b>not markup</b>")).to_be_visible()
+    expect(page.get_by_role("log").get_by_text("write: Disk quota exceeded").first).to_be_visible()
+    expect(page.get_by_role("log").get_by_text("<b>not markup</b>").first).to_be_visible()
     expect(page.get_by_text("Failed at step load")).to_be_visible()
 
     mended.touch()

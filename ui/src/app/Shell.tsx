@@ -154,7 +154,7 @@ function AccountMenu() {
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
         <button type="button" className={styles.account} aria-label={`Account ${account}`}>
-          {account.slice(0, 2)}
+          {account}
         </button>
       </Menu.Target>
       <Menu.Dropdown>

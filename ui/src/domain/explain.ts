@@ -34,7 +34,7 @@ export function whyShort(order: OrderRow): string {
     case "PROMPTING":
       return question(order) ?? "asks a question";
     case "WAITING":
-      return order.state._reason === undefined ? "" : `waits for ${reasonWords(order.state._reason)}`;
+      return order.state._reason === undefined ? "ready, waits for its turn" : `waits for ${reasonWords(order.state._reason)}`;
     case "RUNNING":
       return order.job === undefined ? "" : `runs ${order.job}`;
     default:
@@ -64,7 +64,7 @@ export function whyLong(order: OrderRow, now: number): string {
       if (reason === "FORKED") return `Waits for its branches${order.children === undefined ? "" : ` (${plural(order.children.total, "branch", "branches")})`}. It goes on when all have ended.`;
       if (until !== undefined)
         return `Continues at ${whenWords(until, now)}${order.retry === undefined ? "" : ` (retry ${order.retry.n}${order.retry.max === undefined ? "" : ` of ${order.retry.max}`})`}.`;
-      return reason === undefined ? `Ready${at}; goes on by itself.` : `Waits for ${reasonWords(reason)}${at}.`;
+      return reason === undefined ? `Is ready${at} and waits for its turn: a process slot, or its Controller or Agent. It goes on by itself.` : `Waits for ${reasonWords(reason)}${at}.`;
     case "PROMPTING":
       return `Asks: “${question(order) ?? "go on?"}” It goes on when a person answers.`;
     case "SUSPENDED":

@@ -48,18 +48,18 @@ export function Outline({ steps, counts, selected, onSelect }: OutlineProps) {
             aria-posinset={row.place}
             aria-setsize={row.of}
             aria-selected={row.key === selected}
-            aria-label={spoken(row, mine)}
             tabIndex={row.key === current ? 0 : -1}
             style={{ paddingLeft: 6 + (row.level - 1) * 16 }}
             onClick={() => onSelect(row.key)}
           >
+            <span className="visually-hidden">{spoken(row, mine)}</span>
             <Icon name={row.step.icon} size={14} />
-            <span className={styles.outlineText}>
+            <span className={styles.outlineText} aria-hidden="true">
               {row.branch !== undefined && <span className="muted">{row.branch} · </span>}
               {row.step.title}
             </span>
             {mine !== undefined && (
-              <span className={styles.outlinePills}>
+              <span className={styles.outlinePills} aria-hidden="true">
                 {STATES.filter((state) => (mine[state.name] ?? 0) > 0).map((state) => (
                   <span key={state.name} data-state={state.colour}>
                     <Glyph name={state.name} size={11} />

@@ -3,7 +3,7 @@
  * errors marked by word and edge, links to lines. Output is text, never markup.
  */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "react";
 import { logRange, type LogKind } from "../api/queries";
 import { type LogLine } from "../api/types";
 import { Icon } from "../components/Icon";
@@ -43,7 +43,8 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
   const [hit, setHit] = useState<number>();
   const scroller = useRef<HTMLDivElement>(null);
   const opened = useRef(false);
-  const ownScroll = useRef(0);
+  /** Where the view was scrolled to last, by itself or by the person: tells the two apart, and up from down. */
+  const top = useRef(0);
 
   useEffect(() => {
     const made = new LogRanges((from, to, signal) => logRange(kind, id, from, to, signal), changed, kind === "task");
@@ -91,10 +92,14 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
       const start = Math.max(0, Math.min(line - WINDOW / 2, totalLines - WINDOW));
       const base = line > windowStart && line <= windowStart + WINDOW ? windowStart : Math.max(0, Math.floor(start));
       if (base !== windowStart) setWindowStart(base);
-      ownScroll.current = performance.now();
-      requestAnimationFrame(() => virtual.scrollToIndex(line - base - 1, { align }));
+      const element = scroller.current;
+      if (element === null) return;
+      if (align === "end") element.scrollTop = element.scrollHeight;
+      else if (wrap) virtual.scrollToIndex(line - base - 1, { align });
+      else element.scrollTop = (line - base - 1) * LINE - element.clientHeight / 2;
+      top.current = element.scrollTop;
     },
-    [virtual, windowStart, totalLines],
+    [virtual, windowStart, totalLines, wrap],
   );
 
   // Once, when the end is here: at the anchor, else at the first error of what is loaded, else at the end.
@@ -118,7 +123,8 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
   }, [state.known, totalLines, anchor, openAtError, goTo, ranges, endIsHere]);
 
   const following = follow.kind === "following";
-  useEffect(() => {
+  // Before the paint, when the new lines have their height: the end never jumps into sight.
+  useLayoutEffect(() => {
     if (following && opened.current && totalLines > 0) goTo(totalLines, "end");
     // Only growth moves a followed log, not a new identity of goTo.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -152,11 +158,19 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
     goTo(totalLines, "end");
   }
 
+  function read(line: number) {
+    send({ kind: "scrolled-up", lastLine: totalLines });
+    goTo(line);
+  }
+
   function keyDown(event: KeyboardEvent) {
     if ((event.target as HTMLElement).closest("input") !== null || event.ctrlKey || event.metaKey || event.altKey) return;
     const acts: Record<string, () => void> = {
       f: startFollowing,
-      G: () => goTo(totalLines, "end"),
+      G: startFollowing,
+      End: startFollowing,
+      g: () => read(1),
+      Home: () => read(1),
       n: () => jump(1, hits),
       N: () => jump(-1, hits),
       e: () => jump(1, errors()),
@@ -165,7 +179,7 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
       T: () => setTimes(!times),
     };
     const act = acts[event.key];
-    if (["ArrowUp", "PageUp", "Home"].includes(event.key)) send({ kind: "scrolled-up", lastLine: totalLines });
+    if (["ArrowUp", "PageUp"].includes(event.key)) send({ kind: "scrolled-up", lastLine: totalLines });
     if (act === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -174,11 +188,12 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
 
   function scrolled() {
     const element = scroller.current;
-    if (element === null) return;
+    if (element === null || Math.abs(element.scrollTop - top.current) < 1) return;
+    const up = element.scrollTop < top.current;
+    top.current = element.scrollTop;
     const rest = element.scrollHeight - element.scrollTop - element.clientHeight;
-    if (windowStart + count === totalLines && rest < LINE * 1.5) {
-      if (follow.kind === "reading") send({ kind: "at-end" });
-    } else if (performance.now() - ownScroll.current > 300 && rest > LINE * 3) send({ kind: "scrolled-up", lastLine: totalLines });
+    if (up) send({ kind: "scrolled-up", lastLine: totalLines });
+    else if (windowStart + count === totalLines && rest < LINE * 1.5) send({ kind: "at-end" });
     // At an edge of the window the window moves on, by half.
     if (rest < LINE * 200 && windowStart + count < totalLines) setWindowStart(windowStart + WINDOW / 2);
     else if (element.scrollTop < LINE * 200 && windowStart > 0) setWindowStart(Math.max(0, windowStart - WINDOW / 2));

@@ -21,7 +21,7 @@ export const WHOLE_ORDER = "order";
 
 export function LogTab({ order, task, line, onTask, onLine }: LogTabProps) {
   const historyId = order.history?.historyId ?? order.row?.historyId;
-  const chosen = task ?? taskThatMatters(order.tasks)?.taskId;
+  const chosen = task ?? taskThatMatters(order)?.taskId;
   const tasks = [...order.tasks].sort((a, b) => (a.start ?? 0) - (b.start ?? 0));
   const current = tasks.find((each) => String(each.taskId) === String(chosen));
   const whole = String(chosen) === WHOLE_ORDER;

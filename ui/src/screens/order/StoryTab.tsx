@@ -17,7 +17,7 @@ export function StoryTab({ order, all, onAll }: { order: OrderKnowledge; all: bo
   const rows = useMemo(() => story(order.orderId, order.events, order.tasks, Date.now()), [order.orderId, order.events, order.tasks]);
   const shown = all ? rows : rows.filter((row) => !row.minor);
   const folded = rows.length - rows.filter((row) => !row.minor).length;
-  const task = taskThatMatters(order.tasks);
+  const task = taskThatMatters(order);
   const list = useRef<HTMLOListElement>(null);
   const length = shown.length;
   useEffect(() => {
@@ -95,9 +95,11 @@ export function StoryTab({ order, all, onAll }: { order: OrderKnowledge; all: bo
   );
 }
 
-/** What one wants to read first: what runs, else what failed last, else the last. */
-export function taskThatMatters(tasks: readonly HistoryRow[]): HistoryRow | undefined {
+/** What one wants to read first: what runs; of a failed order what failed last; else the last. */
+export function taskThatMatters({ tasks, row }: OrderKnowledge): HistoryRow | undefined {
   const byStart = [...tasks].sort((a, b) => (a.start ?? 0) - (b.start ?? 0));
-  const last = byStart.at(-1);
-  return byStart.findLast((task) => task.end === undefined) ?? (last !== undefined && outcomeLook(last.outcome).family === "bad" ? last : byStart.findLast((task) => outcomeLook(task.outcome).family === "bad")) ?? last;
+  const running = byStart.findLast((task) => task.end === undefined);
+  const isBad = row !== undefined && stateLook(row.state._text).family === "bad";
+  const failed = isBad ? byStart.findLast((task) => outcomeLook(task.outcome).family === "bad") : undefined;
+  return running ?? failed ?? byStart.at(-1);
 }
