@@ -114,7 +114,9 @@ SUCCEEDED = Succeeded()
 
 
 def values_of(outcome: AnyOutcome) -> NamedValues | None:
-    """The named values that `$name` finds: of Succeeded and Failed only (orders spec 2.6)."""
+    """The named values that `$name` finds: of Succeeded, Failed and what has timed out (orders spec 2.6)."""
+    if isinstance(outcome, TimedOut):
+        return outcome.outcome.named_values
     if isinstance(outcome, Succeeded | Failed):
         return outcome.named_values
     return None

@@ -24,7 +24,7 @@ from stellwerk.language.jobs import (
     ShellScriptExecutable,
     WorkflowJob,
 )
-from stellwerk.language.outcomes import Failed, Killed, Succeeded, TimedOut
+from stellwerk.language.outcomes import Disrupted, Failed, Killed, Succeeded, TimedOut
 from stellwerk.values.json import JsonValue
 
 if TYPE_CHECKING:
@@ -199,13 +199,11 @@ async def test_v1_compatible(bench: Bench) -> None:
     ("env", "text"),
     [
         ([("A", "[1]")], "Environment variable A = [1]"),
-        ([("A", "$unknown")], "unknown"),
         ([("A", "$nul")], "NUL"),
         ([("A", "$long")], "200002 bytes"),
         ([("A=B", "'x'")], "must not be empty nor contain ="),
         ([("", "'x'")], "must not be empty nor contain ="),
         ([(f"A{number}", "$half") for number in range(60)], "too large together"),
-        ([("A", "toFile('x', '../y')")], "InvalidFunctionArguments"),
     ],
 )
 async def test_an_environment_that_cannot_be(bench: Bench, env: list[tuple[str, str]], text: str) -> None:
@@ -213,6 +211,16 @@ async def test_an_environment_that_cannot_be(bench: Bench, env: list[tuple[str, 
     outcome = await bench.run("echo never", env=env, values=values)
     assert text in message(outcome)
     assert isinstance(outcome, Failed) and outcome.named_values == {}
+    assert bench.output.out == ""
+
+
+@pytest.mark.parametrize(
+    ("env", "text"),
+    [([("A", "$unknown")], "unknown"), ([("A", "toFile('x', '../y')")], "InvalidFunctionArguments")],
+)
+async def test_an_environment_that_cannot_be_evaluated(bench: Bench, env: list[tuple[str, str]], text: str) -> None:
+    outcome = await bench.run("echo never", env=env)
+    assert isinstance(outcome, Disrupted) and text in outcome.problem.message
     assert bench.output.out == ""
 
 

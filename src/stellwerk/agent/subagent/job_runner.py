@@ -21,17 +21,24 @@ import msgspec
 
 from stellwerk.agent.subagent import output
 from stellwerk.agent.subagent.files import ProcessFiles, ReturnValuesError
-from stellwerk.agent.subagent.launch import JobLaunch, LaunchError, LaunchSettings, process_start, start_error_message
+from stellwerk.agent.subagent.launch import (
+    JobLaunch,
+    LaunchError,
+    LaunchEvaluationError,
+    LaunchSettings,
+    process_start,
+    start_error_message,
+)
 from stellwerk.agent.subagent.scripts import ScriptFiles
 from stellwerk.effects.clock import Clock
 from stellwerk.effects.processes import Processes, RunningProcess
 from stellwerk.language.jobs import DEFAULT_RETURN_CODE_MEANING, InternalExecutable
-from stellwerk.language.outcomes import Failed, Killed, Succeeded, TimedOut
+from stellwerk.language.outcomes import Disrupted, Failed, Killed, Succeeded, TimedOut
 from stellwerk.values.problems import Problem
 
 _logger = logging.getLogger(__name__)
 
-JobOutcome = Succeeded | Failed | TimedOut | Killed
+JobOutcome = Succeeded | Failed | TimedOut | Killed | Disrupted
 
 
 class JobEvents(Protocol):
@@ -144,6 +151,8 @@ class _Run:
             self._process = await self._runner.processes.start(start)
             code = await self._processed(self._process)
             return self._result(code, files)
+        except LaunchEvaluationError as error:
+            return Disrupted.other(Problem(message=str(error)))
         except LaunchError as error:
             return Failed(message=str(error))
         except OSError as error:

@@ -39,6 +39,10 @@ class LaunchError(Exception):
     """The process cannot be started; the text becomes the message of the outcome `Failed`."""
 
 
+class LaunchEvaluationError(LaunchError):
+    """An expression of the job's environment cannot be evaluated: the outcome is `Disrupted`."""
+
+
 class JobLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt of an order to run a job."""
 
@@ -143,7 +147,7 @@ def _environment(
         try:
             value = expression.evaluate(FilesScope(scope, files))
         except ProblemError as error:
-            raise LaunchError(f"{where} cannot be evaluated: {error}") from error
+            raise LaunchEvaluationError(f"{where} cannot be evaluated: {error}") from error
         except OSError as error:
             raise LaunchError(f"{where}: a file cannot be written: {_os_error(error)}") from error
         _set(environment, name, value, where)
