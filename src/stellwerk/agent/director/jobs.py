@@ -50,6 +50,7 @@ class JobDriver:
         self._state = state
         self._runner = runner
         self._clock = clock
+        self._zone = clock.zone()  # asks the system: once, not for each job
         self._environment = environment
         self._on_bug = on_bug
         self._persister: Persister[Any] | None = None
@@ -123,7 +124,7 @@ class JobDriver:
         instruction = workflow.instruction(order.position)
         assert isinstance(instruction, ExecuteNamed | ExecuteAnonymous)
         context = Context(
-            self._clock.now_ms(), self._clock.zone(), self._environment, controller_id=self._state.controller_id
+            self._clock.now_ms(), self._zone, self._environment, controller_id=self._state.controller_id
         )
         scope = JobScope(
             order,
