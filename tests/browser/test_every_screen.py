@@ -90,6 +90,7 @@ def test_keys_lead_everywhere_but_not_while_one_types(person: Person) -> None:
     person.check_accessibility()
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox", name="Search or jump")).to_be_focused()
     page.keyboard.type("order hist")
     page.keyboard.press("Enter")
     expect(page).to_have_title(re.compile("Order history"))

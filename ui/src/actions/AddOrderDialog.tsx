@@ -75,7 +75,7 @@ export function AddOrderDialog({ controllerId, workflow, given = {}, onClose }: 
   }
 
   return (
-    <Modal opened onClose={onClose} title={`Add order to ${splitPath(workflow.path).name}`} size={640} closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={onClose} title={`Add order to ${splitPath(workflow.path).name}`} size={640}>
       <form
         noValidate
         className={styles.dialog}

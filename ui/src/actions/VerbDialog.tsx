@@ -38,7 +38,7 @@ export function VerbDialog({ verb, orders, labels = [], onClose }: VerbDialogPro
   const title = orders.length === 1 && first !== undefined ? `${look.label} order` : `${look.label} ${plural(orders.length, "order")}`;
 
   return (
-    <Modal opened onClose={onClose} title={title} size={560} closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={onClose} title={title} size={560}>
       <form
         className={styles.dialog}
         onSubmit={(event) => {

@@ -28,7 +28,7 @@ import { SessionEnded } from "./SessionEnded";
 const theme = createTheme({
   fontFamily: "var(--sw-font)",
   defaultRadius: 4,
-  components: { Modal: Modal.extend({ defaultProps: { lockScroll: false, transitionProps: { duration: 120 } } }) },
+  components: { Modal: Modal.extend({ defaultProps: { lockScroll: false, closeButtonProps: { "aria-label": "Close" }, transitionProps: { duration: 120 } } }) },
 });
 
 function newQueryClient(): QueryClient {

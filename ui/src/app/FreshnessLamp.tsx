@@ -22,7 +22,7 @@ export function FreshnessLamp() {
         <circle cx="5" cy="5" r="4" fill={lamp.kind === "live" ? "currentColor" : "none"} stroke="currentColor" strokeWidth="1.5" />
         {lamp.kind === "catching-up" && <path d="M5 1a4 4 0 010 8z" fill="currentColor" />}
       </svg>
-      {words}
+      <span className={styles.lampWords}>{words}</span>
       <span className="visually-hidden" role="alert">
         {lamp.kind === "live" ? "" : "The connection to the Cockpit is lost; the page shows older values."}
       </span>

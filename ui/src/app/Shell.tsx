@@ -16,7 +16,8 @@ import { FreshnessLamp } from "./FreshnessLamp";
 import { type KeyBinding, useKeys } from "./keys";
 import styles from "./shell.module.css";
 
-const Palette = lazy(() => import("./Palette"));
+const loadPalette = () => import("./Palette");
+const Palette = lazy(loadPalette);
 const KeyHelp = lazy(() => import("./KeyHelp"));
 
 const ENTRIES = [
@@ -40,6 +41,12 @@ export function Shell() {
     [navigate],
   );
   useKeys(keys);
+
+  useEffect(() => {
+    // Loaded ahead, so that what one types right after Ctrl-K is not lost; not before the page itself is there.
+    const timer = setTimeout(() => void loadPalette(), 1500);
+    return () => clearTimeout(timer);
+  }, []);
 
   useEffect(() => {
     const open = (event: KeyboardEvent) => {
