@@ -3,7 +3,7 @@
     async with InProcessInstallation(folder, ("A",)) as installation:
         version = await installation.deploy([workflow])
         await installation.command({"TYPE": "AddOrder", "order": {"id": "O", "workflowPath": "W"}})
-        async for event in installation.events():
+        async for lines in installation.events():
             ...
 
 For `stellwerk run`, conformance vectors and tests of workflows. What happens in it is what happens in a real
@@ -27,6 +27,7 @@ from stellwerk.effects.system_disk import SystemDisk
 from stellwerk.journal import JournalOptions
 from stellwerk.node.direct_peer import DirectPeer
 from stellwerk.node.node import NodeEffects
+from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.wire.signatures import SignatureVerifier, SigningKey, sign
 
@@ -171,15 +172,14 @@ class InProcessInstallation:
 
     # --- events ---
 
-    async def events(self, after: int = 0) -> AsyncIterator[list[Any]]:
-        """The Controller's durable events, in batches of JSON values as they come; ends only with the Controller."""
+    async def events(self, after: int = 0) -> AsyncIterator[list[bytes]]:
+        """The Controller's durable events as lines, in batches as they come, from the first on; without an end."""
         journal = self.controller.journal
         after = after or journal.torn_event_id
         while True:
             lines = journal.read_after(after)
-            if not lines:
+            if lines:
+                after = decode_envelope(lines[-1]).event_id
+                yield lines
+            else:
                 await journal.wait_after(after)
-                continue
-            events = [decode(line) for line in lines]
-            after = events[-1]["eventId"]
-            yield events
