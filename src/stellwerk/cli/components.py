@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,27 @@ from stellwerk.cli.output import CommandError
 
 T = TypeVar("T")
 
+#: Names a file: each component writes its cProfile figures to FILE.<name of its data folder> when it ends.
+PROFILE = "STELLWERK_PROFILE"
 
-def _run(main: Any) -> int:
-    """Run a component's coroutine on uvloop where it is available."""
+
+def _run(main: Any, data: Path) -> int:
+    """Run a component's coroutine on uvloop where it is available, under a profiler if that is wanted."""
+    profile = os.environ.pop(PROFILE, None)
+    if profile is None:
+        return _run_in_loop(main)
+    import cProfile
+    import time
+
+    # CPU time of this thread: what others do on the machine, and waiting, does not count.
+    profiler = cProfile.Profile(time.thread_time)
+    try:
+        return int(profiler.runcall(_run_in_loop, main))
+    finally:
+        profiler.dump_stats(f"{profile}.{data.name}")
+
+
+def _run_in_loop(main: Any) -> int:
     try:
         import uvloop
     except ImportError:
@@ -32,7 +51,7 @@ def run_controller(data: Path) -> int:
     from stellwerk.node.configuration import read_controller_configuration
 
     lifeline = Lifeline(data)
-    return _run(run(_read(read_controller_configuration, data), lifeline))
+    return _run(run(_read(read_controller_configuration, data), lifeline), data)
 
 
 def run_agent(data: Path) -> int:
@@ -40,7 +59,7 @@ def run_agent(data: Path) -> int:
     from stellwerk.node.configuration import read_agent_configuration
 
     lifeline = Lifeline(data)
-    return _run(run(_read(read_agent_configuration, data), lifeline))
+    return _run(run(_read(read_agent_configuration, data), lifeline), data)
 
 
 def _read(read: Callable[[Path], T], data: Path) -> T:
@@ -54,12 +73,10 @@ def _read(read: Callable[[Path], T], data: Path) -> T:
 
 def run_cockpit(data: Path, port: int | None) -> int:
     lifeline = Lifeline(data)
-    return _run(_cockpit(data, port, lifeline))
+    return _run(_cockpit(data, port, lifeline), data)
 
 
 async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
-    import os
-
     from stellwerk.cockpit.application import Cockpit
     from stellwerk.cockpit.configuration import CockpitConfiguration
 

@@ -1,0 +1,130 @@
+"""`python -m bench`: everything in one run, beside the raw rate of processes (docs/reference/benchmarks.md).
+
+    python -m bench                       all measurements, a table
+    python -m bench --only W1,W2          some of them
+    python -m bench --json                figures and verdicts as one JSON object
+    python -m bench --profile FOLDER      W2 under cProfile; the figures of each component go to FOLDER
+
+The data folders are made below BENCH_DIRECTORY (default: the working directory), which should lie on a real disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.installation import installation
+from bench.machine import yardstick
+from bench.report import table, verdicts
+from bench.waiting_orders import replay, waiting_orders
+from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, w2
+
+from stellwerk.cli.components import PROFILE
+
+ALONE = ("cold-start", "waiting-orders", "journal", "projection")
+_HERE = Path(__file__).parent
+
+
+def main() -> None:
+    names = (*SHARED, *ALONE)
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks of Stellwerk")
+    parser.add_argument("--only", help=f"comma separated, of: {', '.join(names)}")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--profile", metavar="FOLDER", type=Path, help="W2 only, under cProfile")
+    options = parser.parse_args()
+    wanted = tuple(options.only.split(",")) if options.only else names
+    unknown = set(wanted) - set(names)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
+    if options.profile is not None:
+        options.profile.mkdir(parents=True, exist_ok=True)
+        figures = asyncio.run(profile(options.profile / "profile"))
+        print(f"{W2_ORDERS} × {W2_JOBS} jobs: ratio {figures['w2_ratio']:.3f} under the profiler")
+        for file in sorted(options.profile.glob("profile.*")):
+            print(f"--- {file.name}")
+            pstats.Stats(str(file)).sort_stats("tottime").print_stats(30)
+        return
+    figures = asyncio.run(measure(wanted))
+    if options.json:
+        print(json.dumps({"figures": figures, "verdicts": verdicts(figures)}))
+        return
+    print(table(figures))
+    print(
+        f"\nraw rate (xargs -P2 -n1 sh -c true): {figures['raw_before']:.0f}/s before, {figures['raw_after']:.0f} after"
+    )
+    if "w2_ratio" in figures:
+        cpu = ", ".join(f"{name} {value:.2f}" for name, value in figures["w2_cpu_ms_per_job"].items())
+        print(
+            f"W2: {figures['w2_jobs_per_second']:.0f} jobs/s at a raw rate of {figures['yardstick']:.0f}/s; "
+            f"CPU per job, ms: {cpu} (Agent: with its processes)"
+        )
+    if "idle_pss_mib_of" in figures:
+        print("idle PSS, MiB: " + ", ".join(f"{name} {value}" for name, value in figures["idle_pss_mib_of"].items()))
+    print("The whole of the figures: --json")
+
+
+async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Run the measurements one after the other."""
+    figures: dict[str, Any] = {"raw_before": yardstick(1500)}
+    if "cold-start" in wanted:
+        _say("cold start")
+        figures |= await cold_start()
+    if any(name in wanted for name in SHARED):
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIRECTORY", "."), prefix="bench-") as copy:
+            await _measure_shared(wanted, figures, Path(copy))
+    if "waiting-orders" in wanted:
+        _say("100,000 waiting orders")
+        figures |= await waiting_orders()
+    if "journal" in wanted:
+        _say("journal")
+        figures |= _script("journal.py", os.environ.get("BENCH_DIRECTORY", "."))
+    if "projection" in wanted:
+        _say("projection")
+        result = _script("projection.py")
+        figures["projection_cpu_ms_per_event"] = result["bulk"]["cpu_ms_per_event"]
+        figures["projection"] = result
+    figures["raw_after"] = yardstick(1500)
+    return figures
+
+
+async def _measure_shared(wanted: tuple[str, ...], figures: dict[str, Any], copy: Path) -> None:
+    async with installation() as up:
+        for name, workload in SHARED.items():
+            if name in wanted:
+                _say(name)
+                figures |= await workload(up)
+        if "W2" in wanted:
+            # While it runs: an orderly end would leave nothing but a snapshot
+            for file in (up.data / "controller" / "state").glob("controller--*.journal"):
+                (copy / file.name).write_bytes(file.read_bytes())
+            figures |= replay(copy)
+
+
+async def profile(file: Path) -> dict[str, Any]:
+    """W2 with all components under cProfile (CPU time of their main threads), dumped to FILE.<component>."""
+    async with installation({PROFILE: str(file)}) as up:
+        return await w2(up)
+
+
+def _script(name: str, *arguments: str) -> dict[str, Any]:
+    """Run one of the scripts beside, which print a line of JSON."""
+    command = [sys.executable, str(_HERE / name), *arguments]
+    line = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    result: dict[str, Any] = json.loads(line)
+    return result
+
+
+def _say(name: str) -> None:
+    print(f"… {name}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
