@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.node_world import NodeWorld, shell, workflow
+from node_world import NodeWorld, shell, workflow
 
 from stellwerk.values.problems import ProblemError
 

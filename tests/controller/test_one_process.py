@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from node_world import NodeWorld, shell, workflow
@@ -41,7 +42,8 @@ async def test_events_of_an_agent_keep_body_and_time(tmp_path: Path) -> None:
         await world.add_order("O", "load")
         await world.until_event("O", "OrderFailed")
         agent = [event for event in world.events(world.agents["A"]) if event.get("Key") == "O"]
-        taken_over = [event for event in world.events() if event.get("Key") == "O" and "timestamp" in event]
+        own = ("OrderAdded", "OrderAttachable", "OrderFailed")
+        taken_over = [event for event in world.events() if event.get("Key") == "O" and event["TYPE"] not in own]
 
         def essence(events: list[dict[str, object]]) -> list[object]:
             return [
@@ -49,9 +51,12 @@ async def test_events_of_an_agent_keep_body_and_time(tmp_path: Path) -> None:
                 for event in events
             ]
 
+        def time_of(event: dict[str, Any]) -> int:
+            return int(event.get("timestamp", event["eventId"] // 1000))
+
         assert essence(agent)[1:] == essence(taken_over)[1:]
         for mine, theirs in zip(taken_over, agent, strict=True):
-            assert mine["timestamp"] == theirs.get("timestamp", theirs["eventId"] // 1000)
+            assert time_of(mine) == time_of(theirs)
 
 
 async def test_a_fork_over_two_agents_joins(tmp_path: Path) -> None:
@@ -175,12 +180,12 @@ async def test_an_answered_command_survives_a_crash(tmp_path: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await world.register()
         await world.deploy(workflow("W", {"TYPE": "Prompt", "question": "'ok?'"}))
-        orders = [{"id": f"O{number}", "workflowPath": "W", "planId": []} for number in range(50)]
+        orders = [{"id": f"O{number}", "workflowPath": "W", "planId": []} for number in range(2500)]
         answer = await world.command({"TYPE": "AddOrders", "orders": orders})
         assert answer["TYPE"] == "AddOrders.Response"
         await world.stop_controller(orderly=False)
         controller = await world.start_controller()
-        assert len(controller.state.orders) == 50
+        assert len(controller.state.orders) == 2500
         await world.until(
             lambda: all(type(order.state).__name__ == "Prompting" for order in controller.state.orders.values()),
             "all orders prompting",
@@ -255,3 +260,18 @@ async def test_what_is_released_is_deleted_after_a_snapshot(tmp_path: Path) -> N
             "the Agent's events are released",
             agent,
         )
+
+
+async def test_orders_wait_for_their_time_at_the_agent_and_at_the_controller(tmp_path: Path) -> None:
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        await world.deploy(workflow("W", {"TYPE": "Sleep", "duration": "0.05"}, shell("true")))
+        due = world.clock.now_ms() + 100
+        await world.add_order("O", "W", scheduledFor=due)
+        await world.until_done("O")
+        events = [event for event in world.events() if event.get("Key") == "O"]
+        types = [event["TYPE"] for event in events]
+        assert events[types.index("OrderStarted")]["eventId"] // 1000 >= due
+        slept = types.index("OrderSleeping")
+        moved = events[types.index("OrderMoved", slept)]
+        assert moved["eventId"] // 1000 >= events[slept]["until"]

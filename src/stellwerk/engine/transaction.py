@@ -23,7 +23,7 @@ from typing import Any
 
 from stellwerk.engine.context import Context
 from stellwerk.engine.events import order as e
-from stellwerk.engine.order import Cancelled, Finished
+from stellwerk.engine.order import Broken, Cancelled, Finished
 from stellwerk.engine.state import EngineState
 from stellwerk.engine.transitions import WITHOUT_FOLLOW_UP
 from stellwerk.language.outcomes import Disrupted
@@ -117,5 +117,7 @@ class Transaction:
         order = self.state.orders[order_id]
         if isinstance(order.state, Finished | Cancelled):
             raise error
+        if isinstance(order.state, Broken):
+            return  # said already; saying it again would have the order looked at for ever
         self.emit(order_id, e.OrderOutcomeAdded(outcome=Disrupted.other(problem)))
         self.emit(order_id, e.OrderBroken())
