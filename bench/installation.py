@@ -180,7 +180,7 @@ async def running(data: Path, environment: Mapping[str, str] | None = None) -> A
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "stellwerk.cli", "up", "--json", "--port", "0", "--agents", AGENT, "--data", str(data)),
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
+        env={**_environment(), **(environment or {})},
     )
     assert process.stdout is not None
     try:
@@ -202,6 +202,11 @@ async def running(data: Path, environment: Mapping[str, str] | None = None) -> A
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but byte code is kept between starts, as with every installed package."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _controller_peer(up: Installation) -> HttpPeer:
