@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
@@ -52,7 +52,7 @@ class NodeWorld:
         self.version = 0
         self._disks: list[SystemDisk] = []
 
-    async def __aenter__(self) -> NodeWorld:
+    async def __aenter__(self) -> Self:
         for path in self.agent_paths:
             await self.start_agent(path)
         await self.start_controller()
