@@ -279,7 +279,7 @@ class Order(
 
     @property
     def is_suspended_or_stopped(self) -> bool:
-        return self.is_suspended or isinstance(self.state, Stopped | StoppedWhileFresh)
+        return self.is_suspended or isinstance(self.state, (Stopped, StoppedWhileFresh))
 
     @property
     def is_failable(self) -> bool:
@@ -299,7 +299,10 @@ class Order(
     def delayed_until(self) -> int | None:
         """When time alone lets the order go on; None when it does not wait for a time (orders spec 2.3)."""
         state = self.state
-        if isinstance(state, Fresh):
+        kind = type(state)
+        if kind is Ready or kind is Processing or kind is Processed:
+            return None
+        if kind is Fresh:
             return self.scheduled_for
         if isinstance(state, DelayingRetry | Sleeping | WaitingForAdmission):
             return state.until

@@ -66,7 +66,7 @@ class JobKey(msgspec.Struct, frozen=True):
 class Workflow:
     """An immutable, checked workflow with its look-ups."""
 
-    __slots__ = ("_instructions", "_jobs", "_labels", "definition", "id")
+    __slots__ = ("_found_jobs", "_instructions", "_jobs", "_labels", "definition", "id")
 
     def __init__(self, definition: WorkflowDefinition) -> None:
         self.definition = definition
@@ -74,6 +74,8 @@ class Workflow:
         self._instructions: dict[Position, Instruction] = {}
         self._labels: dict[str, Position] = {}
         self._jobs: dict[BranchPath, dict[str, WorkflowJob]] = {}
+        #: What `job` has found, for positions as they are written in the workflow (no more than these).
+        self._found_jobs: dict[Position, tuple[JobKey, WorkflowJob]] = {}
         self._index(Block(instructions=definition.instructions, jobs=definition.jobs), ())
 
     def _index(self, block: Block, branch: BranchPath) -> None:
@@ -120,6 +122,14 @@ class Workflow:
 
     def job(self, position: Position) -> tuple[JobKey, WorkflowJob]:
         """The job of the Execute instruction at the position. Raises `ProblemError` when there is none."""
+        found = self._found_jobs.get(position)
+        if found is None:
+            found = self._find_job(position)
+            if position in self._instructions:
+                self._found_jobs[position] = found
+        return found
+
+    def _find_job(self, position: Position) -> tuple[JobKey, WorkflowJob]:
         instruction = self.instruction(position)
         normalized = normalize(position)
         if isinstance(instruction, ExecuteAnonymous):
