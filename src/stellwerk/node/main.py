@@ -6,6 +6,7 @@ The exit code is that of journal spec 5.5: 0 normal, 1 error, 97 restart wanted 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 from collections.abc import Awaitable, Callable
@@ -106,6 +107,7 @@ class NodeProcess:
             await node.stop()
             is_full = isinstance(error, JournalDiskFullError)
             return Termination(exit_code=EXIT_ERROR, is_restart=is_full, waits_for_room=is_full, reason=str(error))
+        _settle_memory()
         web.ready()
         if is_first:
             self.lifeline.ready(port=web.port)
@@ -128,6 +130,13 @@ class NodeProcess:
             except TimeoutError:
                 continue
         return True
+
+
+def _settle_memory() -> None:
+    """What has been recovered stays: the garbage collector need not look through it again and again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _raise_file_limit() -> None:

@@ -14,6 +14,7 @@ start again from the disk when there is room.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -193,6 +194,9 @@ class Node(Generic[S, X]):
         decode_object = self.SNAPSHOT_OBJECTS.decode
         decode_event = self.EVENTS.decode
         place = "the snapshot"
+        # Nothing of what is built up here is garbage: looking for some takes longer than all the rest.
+        has_collector = gc.isenabled()
+        gc.disable()
         try:
             for line in recovered.snapshot:
                 state.take_over(decode_object(line))
@@ -205,6 +209,9 @@ class Node(Generic[S, X]):
                 f"Journal file {recovered.file} cannot be used: {place} does not fit the state ({error!r}). "
                 "Nothing has been changed. Start the version of Stellwerk that wrote it, or report this as a bug."
             ) from error
+        finally:
+            if has_collector:
+                gc.enable()
 
     def _note_running_time(self, recovered: Recovered) -> None:
         header = recovered.header
