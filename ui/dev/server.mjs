@@ -55,7 +55,7 @@ const GET = {
     const failed = orders.filter((order) => order.state._text === "FAILED");
     const prompting = orders.filter((order) => order.state._text === "PROMPTING");
     const groups = [];
-    if (failed.length > 0) groups.push({ kind: "failed", severity: "error", title: 'failed at "sum-up" in /fin/ledger-close · exit 12: disk quota exceeded', count: failed.length, since: Math.min(...failed.map((order) => order.state.since)), sample: failed.map((order) => order.orderId), link: "/orders?q=state:failed", remedy: "Read the log, mend the cause, then resume the orders." });
+    if (failed.length > 0) groups.push({ kind: "failed", severity: "error", title: failed.length + ' orders failed in /fin/ledger-close · exit 12: disk quota exceeded', count: failed.length, since: Math.min(...failed.map((order) => order.state.since)), sample: failed.map((order) => order.orderId), link: "/orders?q=state:failed", remedy: "Read the log, mend the cause, then resume the orders." });
     for (const order of prompting) groups.push({ kind: "prompt", severity: "warning", title: `asks: ${order.prompt}`, count: 1, since: order.state.since, sample: [order.orderId], remedy: "Answer the question." });
     return { groups };
   },

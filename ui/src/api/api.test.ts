@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { addOrder, cancelOrders, quoted, resumeOrders, showAs } from "./changes";
 import { errorFrom } from "./errors";
-import { isLater, parseJson } from "./exact";
 
 describe("errors", () => {
   it("lose the class name and keep code, status and path", () => {
@@ -43,21 +42,5 @@ describe("changes", () => {
   it("quote only what a shell would take apart", () => {
     expect(quoted("--kill")).toBe("--kill");
     expect(quoted("a b")).toBe("'a b'");
-  });
-});
-
-describe("event ids", () => {
-  it("keep all their digits, where a number would not", () => {
-    const text = '{"eventId":1795492800123456001,"rows":[{"rev":1795492800123456002,"text":"\\"rev\\":1795492800123456003"}],"limit":7}';
-    expect(parseJson(text)).toEqual({
-      eventId: "1795492800123456001",
-      rows: [{ rev: "1795492800123456002", text: '"rev":1795492800123456003' }],
-      limit: 7,
-    });
-  });
-  it("are ordered as numbers, also beyond exactness", () => {
-    expect(isLater("1795492800123456002", "1795492800123456001")).toBe(true);
-    expect(isLater("1000", 999)).toBe(true);
-    expect(isLater("999", "999")).toBe(false);
   });
 });

@@ -3,7 +3,6 @@
  * Must not know: React, screens.
  */
 import { ApiError, errorFrom } from "./errors";
-import { parseJson } from "./exact";
 import { type LoginAnswer } from "./types";
 import { sessionStore } from "./session";
 
@@ -77,7 +76,7 @@ async function bodyOf(response: Response): Promise<unknown> {
   const text = await response.text();
   if (text === "") return {};
   try {
-    return parseJson(text);
+    return JSON.parse(text) as unknown;
   } catch {
     // A proxy's page instead of JSON: the status says enough, the page itself is not for people.
     if (response.ok) throw new ApiError(response.status, "NO-JSON", "The answer is not JSON: a proxy in between?", response.url);

@@ -106,7 +106,7 @@ export const workflowQuery = (controllerId: string | undefined, path: string, ve
     staleTime: 60_000,
   });
 
-export const orderEvents = (orderId: string, from?: string | number, signal?: AbortSignal) =>
+export const orderEvents = (orderId: string, from?: number, signal?: AbortSignal) =>
   get<{ events: OrderEvent[]; total?: number }>(
     `${NATIVE}order/${encodeURIComponent(orderId)}/events`,
     { level: "all", limit: 500, from },

@@ -3,8 +3,6 @@
  * cockpit-api.md 8. Times are epoch milliseconds; an absent field is unknown, never zero.
  */
 
-import { type Revision } from "./exact";
-
 /** Alternating instruction number and branch id, e.g. `[0, "fork+eu", 1]` (workflow-language.md 3.1). */
 export type Position = (number | string)[];
 
@@ -67,7 +65,7 @@ export interface OrderRow {
   can?: OrderVerbs;
   historyId?: number | string;
   taskId?: number | string;
-  rev?: Revision;
+  rev?: number;
 }
 
 export interface RunMark {
@@ -93,7 +91,7 @@ export interface WorkflowRow {
   usual?: { p50: number; p90: number };
   nextStart?: number;
   tags?: string[];
-  rev?: Revision;
+  rev?: number;
 }
 
 /** A row of `history/orders` or `history/tasks`. */
@@ -184,7 +182,7 @@ export interface Topology {
 
 /** An engine event of one order, newest knowledge of any component. */
 export interface OrderEvent {
-  eventId: Revision;
+  eventId: number;
   time: number;
   source?: string;
   type: string;

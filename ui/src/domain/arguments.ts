@@ -52,9 +52,12 @@ function kindOf({ type, listParameters }: ParameterJson): FieldKind {
 
 /** A default is an expression; a string constant is shown without its quotes. */
 function readableDefault(value: unknown): string {
-  if (typeof value !== "string") return JSON.stringify(value);
-  const constant = /^(['"])(.*)\1$/s.exec(value);
-  return constant?.[2] ?? value;
+  return typeof value === "string" ? constantText(value) : JSON.stringify(value);
+}
+
+/** `'some text'` → `some text`; any other expression as it is. */
+export function constantText(expression: string): string {
+  return /^(['"])((?:(?!\1).)*)\1$/s.exec(expression)?.[2] ?? expression;
 }
 
 /** Why the value cannot be sent, or undefined. An empty optional field is the default. */

@@ -2,10 +2,11 @@
 
 const THIN_SPACE = "\u2009";
 
-/** `0.4 s`, `41 s`, `3 m 12 s`, `2 h 05`, `3 d 4 h`. */
+/** `12 ms`, `0.4 s`, `41 s`, `3 m 12 s`, `2 h 05`, `3 d 4 h`. */
 export function durationWords(milliseconds: number): string {
   const total = Math.max(0, milliseconds) / 1000;
-  if (total < 9.95) return `${total < 0.05 ? "0" : total.toFixed(1)} s`;
+  if (total < 0.1) return `${Math.round(total * 1000)} ms`;
+  if (total < 9.95) return `${total.toFixed(1)} s`;
   const seconds = Math.round(total);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;

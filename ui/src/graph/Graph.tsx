@@ -228,7 +228,7 @@ function FrameNode({ id, data: { placed } }: NodeProps<DrawnNode>) {
   if (step === undefined) return null;
   return (
     <div className={styles.frame} {...marks}>
-      <header>
+      <header style={{ maxWidth: placed.header }} title={step.summary}>
         <Icon name={step.icon} size={14} />
         <b>{step.title}</b>
         <span>{step.summary}</span>

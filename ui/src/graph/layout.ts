@@ -18,6 +18,8 @@ export interface PlacedNode {
   depth: number;
   step?: Step;
   text?: string;
+  /** Of a frame: how wide its header may be before it meets the line of the flow. */
+  header?: number;
 }
 
 export interface PlacedEdge {
@@ -43,6 +45,8 @@ const LANE = 20;
 const DOT = 20;
 const EMPTY = 44;
 const STEP_HEIGHT = 48;
+/** Words of a frame's header that are never cut, in pixels. */
+const HEADER_WORDS = 170;
 
 /** A drawn piece: its extent, the cross place of its way in and out, and what is in it, relative to its own corner. */
 interface Piece {
@@ -63,6 +67,7 @@ interface Box {
   depth: number;
   step?: Step;
   text?: string;
+  header?: number;
 }
 
 interface Line {
@@ -211,21 +216,20 @@ class Plan {
 
   /** A rounded frame with a header at the top of the screen, whichever way the flow runs. */
   private frame(step: Step, body: Piece, depth: number): Piece {
-    const title = textWidth(step.title.length + Math.min(30, step.summary.length)) - 20;
-    const [before, after, side, otherSide] = this.direction === "tb" ? [HEADER, 4, PADDING, PADDING] : [PADDING, PADDING, HEADER + 6, PADDING];
-    const [headerFlow, headerCross] = this.direction === "tb" ? [0, title] : [title, 0];
-    const wider = Math.max(0, headerCross - (body.cross + side + otherSide)) / 2;
-    const flow = Math.max(body.flow + before + after, headerFlow);
-    const cross = body.cross + side + otherSide + 2 * wider;
+    const words = 44 + 7 * (step.title.length + step.summary.length);
+    const [before, after, side] = this.direction === "tb" ? [HEADER, 4, PADDING] : [PADDING, PADDING, HEADER + 6];
+    // Top-down the flow enters through the header, whose words end before it; the frame makes room for most of them.
+    const wider = this.direction === "tb" ? Math.max(0, Math.min(words, HEADER_WORDS) - side - body.axis) : 0;
+    const flow = Math.max(body.flow + before + after, this.direction === "tb" ? 0 : Math.min(words, 300));
+    const cross = body.cross + side + PADDING + 2 * wider;
     const axis = side + wider + body.axis;
     const moved = shift(body, before, side + wider);
-    const box: Box = { id: step.key, kind: "frame", f: 0, c: 0, flow, cross, depth, step };
-    const edges: Line[] = [...moved.edges];
-    // Through the header, too, unless its words are in the way.
-    const words = this.direction === "tb" ? 44 + 7 * (step.title.length + step.summary.length) : 0;
-    if (axis > words) edges.push({ ...straight(`${step.key} enter`, 0, before, axis), arrow: false });
-    const left = before + body.flow;
-    edges.push({ ...straight(`${step.key} leave`, left, flow, axis), arrow: false });
+    const box: Box = { id: step.key, kind: "frame", f: 0, c: 0, flow, cross, depth, step, header: this.direction === "tb" ? axis - 8 : flow };
+    const edges: Line[] = [
+      ...moved.edges,
+      { ...straight(`${step.key} enter`, 0, before, axis), arrow: false },
+      { ...straight(`${step.key} leave`, before + body.flow, flow, axis), arrow: false },
+    ];
     return { flow, cross, axis, nodes: [box, ...moved.nodes], edges };
   }
 
@@ -245,6 +249,7 @@ class Plan {
       };
       if (box.step !== undefined) node.step = box.step;
       if (box.text !== undefined) node.text = box.text;
+      if (box.header !== undefined) node.header = box.header;
       return node;
     });
     const edges = lines.map((line) => ({ ...line, points: line.points.map(point) }));

@@ -3,6 +3,7 @@
  * an instruction adds its entry here. Reads both spellings (inventory and engine). An unknown TYPE is drawn, never hidden.
  */
 import { type InstructionJson } from "../api/types";
+import { constantText } from "../domain/arguments";
 
 export type Arrangement = "beside" | "catch" | "single" | "loop";
 
@@ -118,13 +119,13 @@ const NOTATIONS: Record<string, Notation> = {
   ExpectNotice: leaf("flag", "expect notice", (json) => text(json["noticeBoardName"] ?? json["boardPath"])),
   ConsumeNotices: around("flag", "consume notices", "consumeNotices", "subworkflow", (json) => text(json["noticeBoardNames"] ?? json["boardPaths"])),
   AddOrder: leaf("workflows", "add order", (json) => text(json["workflowName"] ?? json["workflowPath"])),
-  Prompt: leaf("hand", "prompt", (json) => text(json["question"])),
+  Prompt: leaf("hand", "prompt", (json) => constantText(text(json["question"]))),
   Sleep: leaf("sleep", "sleep", (json) => seconds(json["duration"])),
   Options: around("gear", "options", "options", "block", (json) => (json["stopOnFailure"] === true ? "stop on failure" : "")),
   StickySubagent: around("computer", "sticky Subagent", "stickySubagent", "subworkflow", (json) => text(json["agentName"] ?? json["agentPath"])),
   AdmissionTime: around("lock", "admission time", "admissionTime", "block"),
-  Fail: leaf("fail", "fail", (json) => text(json["message"])),
-  Finish: leaf("finish", "finish", (json) => text(json["message"])),
+  Fail: leaf("fail", "fail", (json) => constantText(text(json["message"]))),
+  Finish: leaf("finish", "finish", (json) => constantText(text(json["message"]))),
   Stop: leaf("stop", "stop"),
   Gap: leaf("dot", "gap"),
   EmptyInstruction: leaf("dot", "empty"),

@@ -5,7 +5,6 @@
  * Guarantees: after a lost place every watched topic gets a `gap`; the topics on the wire become those that are watched.
  * Must not know: React, screens, what rows mean.
  */
-import { parseJson } from "../api/exact";
 import { type Patch, type PatchStore } from "./patch_store";
 import { SseParser } from "./sse";
 
@@ -130,7 +129,8 @@ export class LiveConnection {
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }
-    if (this.stopped) return;
+    // Stopped, or stopped and started again: then another run has taken over.
+    if (this.stopped || this.abort !== abort) return;
     if (abort.signal.reason === "topics") {
       void this.run(0);
       return;
@@ -155,7 +155,7 @@ export class LiveConnection {
       this.watchSilence(abort);
       for (const event of parser.push(decoder.decode(value, { stream: true }))) {
         if (event.id !== undefined && event.id !== "") this.lastEventId = event.id;
-        this.dispatch(event.event, parseJson(event.data));
+        this.dispatch(event.event, JSON.parse(event.data) as unknown);
       }
     }
   }

@@ -3,7 +3,6 @@
  * The newer `rev` wins per key, whichever way it came; rows that no longer belong (or are gone) are reported, not dropped,
  * so that the freeze rule decides when they go.
  */
-import { isLater, type Revision } from "../api/exact";
 import { type TopicSnapshot } from "./patch_store";
 
 export interface Merged<Row> {
@@ -15,7 +14,7 @@ export interface Merged<Row> {
   arriving: Row[];
 }
 
-export function mergeRows<Row extends { rev?: Revision }>(
+export function mergeRows<Row extends { rev?: number }>(
   page: readonly Row[],
   topic: TopicSnapshot,
   keyOf: (row: Row) => string,
@@ -27,7 +26,7 @@ export function mergeRows<Row extends { rev?: Revision }>(
     const key = keyOf(row);
     onPage.add(key);
     const patch = topic.rows.get(key) as unknown as Row | undefined;
-    const newest = patch !== undefined && !(row.rev !== undefined && patch.rev !== undefined && isLater(row.rev, patch.rev)) ? patch : row;
+    const newest = patch !== undefined && !((row.rev ?? -1) > (patch.rev ?? 0)) ? patch : row;
     if (topic.removed.has(key) || !matches(newest)) leaving.add(key);
     return newest;
   });

@@ -6,11 +6,10 @@
  * its limit forgets its rows and says `gap`, so that its screens read afresh.
  * Must not know: React, the network, what a row means.
  */
-import { isLater, type Revision } from "../api/exact";
-
 export interface PatchRow {
   key: string;
-  rev?: Revision;
+  /** Grows with each change of the row: the id of the event that made it, which a number holds exactly until the year 2255. */
+  rev?: number;
   [field: string]: unknown;
 }
 
@@ -75,7 +74,7 @@ export class PatchStore {
     if (topic === undefined) return;
     for (const row of patch.rows ?? []) {
       const known = topic.rows.get(row.key);
-      if (known?.rev !== undefined && row.rev !== undefined && !isLater(row.rev, known.rev)) continue;
+      if (known?.rev !== undefined && row.rev !== undefined && row.rev <= known.rev) continue;
       topic.rows.set(row.key, row);
       topic.removed.delete(row.key);
     }

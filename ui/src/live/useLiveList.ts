@@ -1,12 +1,11 @@
 /** A page of rows that lives: query, patches of its topic, and the freeze rule, as one hook. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { type Revision } from "../api/exact";
 import { FLOWING, hold, type HoldReason, isHeld, lookAgain, release, shownRows } from "./freeze";
 import { mergeRows } from "./merge";
 import { type PatchRow } from "./patch_store";
 import { useOnChange, useTopic } from "./react";
 
-interface LiveListOptions<Row extends { rev?: Revision }> {
+interface LiveListOptions<Row extends { rev?: number }> {
   /** The pages of the query, in order. */
   page: readonly Row[];
   topic: string | undefined;
@@ -27,7 +26,7 @@ export interface LiveList<Row> {
   flow: () => void;
 }
 
-export function useLiveList<Row extends { rev?: Revision }>(options: LiveListOptions<Row>): LiveList<Row> {
+export function useLiveList<Row extends { rev?: number }>(options: LiveListOptions<Row>): LiveList<Row> {
   const { page, topic, keyOf, matches, compare, refetch } = options;
   const snapshot = useTopic(topic);
   const [freeze, setFreeze] = useState(FLOWING);

@@ -47,13 +47,13 @@ const ORDERS: readonly Column<HistoryRow>[] = [
 
 const TASKS: readonly Column<HistoryRow>[] = [
   OUTCOME,
-  { id: "job", header: "Job", width: "minmax(140px, 1.2fr)", cell: (row) => <b>{row.label ?? row.job}</b> },
+  { id: "job", header: "Job", width: "minmax(120px, 1.2fr)", cell: (row) => <b>{row.label ?? row.job}</b> },
   { id: "order", header: "Order", width: "minmax(228px, 1.2fr)", cell: (row) => <OrderLink orderId={row.orderId} width={29} /> },
   { id: "workflow", header: "Workflow", width: "minmax(140px, 1.2fr)", cell: (row) => <WorkflowLink path={workflowPath(row)} full /> },
   { id: "message", header: "Result", width: "minmax(120px, 1.4fr)", cell: (row) => <Result row={row} /> },
-  { id: "attempt", header: "Attempt", width: "64px", right: true, cell: (row) => row.attempt ?? "" },
-  { id: "agent", header: "Agent", width: "90px", cell: (row) => row.agentId ?? "" },
-  ...TIMES,
+  { id: "attempt", header: "Attempt", width: "56px", right: true, cell: (row) => row.attempt ?? "" },
+  { id: "agent", header: "Agent", width: "80px", cell: (row) => row.agentId ?? "" },
+  ...TIMES.filter((column) => column.id !== "end"),
   {
     id: "log",
     header: "Log",

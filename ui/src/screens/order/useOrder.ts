@@ -5,7 +5,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { historyQuery, orderEvents, ordersQuery } from "../../api/queries";
-import { isLater } from "../../api/exact";
 import { type HistoryRow, type OrderEvent, type OrderRow } from "../../api/types";
 import { isOver } from "../../domain/states";
 import { useOnChange, useTopic } from "../../live/react";
@@ -63,7 +62,7 @@ export function useOrder(orderId: string): OrderKnowledge {
 
 function newest(one: OrderRow | undefined, two: OrderRow | undefined): OrderRow | undefined {
   if (one === undefined || two === undefined) return two ?? one;
-  return one.rev !== undefined && two.rev !== undefined && isLater(one.rev, two.rev) ? one : two;
+  return (one.rev ?? -1) > (two.rev ?? 0) ? one : two;
 }
 
 /** An order that its Controller has deleted, as its history remembers it. */
@@ -91,7 +90,7 @@ function fromHistory(past: HistoryRow | undefined, last: OrderRow | undefined): 
 /** Events in order, read on whenever `signal` changes. */
 function useEvents(orderId: string, signal: unknown): readonly OrderEvent[] {
   const [events, setEvents] = useState<readonly OrderEvent[]>([]);
-  const last = useRef<string | number>(undefined);
+  const last = useRef<number>(undefined);
 
   useEffect(() => {
     setEvents([]);
@@ -104,7 +103,7 @@ function useEvents(orderId: string, signal: unknown): readonly OrderEvent[] {
       for (;;) {
         const { events: more } = await orderEvents(orderId, last.current, abort.signal);
         const before = last.current;
-        const fresh = more.filter((event) => before === undefined || isLater(event.eventId, before));
+        const fresh = more.filter((event) => before === undefined || event.eventId > before);
         if (fresh.length === 0) return;
         last.current = fresh.at(-1)?.eventId;
         setEvents((known) => [...known, ...fresh]);

@@ -23,12 +23,12 @@ import { useLiveList } from "../../live/useLiveList";
 import { StateBar } from "./StateBar";
 
 const COLUMNS: readonly Column<OrderRow>[] = [
-  { id: "state", header: "State", width: "minmax(150px, 0.9fr)", cell: (row) => <StateChip state={row.state} marked={row.marked} />, sort: "state" },
+  { id: "state", header: "State", width: "minmax(124px, 0.8fr)", cell: (row) => <StateChip state={row.state} marked={row.marked} />, sort: "state" },
   { id: "order", header: "Order", width: "minmax(256px, 1.4fr)", cell: (row) => <OrderLink orderId={row.orderId} width={33} />, sort: "orderId" },
   {
     id: "workflow",
     header: "Workflow / step",
-    width: "minmax(160px, 1.5fr)",
+    width: "minmax(170px, 1.7fr)",
     sort: "workflow",
     cell: (row) => (
       <>

@@ -6,7 +6,6 @@ import { Empty } from "../../components/Panel";
 import { OrderLink } from "../../components/links";
 import { Ago } from "../../components/Time";
 import { type StateColour } from "../../design/tokens";
-import { plural } from "../../domain/words";
 import styles from "./overview.module.css";
 
 interface Look {
@@ -46,10 +45,7 @@ export function Attention({ groups }: { groups: readonly AttentionGroup[] }) {
               <Glyph name={look.glyph} size={18} />
             </span>
             <div className={styles.cause}>
-              <p className={styles.title}>
-                {group.count > 1 && <b>{plural(group.count, "×", "×").replace(" ×", "×")} </b>}
-                {group.title}
-              </p>
+              <p className={styles.title}>{group.title}</p>
               {group.remedy !== undefined && <p className="muted">{group.remedy}</p>}
               {ids.length > 0 && (
                 <p className={styles.samples}>

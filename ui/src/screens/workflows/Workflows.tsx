@@ -33,7 +33,7 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
   { id: "folder", header: "Folder", width: "minmax(80px, 1fr)", cell: (row) => splitPath(row.path).folder },
   { id: "now", header: "Orders now", width: "minmax(180px, 2fr)", cell: (row) => <Now row={row} /> },
   { id: "runs", header: "Last runs", width: "196px", cell: (row) => <Runs runs={row.lastRuns ?? []} /> },
-  { id: "usual", header: "Usual", width: "80px", right: true, cell: (row) => (row.usual === undefined ? <span className="muted">–</span> : durationWords(row.usual.p50)) },
+  { id: "usual", header: "Usual", width: "80px", right: true, cell: (row) => <Usual row={row} /> },
   { id: "deployed", header: "Deployed", width: "110px", cell: (row) => <When time={row.deployedAt} /> },
 ];
 
@@ -118,10 +118,18 @@ function Now({ row }: { row: WorkflowRow }) {
   );
 }
 
+/** How long a good run takes: the server's word, else the median of the last ones. */
+function Usual({ row }: { row: WorkflowRow }) {
+  const good = (row.lastRuns ?? []).filter((run) => outcomeLook(run.outcome).name === "FINISHED" && run.ms !== undefined);
+  const sorted = good.map((run) => run.ms ?? 0).sort((a, b) => a - b);
+  const usual = row.usual?.p50 ?? sorted[Math.floor(sorted.length / 2)];
+  return usual === undefined ? <span className="muted">–</span> : <>{durationWords(usual)}</>;
+}
+
 /** Height is the duration in relation to the longest, shape and colour the outcome; each opens its order. */
 function Runs({ runs }: { runs: readonly RunMark[] }) {
   const longest = Math.max(1, ...runs.map((run) => run.ms ?? 0));
-  if (runs.length === 0) return <span className="muted">never ran</span>;
+  if (runs.length === 0) return <span className="muted">no run has ended</span>;
   return (
     <span className={styles.runs}>
       {runs.slice(-20).map((run) => {
