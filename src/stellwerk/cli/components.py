@@ -79,6 +79,7 @@ def run_cockpit(data: Path, port: int | None) -> int:
 async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
     from stellwerk.cockpit.application import Cockpit
     from stellwerk.cockpit.configuration import CockpitConfiguration
+    from stellwerk.node.logs import set_up_logs
 
     file = data / "cockpit.toml"
     values: dict[str, Any] = {}
@@ -95,6 +96,7 @@ async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
         configuration = msgspec.convert(values, CockpitConfiguration, dec_hook=lambda type_, value: type_(value))
     except msgspec.ValidationError as error:
         raise CommandError(f"{file}: {error}", "docs/reference/configuration.md lists the settings") from error
+    set_up_logs(configuration.log_level, configuration.log_json)
     cockpit = Cockpit(configuration)
     stopped = asyncio.Event()
     try:

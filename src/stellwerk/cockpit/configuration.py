@@ -46,6 +46,9 @@ class CockpitConfiguration(msgspec.Struct, frozen=True):
     events_response_seconds: float = 55.0
     events_collect_seconds: float = 2.0
     release_interval_seconds: float = 15.0
+    log_level: str = "INFO"
+    #: One JSON object a line instead of text.
+    log_json: bool = False
 
     @property
     def effective_database_url(self) -> str:

@@ -8,6 +8,7 @@ what takes time (a snapshot, an orderly end).
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ import msgspec
 from stellwerk.engine.requests import Command
 from stellwerk.values.json import decoder, encode
 from stellwerk.values.problems import ProblemError
+
+logger = logging.getLogger(__name__)
 
 ACCEPTED = b'{"TYPE":"Accepted"}'
 MAXIMUM_NESTED_BATCHES = 10
@@ -61,7 +64,10 @@ class CommandIntake:
         batch_answer: str,
         check: Callable[[Any], None],
         durable: Callable[[], Awaitable[None]],
+        log_level: int = logging.INFO,
     ) -> None:
+        """`log_level`: at which each command is logged; people's commands are worth a line, an Agent's are many."""
+        self._log_level = log_level
         self._decoder = decoder(commands | Batch)
         self._handlers = handlers
         self._batch_answer = b'{"TYPE":"%s","responses":[' % batch_answer.encode("ascii")
@@ -86,6 +92,7 @@ class CommandIntake:
         command = self.decode(body)
         if type(command) is Batch:
             return await self._batch(command, user_id, depth)
+        logger.log(self._log_level, "%s by %s", type(command).__struct_config__.tag, user_id)
         self._check(command)
         answer = self._handlers[type(command)](command, user_id)
         if inspect.isawaitable(answer):

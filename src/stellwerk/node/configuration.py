@@ -75,7 +75,7 @@ class JournalConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     #: Controller only: who has to have received the events before they are released.
     users_allowed_to_release_events: tuple[str, ...] = ()
     low_space_bytes: int = 256 << 20
-    reserve_bytes: int = 16 << 20
+    reserve_bytes: int = 8 << 20
 
     def options(self, default_release_delay_seconds: float) -> JournalOptions:
         delay = self.release_events_delay_seconds

@@ -9,15 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from contextvars import ContextVar
 from typing import Any
 
 import structlog
 
+from stellwerk.effects.correlation import correlation_id
 from stellwerk.values.json import encode
-
-#: The cause of what is being done: set by the command intake and by the stream of an Agent's events.
-correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 
 def _add_correlation(logger: Any, name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

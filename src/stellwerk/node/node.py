@@ -301,7 +301,11 @@ class Node(Generic[S, X]):
 
     async def execute(self, body: bytes, user_id: str) -> bytes:
         """One command, JSON in and JSON out; answered when durable. Raises `ProblemError`."""
-        return await self.commands.execute(body, user_id)
+        try:
+            return await self.commands.execute(body, user_id)
+        except ProblemError as error:
+            logger.info("A command of %s is refused: %s", user_id, error.problem)
+            raise
 
     def not_ready_problem(self) -> Problem | None:
         """Why commands are refused now; None when they are not."""

@@ -20,6 +20,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from stellwerk.effects.correlation import HEADER as CORRELATION_HEADER
+from stellwerk.effects.correlation import correlation_id
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem, ProblemError
@@ -274,6 +276,9 @@ class HttpPeer:
 
     async def _exchange(self, method: str, url: URL, body: bytes | None, content_type: str | None) -> bytes:
         headers = {"Accept": JSON, **self._headers}
+        cause = correlation_id.get()
+        if cause is not None:
+            headers[CORRELATION_HEADER] = cause
         if content_type is not None:
             headers["Content-Type"] = content_type
         try:

@@ -20,6 +20,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import unquote
 
+from stellwerk.effects.correlation import HEADER as CORRELATION_HEADER
+from stellwerk.effects.correlation import accept_correlation_id
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.authentication import Authenticator
 from stellwerk.wire.compression import MINIMUM_COMPRESSED_BYTES, compress, compressed_chunks
@@ -99,6 +101,7 @@ class Router:
         if scope["type"] != "http":
             raise RuntimeError(f"The router serves HTTP only, not {scope['type']}")
         request = Request(scope, receive)
+        accept_correlation_id(request.header(CORRELATION_HEADER))
         try:
             response = await self._respond(request)
             if isinstance(response, StreamingResponse):

@@ -113,6 +113,7 @@ class AgentNode(Node[AgentState, Transaction]):
             batch_answer="Batch.Response",
             check=self._check,
             durable=self.durable,
+            log_level=logging.DEBUG,
         )
 
     # --- life ---

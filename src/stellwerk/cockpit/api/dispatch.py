@@ -33,6 +33,8 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.identity import joc_audit_log
 from stellwerk.cockpit.services import Services
 from stellwerk.effects.clock import Clock
+from stellwerk.effects.correlation import HEADER as CORRELATION_HEADER
+from stellwerk.effects.correlation import accept_correlation_id
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.json import encode
 from stellwerk.values.problems import ProblemError
@@ -129,6 +131,8 @@ class Dispatcher:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         request_id = headers.get("x-request-id", "")[:64] or f"r{next(self._request_ids)}"
         extra = {"X-Request-Id": request_id}
+        # The Controller's log lines about what this request brings carry the same id.
+        accept_correlation_id(headers.get(CORRELATION_HEADER) or request_id)
         answer = await self._answer(scope, receive, path, headers, extra)
         if isinstance(answer, Stream):
             await _send_stream(answer, receive, send, extra)
