@@ -87,7 +87,7 @@ def installation(axe: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         )
     try:
         ready = _first_line(process, log)
-        yield Installation(ready["url"], ready["account"], ready["password"])
+        yield Installation(ready["url"], ready["account"], ready["password"], ready["components"])
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -16,10 +16,10 @@ SCREENS = {
     "orders": "/orders",
     "no-orders": "/orders?q=state:broken",
     "workflows": "/workflows",
-    "workflow": "/workflow/screens/fails?node=1",
-    "workflow-left-to-right": "/workflow/screens/fails?dir=lr",
-    "workflow-orders": "/workflow/screens/fails?tab=orders",
-    "add-order": "/workflow/screens/fails?dialog=add",
+    "workflow": "/workflow/screens/shown?node=1",
+    "workflow-left-to-right": "/workflow/screens/shown?dir=lr",
+    "workflow-orders": "/workflow/screens/shown?tab=orders",
+    "add-order": "/workflow/screens/shown?dialog=add",
     "history": "/history/orders",
     "tasks": "/history/tasks",
     "order": "/order/{order}",
@@ -32,9 +32,9 @@ SCREENS = {
 
 @pytest.fixture(scope="module")
 def failed_order(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A failed order of workflow `/screens/fails`: the screens have something to show."""
+    """A failed order of workflow `/screens/shown`: the screens have something to show."""
     never = tmp_path_factory.mktemp("screens") / "never"
-    return installation.add_order(installation.deploy("/screens/fails", samples.failing(never)), "failed")
+    return installation.add_order(installation.deploy("/screens/shown", samples.failing(never)), "failed")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -98,7 +98,7 @@ def test_keys_lead_everywhere_but_not_while_one_types(person: Person) -> None:
 
 def test_the_graphs_tree_is_walked_by_arrows(person: Person, failed_order: str) -> None:
     page = person.page
-    person.open("/workflow/screens/fails")
+    person.open("/workflow/screens/shown")
     first = page.get_by_role("treeitem").first
     first.focus()
     page.keyboard.press("ArrowDown")

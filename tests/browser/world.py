@@ -19,6 +19,8 @@ class Installation:
     url: str
     account: str
     password: str
+    #: `components` of the ready line; empty for an installation that ran already.
+    components: dict[str, Any] = field(default_factory=dict)
     controller_id: str = "controller"
     tokens: list[str] = field(default_factory=list)
 

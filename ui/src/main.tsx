@@ -14,7 +14,7 @@ const Application = lazy(loadApplication);
 
 function Root() {
   const state = useSyncExternalStore(sessionStore.subscribe, sessionStore.get);
-  if (state.kind === "out") return <Login onTyping={() => void loadApplication()} />;
+  if (state.kind === "out") return <Login onTyping={() => void loadApplication().catch(() => undefined)} />;
   return (
     <Suspense fallback={<p role="status" className="visually-hidden">Loading Stellwerk</p>}>
       <Application />

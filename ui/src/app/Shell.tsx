@@ -44,7 +44,8 @@ export function Shell() {
 
   useEffect(() => {
     // Loaded ahead, so that what one types right after Ctrl-K is not lost; not before the page itself is there.
-    const timer = setTimeout(() => void loadPalette(), 1500);
+    // If the Cockpit is away just then, the palette is loaded when it is asked for.
+    const timer = setTimeout(() => void loadPalette().catch(() => undefined), 1500);
     return () => clearTimeout(timer);
   }, []);
 
