@@ -64,7 +64,7 @@ def main() -> None:
         cpu = ", ".join(f"{name} {value:.2f}" for name, value in figures["w2_cpu_ms_per_job"].items())
         print(
             f"W2: {figures['w2_jobs_per_second']:.0f} jobs/s at a raw rate of {figures['yardstick']:.0f}/s; "
-            f"CPU per job, ms: {cpu} (Agent: with its processes)"
+            f"CPU per job, ms: {cpu}"
         )
     if "idle_pss_mib_of" in figures:
         print("idle PSS, MiB: " + ", ".join(f"{name} {value}" for name, value in figures["idle_pss_mib_of"].items()))

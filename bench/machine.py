@@ -39,11 +39,20 @@ def tree(pid: int) -> list[int]:
 
 def cpu_seconds(pids: Iterable[int]) -> float:
     """CPU time used by these processes and by their children that have been waited for."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += sum(map(int, fields[11:15]))
-    return total / _TICKS
+    return sum(own_cpu_seconds(pid) + children_cpu_seconds(pid) for pid in pids)
+
+
+def own_cpu_seconds(pid: int) -> float:
+    return sum(_times(pid)[:2]) / _TICKS
+
+
+def children_cpu_seconds(pid: int) -> float:
+    """Of the children that have been waited for."""
+    return sum(_times(pid)[2:]) / _TICKS
+
+
+def _times(pid: int) -> list[int]:
+    return [int(field) for field in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]]
 
 
 def pss_bytes(pid: int) -> int:

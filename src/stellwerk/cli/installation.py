@@ -172,12 +172,16 @@ def is_port_free(port: int) -> bool:
 
 
 def process_start_time(pid: int) -> str | None:
-    """The kernel's start time of a process, so that a pid used again is not taken for it; None when it is gone."""
+    """The kernel's start time of a process, so that a pid used again is not taken for it; None when it is gone.
+
+    Gone is also what has ended and only waits for its parent to notice: whoever started a component by hand may not.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return stat.rsplit(")", 1)[1].split()[19]
+    state, *fields = stat.rsplit(")", 1)[1].split()
+    return None if state in "ZX" else fields[18]
 
 
 def read_json(file: Path) -> Any:

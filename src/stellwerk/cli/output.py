@@ -42,13 +42,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        # Ids and times are copied from here: they stay whole.
+        table.add_column(column, no_wrap=True, overflow="fold")
     count = 0
     for row in rows:
         # Text, never markup: order ids and messages are untrusted.
         table.add_row(*[cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row])
         count += 1
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)
     console.print(table if count else empty)
 
 

@@ -123,6 +123,8 @@ class SimulatedDisk:
         self.crash_at: tuple[int, CrashForm] | None = None
         #: Awaited by each sync before it takes effect: a slow disk.
         self.sync_gate: Callable[[], Awaitable[None]] | None = None
+        #: Called when the power fails at `crash_at`: the program must not get any further.
+        self.on_crash: Callable[[], None] | None = None
         self.life = 0
         self.is_dead = False
         self._names: dict[str, _Inode] = {}
@@ -213,6 +215,8 @@ class SimulatedDisk:
             elif form is CrashForm.AFTER:
                 do()
             self.is_dead = True
+            if self.on_crash is not None:
+                self.on_crash()
             self.check_alive()
         do()
 

@@ -2,17 +2,44 @@
 
 No selector, no threads, no sockets: whatever a component awaits must come from tasks, futures and timers of this loop.
 When nothing is ready and no timer is set, somebody waits for something that will never come: `SimulationStuckError`.
+
+A `Life` is one run of one node. What is begun in its context (tasks, callbacks, timers, and what these begin) belongs
+to it. When a life ends, nothing of it happens any more: no callback, no `finally`, as after `kill -9`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 
 class SimulationStuckError(Exception):
     """No task can go on and no timer is set."""
+
+
+class Life:
+    """One run of one node, from its start to its end or crash."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_over = False
+        #: Unfinished tasks. Those of an ended life are kept, so that no garbage collector throws into them.
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.context = contextvars.copy_context()
+        self.context.run(_life.set, self)
+
+    def end(self) -> None:
+        self.is_over = True
+
+    def run_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task that belongs to this life."""
+        return asyncio.get_running_loop().create_task(coroutine, name=name, context=self.context.copy())
+
+
+_life: contextvars.ContextVar[Life | None] = contextvars.ContextVar("stellwerk_simulation_life", default=None)
 
 
 class _VirtualSelector:
@@ -38,17 +65,40 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
         self._selector = _VirtualSelector(self)
         # A virtual clock has no resolution: timers are due exactly at their time.
         self._clock_resolution = 1e-9
+        #: The context outside of all lives: network, clients, machines.
+        self.world = contextvars.Context()
+        self._lives: list[Life] = []
+        self.set_task_factory(self._make_task)
 
     def time(self) -> float:
         return self.now_seconds
 
-    def _process_events(self, event_list: list[Any]) -> None:
-        """There are none: no file descriptors in a simulation."""
+    def begin_life(self, name: str) -> Life:
+        life = self.world.copy().run(Life, name)
+        self._lives.append(life)
+        return life
 
-    def _write_to_self(self) -> None:
-        """There is no other thread that could have to wake this loop."""
+    def call_soon(
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        context, life = _context_and_life(context)
+        if life is None:
+            return super().call_soon(callback, *args, context=context)
+        return super().call_soon(_unless_over, life, callback, args, context=context)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        context, life = _context_and_life(context)
+        if life is None:
+            return super().call_at(when, callback, *args, context=context)
+        return super().call_at(when, _unless_over, life, callback, args, context=context)
+
+    def later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
+        """As `call_later`, outside of all lives."""
+        return self.call_at(self.now_seconds + seconds, callback, *args, context=self.world)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         """Executed at once: threads would make a run unrepeatable."""
         future = self.create_future()
         try:
@@ -57,8 +107,43 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
             future.set_exception(error)
         return future
 
+    def forget_ended_lives(self) -> None:
+        """At the very end, when nobody looks any more."""
+        for life in self._lives:
+            if life.is_over:
+                for task in life.tasks:
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    with contextlib.suppress(BaseException):
+                        task.get_coro().close()  # type: ignore[union-attr]
+                life.tasks.clear()
 
-def run(main: Any) -> Any:
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        _, life = _context_and_life(options.get("context"))
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
+        if life is not None:
+            life.tasks[task] = None
+            task.add_done_callback(life.tasks.pop, context=self.world)  # type: ignore[arg-type]
+        return task
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """There are none: no file descriptors in a simulation."""
+
+    def _write_to_self(self) -> None:
+        """There is no other thread that could have to wake this loop."""
+
+
+def _context_and_life(context: contextvars.Context | None) -> tuple[contextvars.Context, Life | None]:
+    if context is None:
+        context = contextvars.copy_context()
+    return context, context.get(_life)
+
+
+def _unless_over(life: Life, callback: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    if not life.is_over:
+        callback(*arguments)
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine on a new simulated loop, to its end."""
     loop = SimulatedLoop()
     asyncio.set_event_loop(loop)
@@ -68,5 +153,6 @@ def run(main: Any) -> Any:
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
+        loop.forget_ended_lives()
         asyncio.set_event_loop(None)
         loop.close()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
+
+import msgspec
 
 from stellwerk.effects.processes import ProcessStart
 from stellwerk.simulation.loop import SimulatedLoop
@@ -39,25 +42,67 @@ class SeededRandom:
 class JobWitness:
     """What the jobs of a simulation themselves saw: outside of every component, like a file that jobs write to.
 
-    `starts` and `ends` hold (attempt, order id or first argument); `running` the attempts that run now.
+    Jobs tell it the order for which they run (environment variable `ORDER`). What must never be is in `violations`.
     """
 
     def __init__(self) -> None:
-        self.starts: list[str] = []
-        self.ends: list[str] = []
-        self.running: set[str] = set()
+        #: (Agent, attempt) in the order of the starts.
+        self.starts: list[tuple[str, str]] = []
+        #: The same for those that ended by themselves, not by a signal.
+        self.ends: list[tuple[str, str]] = []
+        #: Order → its running attempt.
+        self.running: dict[str, tuple[str, str]] = {}
+        #: How often a job of an order has begun.
+        self.tries: dict[str, int] = {}
+        self.violations: list[str] = []
+
+    def begins(self, key: tuple[str, str], order_id: str, step: str) -> int:
+        """A job has begun; returns how often it has by now."""
+        if key in self.starts:
+            self.violations.append(f"attempt {key} of {order_id} was started twice")
+        if order_id in self.running:
+            self.violations.append(f"attempts {self.running[order_id]} and {key} of {order_id} overlap")
+        self.starts.append(key)
+        self.running[order_id] = key
+        count = self.tries[step] = self.tries.get(step, 0) + 1
+        return count
+
+    def ended(self, key: tuple[str, str], order_id: str, by_itself: bool) -> None:
+        if self.running.get(order_id) == key:
+            del self.running[order_id]
+        if by_itself:
+            self.ends.append(key)
+
+
+class JobScript(msgspec.Struct, frozen=True):
+    """What a job of a simulation does; its JSON is the text of the script after `#!`."""
+
+    #: It lasts up to that long.
+    seconds: float = 0.2
+    #: It fails so many times, then succeeds.
+    failures: int = 0
+    #: It does not end on SIGTERM.
+    is_stubborn: bool = False
+
+
+_decode_script = msgspec.json.Decoder(JobScript).decode
 
 
 class SimulatedProcess:
     """One job: prints a line, lasts for its time, ends with its exit code."""
 
-    def __init__(self, owner: SimulatedProcesses, start: ProcessStart, pid: int, seconds: float, code: int) -> None:
+    def __init__(self, owner: SimulatedProcesses, start: ProcessStart, pid: int, script: JobScript) -> None:
         self._owner = owner
-        self._attempt = start.attempt
         self._pid = pid
-        self._exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._output: list[bytes] = [f"output of {start.attempt}\n".encode()]
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.end, code)
+        self.key = (owner.name, start.attempt)
+        self.order_id = start.environment["ORDER"]
+        self._is_stubborn = script.is_stubborn
+        count = owner.witness.begins(self.key, self.order_id, f"{self.order_id} {start.environment['STEP']}")
+        self._exit: asyncio.Future[int] = owner.loop.create_future()
+        self._output: list[bytes] = [f"try {count} of {self.order_id}\n".encode()]
+        code = 1 if count <= script.failures else 0
+        seconds = script.seconds * owner.random.random()
+        self._timer = owner.loop.later(seconds, self._end, code, True)
 
     @property
     def pid(self) -> int:
@@ -74,19 +119,21 @@ class SimulatedProcess:
         return b""
 
     async def wait(self) -> int:
-        return await asyncio.shield(self._exit)
+        await asyncio.wait([self._exit])
+        return self._exit.result()
 
-    def end(self, code: int) -> None:
+    def _end(self, code: int, by_itself: bool) -> None:
         if not self._exit.done():
             self._timer.cancel()
+            self._owner.ended(self, by_itself)
             self._exit.set_result(code)
-            self._owner.ended(self._attempt)
 
     def terminate(self) -> None:
-        self.end(143)
+        if not self._is_stubborn:
+            self._owner.loop.later(0.001, self._end, 143, False)
 
     def kill(self) -> None:
-        self.end(137)
+        self._end(137, False)
 
     def abandon_output(self) -> None:
         self._output.clear()
@@ -95,33 +142,35 @@ class SimulatedProcess:
 class SimulatedProcesses:
     """The processes of one machine. They may survive their Agent, as real ones do, until the next start finds them."""
 
-    def __init__(self, seeded: random.Random, witness: JobWitness) -> None:
-        self._random = seeded
-        self._witness = witness
-        self._running: dict[str, SimulatedProcess] = {}
+    def __init__(self, name: str, loop: SimulatedLoop, seeded: random.Random, witness: JobWitness) -> None:
+        self.name = name
+        self.loop = loop
+        self.random = seeded
+        self.witness = witness
+        self._running: dict[tuple[str, str], SimulatedProcess] = {}
         self._pid = 1000
 
     async def start(self, start: ProcessStart) -> SimulatedProcess:
         self._pid += 1
-        self._witness.starts.append(start.attempt)
-        self._witness.running.add(start.attempt)
-        seconds = self._random.choice((0.0, 0.01, 0.1, 1.0, 5.0)) * self._random.random()
-        code = 0 if self._random.random() < 0.8 else 1
-        process = SimulatedProcess(self, start, self._pid, seconds, code)
-        self._running[start.attempt] = process
+        script = _decode_script(Path(start.arguments[-1]).read_bytes().partition(b"\n")[2])  # noqa: ASYNC240
+        process = SimulatedProcess(self, start, self._pid, script)
+        self._running[process.key] = process
         return process
 
-    def ended(self, attempt: str) -> None:
-        self._running.pop(attempt, None)
-        self._witness.running.discard(attempt)
-        self._witness.ends.append(attempt)
+    def ended(self, process: SimulatedProcess, by_itself: bool) -> None:
+        self._running.pop(process.key, None)
+        self.witness.ended(process.key, process.order_id, by_itself)
 
     async def kill_survivors(self) -> list[str]:
         """The processes of an Agent that has crashed."""
-        attempts = list(self._running)
-        for process in list(self._running.values()):
-            process.kill()
+        attempts = [attempt for _, attempt in self._running]
+        self.kill_all()
         return attempts
 
+    def kill_all(self) -> None:
+        """The power fails, or the watchdog has seen the Agent's end."""
+        for process in list(self._running.values()):
+            process.kill()
+
     async def close(self) -> None:
-        await self.kill_survivors()
+        self.kill_all()

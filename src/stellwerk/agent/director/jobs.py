@@ -123,9 +123,7 @@ class JobDriver:
         key, job = workflow.job(order.position)
         instruction = workflow.instruction(order.position)
         assert isinstance(instruction, ExecuteNamed | ExecuteAnonymous)
-        context = Context(
-            self._clock.now_ms(), self._zone, self._environment, controller_id=self._state.controller_id
-        )
+        context = Context(self._clock.now_ms(), self._zone, self._environment, controller_id=self._state.controller_id)
         scope = JobScope(
             order,
             workflow,

@@ -5,6 +5,7 @@ All are deleted when the process has ended. Return values are what a job says: u
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -30,7 +31,8 @@ class ProcessFiles:
     """The files of one attempt, below a directory common to all."""
 
     def __init__(self, directory: Path, attempt: str) -> None:
-        self._return_values = directory / f"return-values-{attempt}"
+        # As text: `Path` costs as much as the system calls, for each process that is started.
+        self._return_values = f"{directory}/return-values-{attempt}"
         self._directory = directory / f"files-{attempt}"
         self._is_directory_used = False
         self._next_number = 1
@@ -38,11 +40,14 @@ class ProcessFiles:
 
     @property
     def return_values_path(self) -> str:
-        return str(self._return_values)
+        return self._return_values
 
     def read_return_values(self, encoding: str) -> dict[str, str]:
         """The values the job has written. Raises `ReturnValuesError`."""
         try:
+            status = os.stat(self._return_values)
+            if status.st_size == 0 and stat.S_ISREG(status.st_mode):
+                return {}  # nothing written, as by nearly all jobs
             # Not blocking: the job may have put a named pipe there.
             descriptor = os.open(self._return_values, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
@@ -77,7 +82,8 @@ class ProcessFiles:
     def clean(self) -> None:
         """Delete everything; the process must have ended. What cannot be deleted now goes at the next start."""
         try:
-            self._return_values.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._return_values)
             if self._is_directory_used:
                 shutil.rmtree(self._directory)
         except OSError as error:

@@ -26,6 +26,12 @@ class ControllerPeer(Peer, Protocol):
     async def post(self, path: str, body: bytes, content_type: str = "application/json") -> bytes: ...
 
 
+#: A Controller that starts or stops is as good as none: nothing was done.
+_NOT_READY_CODES = frozenset(
+    {"ControllerIsNotReady", "ControllerIsShuttingDown", "ShuttingDown", "WebServiceStillNotAvailable"}
+)
+
+
 class ControllerClient:
     """One registered Controller."""
 
@@ -52,6 +58,9 @@ class ControllerClient:
                     raise
             return await ask()
         except ProblemError as error:
+            if error.problem.code in _NOT_READY_CODES:
+                text = f"Controller '{self.controller_id}' is not ready: {error.problem}"
+                raise PeerUnreachableError(text) from error
             if error.problem.code != "InvalidLogin":
                 raise
             raise ProblemError(

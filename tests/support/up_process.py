@@ -1,0 +1,418 @@
+"""`stellwerk up` as a real process, its components to be killed and started again, and its API as a script sees it.
+
+Used by tests of real processes (`tests/black_box`, `tests/cli`). Nothing here knows the product's inside beyond the
+contract of `up` (ready line, data folder) and the REST API. Waiting is always for a state, with a deadline.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: Generous: machines on which tests run are busy with other tests.
+DEADLINE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.03
+#: Marks every process of one installation, also those that a component or a job has started.
+MARK = "STELLWERK_TEST_INSTALLATION"
+
+
+def wait_until(look: Callable[[], T | None], what: str | Callable[[], str], seconds: float = DEADLINE_SECONDS) -> T:
+    """The first true result of `look`; fails after the deadline saying what was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = look()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
+        time.sleep(_PAUSE_SECONDS)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status 0: nobody answered."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_unreachable(self) -> bool:
+        """The Cockpit or its Controller gave no answer: what was asked for may or may not have happened."""
+        if self.status in (0, 502, 503, 504):
+            return True
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        return isinstance(error, dict) and error.get("code") == "JOC-402"
+
+
+class Api:
+    """The REST API with one session, which is opened anew when it has got lost."""
+
+    def __init__(self, url: str, account: str, password: str, controller_id: str = "controller") -> None:
+        self.url = url
+        self.account = account
+        self.password = password
+        self.controller_id = controller_id
+        self._token = ""
+
+    def login(self) -> Answer:
+        credentials = base64.b64encode(f"{self.account}:{self.password}".encode()).decode()
+        answer = self._send("POST", "authentication/login", b"", {"Authorization": f"Basic {credentials}"})
+        if answer.status == 200:
+            self._token = answer.body["accessToken"]
+        return answer
+
+    def call(
+        self, path: str, body: Any = None, *, method: str = "POST", key: str | None = None, raw: bytes | None = None
+    ) -> Answer:
+        """The answer, whatever it is; logs in again once if there is no session."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        data = raw if raw is not None else (json.dumps({} if body is None else body).encode())
+        for _ in range(2):
+            answer = self._send(
+                method, path, data if method == "POST" else None, {"X-Access-Token": self._token, **headers}
+            )
+            if answer.status not in (401, 440):
+                return answer
+            login = self.login()
+            if login.status != 200:
+                return login
+        return answer
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self._good(path, self.call(path, body))
+
+    def get(self, path: str) -> Any:
+        return self._good(path, self.call(path, method="GET"))
+
+    def _good(self, path: str, answer: Answer) -> Any:
+        assert answer.status == 200, f"{path}: {answer.status} {answer.body}"
+        return answer.body
+
+    def post_until_answered(self, path: str, body: Any, key: str, seconds: float = DEADLINE_SECONDS) -> Answer:
+        """Repeat with the same Idempotency-Key while nobody answers."""
+
+        def ask() -> Answer | None:
+            answer = self.call(path, body, key=key)
+            return None if answer.is_unreachable else answer
+
+        return wait_until(ask, f"an answer to {path}", seconds)
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Answer:
+        request = urllib.request.Request(
+            f"{self.url}/joc/api/{path}",
+            data=data,
+            headers={"Content-Type": "application/json", **headers},
+            method=method,
+        )
+        return send(request)
+
+    # --- what tests do often ---
+
+    def deploy(self, path: str, workflow: dict[str, Any]) -> str:
+        """Store and deploy one workflow in inventory spelling; gives its path."""
+        self.post("inventory/store", {"path": path, "objectType": "WORKFLOW", "configuration": workflow})
+        draft = {"configuration": {"path": path, "objectType": "WORKFLOW"}}
+        self.post(
+            "inventory/deployment/deploy",
+            {"controllerIds": [self.controller_id], "store": {"draftConfigurations": [draft]}},
+        )
+        return path
+
+    def order_request(self, workflow: str, name: str, **members: Any) -> dict[str, Any]:
+        return {
+            "controllerId": self.controller_id,
+            "orders": [{"workflowPath": workflow, "orderName": name, **members}],
+        }
+
+    def add(self, workflow: str, name: str, **members: Any) -> str:
+        return str(self.post("orders/add", self.order_request(workflow, name, **members))["orderIds"][0])
+
+    def history(self) -> dict[str, dict[str, Any]]:
+        """Order id → item of `orders/history`."""
+        rows = self.post("orders/history", {"controllerId": self.controller_id, "limit": 10_000})["history"]
+        return {row["orderId"]: row for row in rows}
+
+    def outcome(self, order_id: str) -> str | None:
+        """SUCCESSFUL, FAILED, INCOMPLETE; None while the order is not in the history."""
+        row = self.history().get(order_id)
+        return None if row is None else str(row["state"]["_text"])
+
+    def wait_for(self, order_id: str, outcome: str, seconds: float = DEADLINE_SECONDS) -> None:
+        wait_until(
+            lambda: self.outcome(order_id) == outcome,
+            lambda: f"{order_id} {outcome}; it is {self.outcome(order_id)}",
+            seconds,
+        )
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """All attempts, in the order of their starts."""
+        rows = self.post("tasks/history", {"controllerId": self.controller_id, "limit": 10_000})["history"]
+        return sorted(rows, key=lambda row: (row["startTime"], row["taskId"]))
+
+    def events(self, order_id: str) -> list[dict[str, Any]]:
+        quoted = urllib.parse.quote(order_id, safe="")
+        events: list[dict[str, Any]] = []
+        following: int | None = 0
+        while following is not None:
+            page = self.get(f"stellwerk/order/{quoted}/events?from={following}&limit=5000")
+            events += page["events"]
+            following = page.get("next")
+        return events
+
+    def log(self, task_id: int) -> str:
+        return str(self.post("task/log", {"controllerId": self.controller_id, "taskId": task_id}))
+
+    def agents(self) -> dict[str, dict[str, Any]]:
+        return {row["agentId"]: row for row in self.post("agents", {"controllerId": self.controller_id})["agents"]}
+
+    def agent_state(self, agent_id: str) -> str | None:
+        return self.agents().get(agent_id, {}).get("state", {}).get("_text")
+
+
+def send(request: urllib.request.Request) -> Answer:
+    """One HTTP request; status 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(request, timeout=65) as response:
+            return Answer(response.status, _body(response), dict(response.headers))
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, _body(error), dict(error.headers))
+    except (OSError, urllib.error.URLError) as error:
+        return Answer(0, str(error))
+    except Exception as error:
+        # http.client's own errors of a connection that breaks amid the answer.
+        if type(error).__module__ != "http.client":
+            raise
+        return Answer(0, str(error))
+
+
+def _body(response: Any) -> Any:
+    content = response.read()
+    if "json" in (response.headers.get("Content-Type") or ""):
+        return json.loads(content) if content else None
+    return content.decode(errors="replace")
+
+
+class UpProcess:
+    """One installation in a folder: `with UpProcess(folder) as up: up.start()`."""
+
+    def __init__(self, data: Path, *, agents: str = "", password: str | None = "a good password") -> None:
+        self.data = data
+        self.agents = agents
+        self.password = password
+        self.ready: dict[str, Any] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.mark = secrets.token_hex(8)
+        self._by_hand: dict[str, subprocess.Popen[bytes]] = {}
+        self._errors = data.parent / f"{data.name}.up.stderr"
+
+    def __enter__(self) -> UpProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.stop()
+        finally:
+            if kind is not None:
+                print(self.logs())
+            self.kill_leftovers()
+
+    def environment(self) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STELLWERK_")}
+        environment[MARK] = self.mark
+        if self.password is not None:
+            environment["STELLWERK_ADMIN_PASSWORD"] = self.password
+        return environment
+
+    def command(self, *arguments: str, port: int = 0) -> list[str]:
+        command = [sys.executable, "-m", "stellwerk.cli", "up", "--data", str(self.data), "--json"]
+        command += ["--port", str(port)]
+        return [*command, *(["--agents", self.agents] if self.agents else []), *arguments]
+
+    def start(self, *arguments: str, port: int = 0) -> UpProcess:
+        """Start and read the ready line. Fails with what `up` has said if it ends instead."""
+        with self._errors.open("ab") as errors:
+            self.process = subprocess.Popen(
+                self.command(*arguments, port=port),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self.environment(),
+            )
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], 2 * DEADLINE_SECONDS)
+        line = self.process.stdout.readline() if readable else b""
+        assert line.endswith(b"\n"), f"no ready line\n{self.logs()}"
+        self.ready = json.loads(line)
+        if self.ready["password"] is not None:
+            self.password = self.ready["password"]
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signal `up` and give its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(DEADLINE_SECONDS)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self._reap()
+        return code
+
+    def api(self, password: str | None = None) -> Api:
+        return Api(self.ready["url"], self.ready["account"], password or self.password or "")
+
+    # --- components ---
+
+    @property
+    def names(self) -> list[str]:
+        return ["cockpit", "controller", *self.ready["components"]["agents"]]
+
+    def component(self, name: str) -> dict[str, Any]:
+        components = self.ready["components"]
+        found: dict[str, Any] = components.get(name) or components["agents"][name]
+        return found
+
+    def folder(self, name: str) -> Path:
+        return self.data / name if name in ("cockpit", "controller") else self.data / "agents" / name
+
+    def pid(self, name: str) -> int:
+        """Of the process that runs this component now."""
+        by_hand = self._by_hand.get(name)
+        return by_hand.pid if by_hand is not None else int(self.component(name)["pid"])
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Kill a component and wait until its process is gone."""
+        pid = self.pid(name)
+        os.kill(pid, number)
+        by_hand = self._by_hand.pop(name, None)
+        if by_hand is not None:
+            by_hand.wait(DEADLINE_SECONDS)
+        wait_until(lambda: not is_alive(pid), f"the end of {name}")
+        self.component(name)["pid"] = 0
+
+    def restart(self, name: str) -> None:
+        """Start a component by the command of the ready line, and wait until it answers."""
+        with (self.data.parent / f"{name}.by-hand.log").open("ab") as log:
+            process = subprocess.Popen(
+                self.component(name)["command"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                start_new_session=True,
+            )
+        self._by_hand[name] = process
+
+        def is_up() -> bool:
+            assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.logs()}"
+            return send(urllib.request.Request(self.component(name)["url"] + "/health")).status == 200
+
+        wait_until(is_up, f"{name} answers")
+
+    def node_request(self, name: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
+        """A request to Controller or Agent as the local user System, whose token lies in the data folder."""
+        prefix = "controller" if name == "controller" else "agent"
+        if headers is None:
+            token = (self.folder(name) / "work" / "session-token").read_text().strip()
+            headers = {"x-js7-session": token}
+        request = urllib.request.Request(
+            f"{self.component(name)['url']}/{prefix}/api/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **headers},
+            method="GET" if body is None else "POST",
+        )
+        return send(request)
+
+    # --- processes and logs ---
+
+    def processes(self) -> dict[int, str]:
+        """Pid → command line of every living process that descends from this installation, `up` included."""
+        mark = f"{MARK}={self.mark}".encode()
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0") and is_alive(int(entry.name)):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def no_process_is_left(self) -> None:
+        wait_until(lambda: self._reap() or not self.processes(), lambda: f"still alive: {self.processes()}")
+
+    def kill_leftovers(self) -> None:
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+        for process in self._by_hand.values():
+            process.wait()
+
+    def _reap(self) -> None:
+        for process in self._by_hand.values():
+            process.poll()
+
+    def logs(self, lines: int = 40) -> str:
+        """The ends of all logs, for a test that fails."""
+        files: Sequence[Path] = [
+            self._errors,
+            *sorted(self.data.rglob("logs/*.log")),
+            *sorted(self.data.parent.glob("*.by-hand.log")),
+        ]
+        parts = []
+        for file in files:
+            if file.exists():
+                text = "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
+                parts.append(f"----- {file.name}\n{text}")
+        return "\n".join(parts)
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not alive."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
+def shell_job(agent: str, script: str, **members: Any) -> dict[str, Any]:
+    """A job in inventory spelling; `env` goes to the executable."""
+    executable: dict[str, Any] = {"TYPE": "ShellScriptExecutable", "script": script}
+    if "env" in members:
+        executable["env"] = members.pop("env")
+    return {"agentName": agent, "executable": executable, "parallelism": 10, **members}
+
+
+def workflow_of(jobs: dict[str, dict[str, Any]], parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The jobs one after the other, each labelled with its name."""
+    workflow: dict[str, Any] = {
+        "version": "1.7.0",
+        "timeZone": "Etc/UTC",
+        "instructions": [{"TYPE": "Execute.Named", "jobName": name, "label": name} for name in jobs],
+        "jobs": jobs,
+    }
+    if parameters:
+        workflow["orderPreparation"] = {"allowUndeclared": False, "parameters": parameters}
+    return workflow
