@@ -120,7 +120,7 @@ def test_nothing_is_lost_or_done_twice_when_components_are_killed(
         for victim, moment, pause_seconds in plan(form, seed):
             wait_until(
                 lambda needed=moment: load.error is not None or witness.count_starts(tmp_path) >= needed,  # type: ignore[misc]
-                lambda needed=moment: f"{needed} starts; there are {witness.count_starts(tmp_path)}",
+                lambda needed=moment: f"{needed} starts; there are {witness.count_starts(tmp_path)}",  # type: ignore[misc]
                 form.deadline_seconds,
             )
             assert load.error is None, f"{load.error}\n{kills}"

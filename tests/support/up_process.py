@@ -184,7 +184,8 @@ class Api:
         return {row["agentId"]: row for row in self.post("agents", {"controllerId": self.controller_id})["agents"]}
 
     def agent_state(self, agent_id: str) -> str | None:
-        return self.agents().get(agent_id, {}).get("state", {}).get("_text")
+        state: str | None = self.agents().get(agent_id, {}).get("state", {}).get("_text")
+        return state
 
 
 def send(request: urllib.request.Request) -> Answer:
@@ -356,7 +357,11 @@ class UpProcess:
         return found
 
     def no_process_is_left(self) -> None:
-        wait_until(lambda: self._reap() or not self.processes(), lambda: f"still alive: {self.processes()}")
+        def is_nothing_left() -> bool:
+            self._reap()
+            return not self.processes()
+
+        wait_until(is_nothing_left, lambda: f"still alive: {self.processes()}")
 
     def kill_leftovers(self) -> None:
         for pid in self.processes():

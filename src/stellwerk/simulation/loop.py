@@ -78,7 +78,7 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
         self._lives.append(life)
         return life
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         context, life = _context_and_life(context)
@@ -86,7 +86,7 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
             return super().call_soon(callback, *args, context=context)
         return super().call_soon(_unless_over, life, callback, args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         context, life = _context_and_life(context)
@@ -114,7 +114,7 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
                 for task in life.tasks:
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
                     with contextlib.suppress(BaseException):
-                        task.get_coro().close()  # type: ignore[union-attr]
+                        task.get_coro().close()
                 life.tasks.clear()
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -122,7 +122,7 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
         task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
         if life is not None:
             life.tasks[task] = None
-            task.add_done_callback(life.tasks.pop, context=self.world)  # type: ignore[arg-type]
+            task.add_done_callback(life.tasks.pop, context=self.world)
         return task
 
     def _process_events(self, event_list: list[Any]) -> None:
