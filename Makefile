@@ -35,8 +35,10 @@ lint: $(VENV)/.development
 types: $(VENV)/.development
 	$(BIN)/mypy
 
+# Browser tests in a process of their own: the browser's driver keeps an event loop running.
 unit: $(VENV)/.development
-	$(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser" $(TESTS)
+	$(BIN)/pytest -m browser tests/browser
 
 conformance: $(VENV)/.development ## all conformance vectors; CONFORMANCE_DATA=FOLDER for others
 	$(BIN)/python -m tests.conformance.run $(CONFORMANCE_DATA)

@@ -206,7 +206,11 @@ def send(request: urllib.request.Request) -> Answer:
 
 def _body(response: Any) -> Any:
     content = response.read()
-    if "json" in (response.headers.get("Content-Type") or ""):
+    # Not x-ndjson: those are many texts, and their reader takes them apart.
+    if (response.headers.get("Content-Type") or "").partition(";")[0] in (
+        "application/json",
+        "application/problem+json",
+    ):
         return json.loads(content) if content else None
     return content.decode(errors="replace")
 

@@ -162,7 +162,7 @@ class Node(Generic[S, X]):
     async def start(self) -> None:
         """Recover, begin a new journal file, act. Raises `JournalCorruptedError`, `JournalFailedError`."""
         recovered = recover(self.effects.disk, self.NAME, self.TYPE_NAME)
-        self._fold(recovered)
+        self.fold(recovered)
         self._note_running_time(recovered)
         await self.prepare()
         self.journal = await Journal.start(
@@ -189,7 +189,8 @@ class Node(Generic[S, X]):
         await self.persister.durable()
         self.is_ready = True
 
-    def _fold(self, recovered: Recovered) -> None:
+    def fold(self, recovered: Recovered) -> None:
+        """State = fold(events): make what has been recovered this node's state. Raises `JournalCorruptedError`."""
         state = self.state
         decode_object = self.SNAPSHOT_OBJECTS.decode
         decode_event = self.EVENTS.decode

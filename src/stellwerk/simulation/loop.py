@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -107,15 +109,18 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
             future.set_exception(error)
         return future
 
-    def forget_ended_lives(self) -> None:
-        """At the very end, when nobody looks any more."""
+    def forget_ended_lives(self) -> int:
+        """At the very end, when nobody looks any more; returns how many tasks were unfinished."""
+        count = 0
         for life in self._lives:
             if life.is_over:
                 for task in life.tasks:
                     task._log_destroy_pending = False  # type: ignore[attr-defined]
                     with contextlib.suppress(BaseException):
                         task.get_coro().close()
+                count += len(life.tasks)
                 life.tasks.clear()
+        return count
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
         _, life = _context_and_life(options.get("context"))
@@ -143,6 +148,18 @@ def _unless_over(life: Life, callback: Callable[..., Any], arguments: tuple[Any,
         callback(*arguments)
 
 
+async def _forget(loop: SimulatedLoop) -> None:
+    """Within the loop, because what is closed may still look for it; what an ended life complains of is not heard."""
+    await asyncio.sleep(0)
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        if loop.forget_ended_lives():
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine on a new simulated loop, to its end."""
     loop = SimulatedLoop()
@@ -152,7 +169,6 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
     finally:
         for task in asyncio.all_tasks(loop):
             task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.forget_ended_lives()
+        loop.run_until_complete(_forget(loop))
         asyncio.set_event_loop(None)
         loop.close()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stellwerk.effects.peer import PeerUnreachableError
-from stellwerk.journal import JournalError, recover
+from stellwerk.journal import JournalError, Recovered, recover
 from stellwerk.node.node import Node, NodeEffects
+from stellwerk.node.state import NodeState
 from stellwerk.simulation.disk import Keep, SimulatedDisk
 from stellwerk.simulation.loop import Life, SimulatedLoop
 from stellwerk.simulation.world import SeededRandom, SimulatedClock, SimulatedProcesses
@@ -65,6 +66,8 @@ class Machine:
         #: Called when the node has gone: connections break.
         self.on_end: list[Callable[[], None]] = []
         self.restart_seconds = 0.5
+        #: What the power failure at `disk.crash_at` leaves of that which was not synced.
+        self.crash_keep = Keep.NOTHING
         self._make_node = make_node
         self._random = random.random
         disk.on_crash = self._disk_has_crashed
@@ -102,7 +105,7 @@ class Machine:
         """The power has failed at a chosen operation of the disk; the caller is the node itself."""
         self._end()
         self.processes.kill_all()
-        keep = self._random.choice(list(Keep))
+        keep = self.crash_keep
         # Only when the node's own code has come to rest: it must still find the power gone.
         self.loop.later(0.0, self.disk.power_up, keep)
         self.restart_later()
@@ -122,6 +125,8 @@ class Machine:
         try:
             await node.start()
         except (JournalError, OSError) as error:
+            if life.is_over:
+                return  # the power has failed at the very operation that raised
             self.violations.append(f"{self.name} does not start: {error}")
             return
         self._note_commits(node)
@@ -137,6 +142,13 @@ class Machine:
         self.restart_later()
 
     # --- what it has committed ---
+
+    def folded(self, recovered: Recovered) -> NodeState:
+        """The state that a start would have from what has been recovered."""
+        node = self._make_node(self)
+        node.fold(recovered)
+        state: NodeState = node.state
+        return state
 
     def _note_commits(self, node: AnyNode) -> None:
         for line in node.journal.read_after(self.record.last_event_id, _READ_BYTES):

@@ -180,15 +180,16 @@ class _Stream:
         self._is_closed = False
 
     def begin(self, pump: Callable[[], Any]) -> None:
-        """In the life of the server."""
+        """In the life of the server. A doubled request begins no second stream to the same reader."""
         life = self._link.server.life
-        if life is not None and not self._is_closed:
+        if life is not None and not self._is_closed and self._pump is None:
             self._link.waiting[self] = self._arrive
             self._pump = life.run_task(pump(), "event stream")
 
     def send(self, item: list[bytes] | Exception | None) -> None:
         link = self._link
-        self._last_arrival = max(self._last_arrival, link.loop.now_seconds + link.delay())
+        # Later than the one before: timers of the same time fire in any order.
+        self._last_arrival = max(self._last_arrival + 1e-6, link.loop.now_seconds + link.delay())
         link.loop.later(self._last_arrival - link.loop.now_seconds, self._arrive, item)
 
     def _arrive(self, item: list[bytes] | Exception | None) -> None:

@@ -1,0 +1,140 @@
+"""What must hold after a simulated run (architecture, section 2; reliability, section 3).
+
+Each check yields sentences that say what is wrong; none is what one hopes for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from stellwerk.journal import recover
+from stellwerk.simulation.installation import AGENTS, CONTROLLER, SimulatedInstallation
+from stellwerk.simulation.machine import Machine
+from stellwerk.values.events import decode_envelope
+from stellwerk.values.json import decode, encode
+
+#: Only Agents decide these, and a Controller writes them on as they are.
+_AGENTS_OWN = ("OrderProcessingStarted", "OrderStdoutWritten", "OrderProcessed")
+_ENVELOPE = ("eventId", "timestamp")
+
+
+def violations_of(installation: SimulatedInstallation) -> Iterator[str]:
+    yield from installation.witness.violations
+    for machine in installation.machines.values():
+        yield from machine.violations
+        yield from _fold_equals_state(machine)
+    yield from _orders_have_ended(installation)
+    yield from _starts_are_durable(installation)
+    yield from _successes_were_real(installation)
+    yield from _agents_events_arrived(installation)
+    yield from _receiver_has_all(installation)
+
+
+def _events(machine: Machine) -> list[dict[str, Any]]:
+    return [decode(line) for line in machine.record.lines]
+
+
+def _orders_have_ended(installation: SimulatedInstallation) -> Iterator[str]:
+    """Invariant 1, and liveness: an acknowledged order is there and ends as its workflow says."""
+    history: dict[str, list[str]] = defaultdict(list)
+    for envelope in installation.machines[CONTROLLER].record.envelopes:
+        if isinstance(envelope.key, str):
+            history[envelope.key].append(envelope.type)
+    for order_id in installation.order_ids:
+        types = history[order_id]
+        if order_id in installation.acknowledged and "OrderAdded" not in types:
+            yield f"{order_id} was acknowledged, and is lost"
+        elif types.count("OrderAdded") > 1:
+            yield f"{order_id} was added {types.count('OrderAdded')} times"
+        elif types.count("OrderFinished") != 1:
+            yield f"{order_id} has not finished; its last events: {types[-5:]}"
+
+
+def _starts_are_durable(installation: SimulatedInstallation) -> Iterator[str]:
+    """Invariant 2: each process belongs to one durable OrderProcessingStarted."""
+    started = {
+        (agent, str(envelope.event_id))
+        for agent in AGENTS
+        for envelope in installation.machines[agent].record.envelopes
+        if envelope.type == "OrderProcessingStarted"
+    }
+    for key in installation.witness.starts:
+        if key not in started:
+            yield f"a process of attempt {key} was started, of which no OrderProcessingStarted is durable"
+
+
+def _successes_were_real(installation: SimulatedInstallation) -> Iterator[str]:
+    """Each successful attempt has begun and ended by itself."""
+    ends = set(installation.witness.ends)
+    for agent in AGENTS:
+        attempts: dict[str, str] = {}
+        for event in _events(installation.machines[agent]):
+            if event["TYPE"] == "OrderProcessingStarted":
+                attempts[event["Key"]] = str(event["eventId"])
+            elif event["TYPE"] == "OrderProcessed" and event["outcome"]["TYPE"] == "Succeeded":
+                key = (agent, attempts[event["Key"]])
+                if key not in ends:
+                    yield f"attempt {key} of {event['Key']} succeeded, but its process did not end by itself"
+
+
+def _agents_events_arrived(installation: SimulatedInstallation) -> Iterator[str]:
+    """Invariant 3 on the first hop: exactly once, in order per order, unchanged."""
+    arrived: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+    agents: dict[str, str] = {}
+    for event in _events(installation.machines[CONTROLLER]):
+        if event["TYPE"] in _AGENTS_OWN:
+            if event["TYPE"] == "OrderProcessingStarted":
+                agents[event["Key"]] = event["subagentId"].partition("-")[0]
+            arrived[agents.get(event["Key"], "?"), event["Key"]].append(_essence(event))
+    sent: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+    for agent in AGENTS:
+        for event in _events(installation.machines[agent]):
+            if event["TYPE"] in _AGENTS_OWN:
+                sent[agent, event["Key"]].append(_essence(event))
+    for key in sorted({*arrived, *sent}):
+        if arrived[key] != sent[key]:
+            yield (
+                f"Agent {key[0]} has {len(sent[key])} events of {key[1]}'s jobs, the Controller {len(arrived[key])}; "
+                "they are not the same"
+            )
+
+
+def _essence(event: dict[str, Any]) -> bytes:
+    return encode({name: value for name, value in event.items() if name not in _ENVELOPE})
+
+
+def _receiver_has_all(installation: SimulatedInstallation) -> Iterator[str]:
+    """Invariant 3 on the second hop: the receiver has the Controller's events, each once, in order, unchanged."""
+    lines = installation.machines[CONTROLLER].record.lines
+    received = installation.received
+    if received != lines[: len(received)]:
+        at = next((n for n, (a, b) in enumerate(zip(received, lines, strict=False)) if a != b), len(lines))
+        yield f"the receiver's event {at} is {received[at][:200]!r}, the Controller's {lines[at : at + 1]!r}"
+    missing = sum(not line_is_release(line) for line in lines[len(received) :])
+    if missing:
+        yield f"the receiver lacks {missing} of the Controller's {len(lines)} events"
+
+
+def line_is_release(line: bytes) -> bool:
+    return decode_envelope(line).type == "JournalEventsReleased"
+
+
+def _fold_equals_state(machine: Machine) -> Iterator[str]:
+    """Invariant 5: what a start would recover is what the node holds in memory."""
+    node = machine.node
+    if node is None:
+        yield f"{machine.name} is not running at the end"
+        return
+    if node.journal.committed_event_id != node.journal.appended_event_id:
+        return  # it is still deciding; other runs are looked at while they rest
+    folded = machine.folded(recover(machine.disk, node.NAME, node.TYPE_NAME))
+    # As values: whether a member that equals its default is written depends on where the value came from.
+    kept = {repr(node.SNAPSHOT_OBJECTS.decode(line)) for line in node.state.snapshot_objects()}
+    found = {repr(node.SNAPSHOT_OBJECTS.decode(line)) for line in folded.snapshot_objects()}
+    if found != kept:
+        yield (
+            f"{machine.name}: the fold of its journal is not its state; "
+            f"only in the state: {sorted(kept - found)}, only in the fold: {sorted(found - kept)}"
+        )
