@@ -55,6 +55,12 @@ class RecordingController:
         self.refuse_items: Problem | None = None
         #: So many answers get lost after the request has been executed.
         self.lost_answers = 0
+        #: So many requests get lost before.
+        self.lost_requests = 0
+        #: Events cannot be read.
+        self.is_mute = False
+        #: Ids of the orders that have been added, in events of ids 1, 2, 3, …
+        self.added: list[str] = []
         self.server = HttpServer(self, "127.0.0.1", 0)
 
     @property
@@ -71,6 +77,9 @@ class RecordingController:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         try:
             path = scope["path"].removeprefix("/controller/api").strip("/")
+            if path == "command" and self.lost_requests > 0:
+                self.lost_requests -= 1
+                raise ProblemError.of("WebServiceStillNotAvailable")
             answer = self._answer(scope["method"], path, headers, body)
             status = 200
         except ProblemError as error:
@@ -85,7 +94,8 @@ class RecordingController:
                 "headers": [(b"content-type", b"application/json")],
             }
         )
-        await send({"type": "http.response.body", "body": encode(answer)})
+        content = answer if isinstance(answer, bytes) else encode(answer)
+        await send({"type": "http.response.body", "body": content})
 
     def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
         if path == "session":
@@ -108,6 +118,12 @@ class RecordingController:
             raise ProblemError.of("InvalidLogin")
         if path == "command":
             return self._command(decode(body))
+        if path == "event" and not self.is_mute:
+            return b"".join(
+                encode_line(n, id_, b'{"TYPE":"OrderAdded"}') + b"\n" for n, id_ in enumerate(self.added, 1)
+            )
+        if path == "event":
+            raise ProblemError.of("WebServiceStillNotAvailable")
         if path == "item":
             return self._items([decode(line) for line in body.splitlines()])
         raise ProblemError(f"unexpected {method} {path}")
@@ -127,6 +143,7 @@ class RecordingController:
             raise ProblemError(problem)
         self.commands.append(command)
         if command["TYPE"] == "AddOrder":
+            self.added.append(command["order"]["id"])
             return {"TYPE": "AddOrder.Response", "ignoredBecauseDuplicate": False}
         return {"TYPE": "Accepted"}
 

@@ -31,6 +31,7 @@ class Calls:
         self.idempotency = idempotency
         self.prepared = 0
         self.executed: list[Any] = []
+        self.repeats: list[bool] = []
         self.fail = False
 
     async def __call__(self, key: str | None, request: bytes = b"{}", account: str = "root") -> Any:
@@ -40,8 +41,9 @@ class Calls:
         self.prepared += 1
         return {"id": self.prepared}
 
-    async def _execute(self, prepared: Any) -> Any:
+    async def _execute(self, prepared: Any, is_repeat: bool) -> Any:
         self.executed.append(prepared)
+        self.repeats.append(is_repeat)
         if self.fail:
             raise ApiError("no answer")
         return [prepared["id"]]
@@ -69,6 +71,7 @@ async def test_a_repeat_after_a_failure_executes_what_was_prepared_first(databas
     calls.fail = False
     assert await calls("k") == [1]
     assert calls.executed == [{"id": 1}, {"id": 1}]
+    assert calls.repeats == [False, True]
 
 
 async def test_a_key_belongs_to_one_request(database: Database) -> None:

@@ -181,10 +181,17 @@ async def test_an_unreachable_controller_is_an_error(deployed: Any, client: Any)
     assert answer["error"]["code"] == "JOC-402"
 
 
-async def test_a_lost_answer_is_asked_for_again_with_the_same_ids(deployed: Any, client: Any) -> None:
+async def test_after_a_lost_answer_nothing_is_added_twice(deployed: Any, client: Any) -> None:
+    """The order may have ended and been deleted meanwhile: the Controller would not know it again."""
     deployed.lost_answers = 1
     answer = await client.post("orders/add", add_request({}))
-    assert [command["order"]["id"] for command in deployed.commands] == answer["orderIds"] * 2
+    assert [command["order"]["id"] for command in deployed.commands] == answer["orderIds"]
+
+
+async def test_after_a_lost_request_the_same_order_is_sent_again(deployed: Any, client: Any) -> None:
+    deployed.lost_requests = 1
+    answer = await client.post("orders/add", add_request({}))
+    assert [command["order"]["id"] for command in deployed.commands] == answer["orderIds"]
 
 
 async def _with_key(client: Any, key: str, body: Any) -> tuple[int, Any]:
@@ -204,13 +211,19 @@ async def test_a_repeat_with_the_same_key_gives_the_first_answer(deployed: Any, 
     assert conflict == 420 and answer["error"]["code"] == "JOC-409"
 
 
-async def test_a_repeat_after_an_unknown_outcome_sends_the_same_order(deployed: Any, client: Any) -> None:
-    deployed.lost_answers = 2  # also the answer to the second try
+@pytest.mark.parametrize("lost", ["request", "answer"])
+async def test_a_repeat_after_an_unknown_outcome_adds_the_order_once(deployed: Any, client: Any, lost: str) -> None:
+    if lost == "request":
+        deployed.lost_requests = 1
+    else:
+        deployed.lost_answers = 1
+    deployed.is_mute = True  # whether it has arrived cannot be found out
     status, answer = await _with_key(client, "k", add_request({}))
     assert status == 420 and answer["error"]["code"] == "JOC-402"
+    deployed.is_mute = False
     status, answer = await _with_key(client, "k", add_request({}))
     assert status == 200
-    assert {command["order"]["id"] for command in deployed.commands} == set(answer["orderIds"])
+    assert [command["order"]["id"] for command in deployed.commands] == answer["orderIds"]
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

@@ -7,12 +7,15 @@ that repeating is harmless. Must not know: the database, HTTP of the Cockpit.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, Protocol
 
 from stellwerk.effects.peer import Peer, PeerUnreachableError
+from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import Problem, ProblemError
+from stellwerk.wire.client import line_batches
 
 #: A Batch must stay below the Controller's limit of 8 MiB for one command.
 MAXIMUM_BATCH_BYTES = 7_500_000
@@ -24,6 +27,8 @@ class ControllerPeer(Peer, Protocol):
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes: ...
 
     async def post(self, path: str, body: bytes, content_type: str = "application/json") -> bytes: ...
+
+    def stream_get(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[bytes]: ...
 
 
 #: A Controller that starts or stops is as good as none: nothing was done.
@@ -50,13 +55,19 @@ class ControllerClient:
         return decode(await self._ask(lambda: self.peer.command(body), repeatable=repeatable))
 
     async def _ask(self, ask: Callable[[], Awaitable[bytes]], *, repeatable: bool) -> bytes:
-        try:
+        with self._plain_problems():
             try:
                 return await ask()
             except PeerUnreachableError:
                 if not repeatable:
                     raise
             return await ask()
+
+    @contextmanager
+    def _plain_problems(self) -> Iterator[None]:
+        """A Controller that is not ready is unreachable; a refused login says what to mend."""
+        try:
+            yield
         except ProblemError as error:
             if error.problem.code in _NOT_READY_CODES:
                 text = f"Controller '{self.controller_id}' is not ready: {error.problem}"
@@ -70,6 +81,16 @@ class ControllerClient:
                     code="InvalidLogin",
                 )
             ) from error
+
+    async def keys_of_events(self, event_type: str, after: int) -> set[Any]:
+        """Keys of the events of a type behind an event id, up to now. Raises `ProblemError` when they are torn."""
+        query = {"return": event_type, "after": str(after), "timeout": "0s"}
+        keys: set[Any] = set()
+        with self._plain_problems():
+            async with aclosing(line_batches(self.peer.stream_get("event", query))) as batches:
+                async for lines in batches:
+                    keys.update(decode_envelope(line).key for line in lines)
+        return keys
 
     async def batch(
         self, commands: Sequence[Mapping[str, Any]], *, repeatable: bool = False

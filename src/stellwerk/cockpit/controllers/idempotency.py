@@ -2,7 +2,7 @@
 
 The first call with a key stores, before anything is sent, what it is about to send; and its answer afterwards. A repeat
 gives that answer. If the first call never got one (the Controller was unreachable, this process was killed), a repeat
-sends *the same* again, with the same order ids, which a Controller ignores if it knows them: so nothing happens twice.
+executes *the same* again, with the same order ids, and is told that it may have been executed before.
 
 Bounded: keys are forgotten after a day, and the oldest when there are more than `MAXIMUM_KEYS`.
 """
@@ -41,24 +41,27 @@ class Idempotency:
         key: str | None,
         request: bytes,
         prepare: Callable[[], Awaitable[Any]],
-        execute: Callable[[Any], Awaitable[Any]],
+        execute: Callable[[Any, bool], Awaitable[Any]],
     ) -> Any:
-        """The answer of `execute(prepared)`, or that of the first call with this key.
+        """The answer of `execute(prepared, is_repeat)`, or that of the first call with this key.
 
-        `prepare` gives a JSON value that holds everything that must be the same in a repeat.
+        `prepare` gives a JSON value that holds everything that must be the same in a repeat. `is_repeat`: the same may
+        have been executed already, whole, in part or not at all.
         """
         if key is None:
-            return await execute(await prepare())
+            return await execute(await prepare(), False)
         if not key or len(key) > MAXIMUM_KEY_LENGTH:
             raise BadRequest(f"Idempotency-Key must have 1 to {MAXIMUM_KEY_LENGTH} characters")
         request_hash = hashlib.sha256(request).hexdigest()
         known = await self._find(account, key, request_hash)
+        is_repeat = known is not None
         if known is None:
-            prepared = await prepare()
-            known = await self._store(account, key, request_hash, {"prepared": prepared})
+            mine = {"prepared": await prepare()}
+            known = await self._store(account, key, request_hash, mine)
+            is_repeat = known != mine
         if "answer" in known:
             return known["answer"]
-        answer = await execute(known["prepared"])
+        answer = await execute(known["prepared"], is_repeat)
         async with self._database.write() as connection:
             await connection.execute(
                 update(joc_idempotency)

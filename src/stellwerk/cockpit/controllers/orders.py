@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.errors import BadRequest, BulkError, ControllerObjectNotFound
+from stellwerk.cockpit.controllers.arrivals import Arrivals
 from stellwerk.cockpit.controllers.client import ControllerClient
 from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.controllers.idempotency import Idempotency
@@ -29,6 +30,7 @@ from stellwerk.cockpit.controllers.order_selection import (
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.inventory.names import name_fault, name_of
 from stellwerk.cockpit.projection.model import LiveOrder
+from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.language.workflow import Workflow, read_workflow
 from stellwerk.values.problems import Problem, ProblemError
 
@@ -70,12 +72,14 @@ class OrderService:
         order_ids: OrderIds,
         idempotency: Idempotency,
         finder: OrderFinder,
+        arrivals: Arrivals,
     ) -> None:
         self._connections = connections
         self._deployer = deployer
         self._order_ids = order_ids
         self._idempotency = idempotency
         self._finder = finder
+        self._arrivals = arrivals
 
     # --- add ----------------------------------------------------------------------------------------------------------
 
@@ -95,14 +99,24 @@ class OrderService:
             ids = await self._order_ids.next([order.name for order in orders])
             return [await self._fresh_order(controller_id, id_, order) for id_, order in zip(ids, orders, strict=True)]
 
-        async def execute(fresh_orders: list[dict[str, Any]]) -> list[str]:
-            commands = [{"TYPE": "AddOrder", "order": order} for order in fresh_orders]
-            results = await client.batch(commands, repeatable=True)
-            _raise_failures([(order["id"], result) for order, result in zip(fresh_orders, results, strict=True)])
+        async def execute(fresh_orders: list[dict[str, Any]], is_repeat: bool) -> list[str]:
+            try:
+                await self._add(client, fresh_orders, is_repeat)
+            except PeerUnreachableError:
+                # The answer got lost, or all of it: once more, in a way that adds nothing twice.
+                await self._add(client, fresh_orders, True)
             return [order["id"] for order in fresh_orders]
 
         ids: list[str] = await self._idempotency.once(call.account, call.key, call.request, prepare, execute)
         return ids
+
+    async def _add(self, client: ControllerClient, fresh_orders: list[dict[str, Any]], is_repeat: bool) -> None:
+        """Send AddOrder for each; in a repeat only for those that have not arrived."""
+        if is_repeat:
+            added = await self._arrivals.added(client, [order["id"] for order in fresh_orders])
+            fresh_orders = [order for order in fresh_orders if order["id"] not in added]
+        results = await client.batch([{"TYPE": "AddOrder", "order": order} for order in fresh_orders])
+        _raise_failures([(order["id"], result) for order, result in zip(fresh_orders, results, strict=True)])
 
     async def _fresh_order(self, controller_id: str, id_: str, order: NewOrder) -> dict[str, Any]:
         fresh: dict[str, Any] = {
@@ -265,7 +279,7 @@ class OrderService:
     ) -> None:
         client = await self._connections.client(controller_id)
 
-        async def execute(commands: list[dict[str, Any]]) -> bool:
+        async def execute(commands: list[dict[str, Any]], is_repeat: bool) -> bool:
             await _execute(client, commands, nothing_found, repeatable=repeatable)
             return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.controllers.arrivals import Arrivals
 from stellwerk.cockpit.controllers.connections import ControllerConnections, PeerFactory
 from stellwerk.cockpit.controllers.idempotency import Idempotency
 from stellwerk.cockpit.controllers.order_ids import OrderIds
@@ -36,4 +37,6 @@ def add_services(
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     idempotency = services.add(Idempotency(database, clock))
-    services.add(OrderService(connections, deployer, OrderIds(database, clock), idempotency, finder))
+    services.add(
+        OrderService(connections, deployer, OrderIds(database, clock), idempotency, finder, Arrivals(database))
+    )
