@@ -77,6 +77,8 @@ class RecordingController:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         try:
             path = scope["path"].removeprefix("/controller/api").strip("/")
+            if path == "event" and b"return=OrderAdded" in scope["query_string"]:
+                path = "added orders"
             if path == "command" and self.lost_requests > 0:
                 self.lost_requests -= 1
                 raise ProblemError.of("WebServiceStillNotAvailable")
@@ -118,11 +120,11 @@ class RecordingController:
             raise ProblemError.of("InvalidLogin")
         if path == "command":
             return self._command(decode(body))
-        if path == "event" and not self.is_mute:
+        if path == "added orders" and not self.is_mute:
             return b"".join(
                 encode_line(n, id_, b'{"TYPE":"OrderAdded"}') + b"\n" for n, id_ in enumerate(self.added, 1)
             )
-        if path == "event":
+        if path == "added orders":
             raise ProblemError.of("WebServiceStillNotAvailable")
         if path == "item":
             return self._items([decode(line) for line in body.splitlines()])
