@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from order_samples import EVENTS, sample_orders
 from tests.documentation_cli import cli_page
+from tests.documentation_configuration import configuration_page
 
 from stellwerk.engine.order import AnyState, OrderState, state_name
 from stellwerk.engine.transitions import RULES, WITHOUT_FOLLOW_UP
@@ -95,7 +96,12 @@ def order_states_page() -> str:
     return "".join([*parts, "`held` means detached or attached, never in transfer.\n\n", _table()])
 
 
-PAGES = {"reference/order-states.md": order_states_page, "reference/cli.md": cli_page}
+PAGES = {
+    "reference/order-states.md": order_states_page,
+    "reference/cli.md": cli_page,
+    "reference/configuration.md": configuration_page,
+}
+
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

