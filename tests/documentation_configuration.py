@@ -24,7 +24,7 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
         {
             "host": "address to listen on",
             "port": "port to listen on; 0: a free one",
-            "database_url": "`postgresql://user:password@host:port/name`, `sqlite:///path`; none: SQLite in the data folder",
+            "database_url": "`postgresql://user:password@host:port/name`, `sqlite:///path`; none: SQLite beside it",
             "session_idle_seconds": "a session ends after so long without a request",
             "login_delays": "see below",
             "force_audit_comments": "changing calls need a comment for the audit log",

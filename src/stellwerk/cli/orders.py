@@ -94,54 +94,95 @@ async def change(cockpit: Cockpit, verb: str, order_ids: list[str], options: dic
 
 
 #: Native states in which an order does not move any more by itself.
-_AT_REST = {"FINISHED", "FAILED", "CANCELLED", "BROKEN", "SUSPENDED", "PROMPTING"}
+#: After these an order waits for a person, or for nothing.
+_RESTS = frozenset(
+    {
+        "OrderFinished",
+        "OrderCancelled",
+        "OrderFailed",
+        "OrderStopped",
+        "OrderBroken",
+        "OrderSuspended",
+        "OrderPrompted",
+        "OrderDeleted",
+    }
+)
 
 
 async def watch(cockpit: Cockpit, order_id: str, as_json: bool) -> int:
-    """Print the order's events as they come, until it rests; 0 when it has finished well."""
+    """Print the order's events, first those up to now, then as they come, until it rests; 0 when it has finished."""
     from urllib.parse import quote
 
-    seen = 0
+    following = 0
+    last = ""
+    has_finished = False
     path = f"stellwerk/order/{quote(order_id, safe='')}/events"
     while True:
-        answer = await cockpit.get(f"{path}?from={seen}&limit=500&level=story")
-        events = answer.get("events", answer.get("rows", []))
+        answer = await cockpit.get(f"{path}?from={following}&limit=500&level=story")
+        events = answer["events"]
         for event in events:
-            seen = max(seen, int(event.get("eventId", 0)))
+            following = int(event["eventId"]) + 1
             if as_json:
                 print_json(event)
             else:
-                print(f"{time_text(event.get('timestamp') or seen // 1000)}  {_story(event)}")
-            kind = event.get("TYPE") or event.get("type")
-            if kind in ("OrderFinished", "OrderCancelled", "OrderFailed", "OrderBroken", "OrderSuspended"):
-                return 0 if kind == "OrderFinished" else 1
+                print(f"{time_text(event['time'])}  {_story(event, order_id)}")
+            if event["orderId"] == order_id:
+                last = event["type"]
+                has_finished = has_finished or last == "OrderFinished"
+        if "next" in answer:
+            continue
+        # Only the newest event tells: an order that has failed may have been resumed since.
+        if last in _RESTS:
+            return 0 if has_finished else 1
         if not events:
             await cockpit.post(
                 "events",
-                {"controllerId": cockpit.target.controller_id, "eventId": str(seen)},
+                {"controllerId": cockpit.target.controller_id, "eventId": str(following - 1)},
             )
 
 
-def _story(event: dict[str, Any]) -> str:
-    kind = str(event.get("TYPE") or event.get("type") or "").removeprefix("Order")
-    rest = {k: v for k, v in event.items() if k not in ("TYPE", "type", "eventId", "timestamp", "Key", "source")}
-    return f"{kind} {rest if rest else ''}".rstrip()
+def _story(event: dict[str, Any], order_id: str) -> str:
+    """`ProcessingStarted at 0, agent-1`; children of the order by their branch."""
+    payload = event.get("payload", {})
+    outcome = payload.get("outcome") or {}
+    values = outcome.get("namedValues") or {}
+    details = [
+        f"at {event['position']}" if event.get("position") else "",
+        str(payload.get("subagentId") or payload.get("agentPath") or ""),
+        str(outcome.get("TYPE", "")),
+        f"return code {values['returnCode']}" if "returnCode" in values else "",
+        str(outcome.get("message", "")),
+    ]
+    child = str(event["orderId"]).removeprefix(order_id)
+    return f"{child} {event['type'].removeprefix('Order')} {', '.join(filter(None, details))}".strip()
+
+
+#: Lines of output in one request.
+_LOG_LINES = 5000
 
 
 async def log(cockpit: Cockpit, order_id: str) -> None:
-    """The order's log as text, with the output of its jobs."""
+    """The order's log as text, then the output of its jobs, line by line with time and channel."""
     import sys
+    from urllib.parse import quote
 
-    history = await cockpit.post("order/history", {"controllerId": cockpit.target.controller_id, "orderId": order_id})
-    history_id = history.get("historyId") or history.get("order", {}).get("historyId")
-    rows = await cockpit.post("orders/history", {"controllerId": cockpit.target.controller_id, "orderId": order_id})
-    for row in rows.get("history", []):
-        if row.get("orderId") == order_id:
-            history_id = row.get("historyId", history_id)
-    if history_id is None:
+    controller_id = cockpit.target.controller_id
+    order = {"controllerId": controller_id, "orderId": order_id}
+    rows = (await cockpit.post("orders/history", order)).get("history", [])
+    history_ids = [row["historyId"] for row in rows if row.get("orderId") == order_id]
+    if not history_ids:
         raise CommandError(f"there is no history of the order {order_id}", "list orders with: stellwerk history")
-    text = await cockpit.post("order/log/download", {"historyId": history_id})
-    sys.stdout.write(text if isinstance(text, str) else str(text))
+    text = await cockpit.post("order/log/download", {"controllerId": controller_id, "historyId": history_ids[-1]})
+    sys.stdout.write(str(text))
+    first = 1
+    while True:
+        last = first + _LOG_LINES - 1
+        part = await cockpit.get(f"stellwerk/log/order/{quote(order_id, safe='')}?line={first}-{last}")
+        for line in part["lines"]:
+            print(f"{time_text(line['t'])} [{line['ch'].upper()}] {line.get('txt', '')}")
+        if part["totalLines"] <= last:
+            return
+        first = last + 1
 
 
 async def history(cockpit: Cockpit, workflow: str | None, tasks: bool, limit: int, as_json: bool) -> None:
