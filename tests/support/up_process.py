@@ -379,8 +379,7 @@ class UpProcess:
             process.wait()
 
     def _reap(self) -> None:
-        for process in self._by_hand.values():
-            process.poll()
+        self._by_hand = {name: process for name, process in self._by_hand.items() if process.poll() is None}
 
     def logs(self, lines: int = 40) -> str:
         """The ends of all logs, for a test that fails."""
