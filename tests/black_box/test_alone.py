@@ -29,6 +29,15 @@ def _add(up: UpProcess, workflow: str, name: str) -> str:
     return str(order_id)
 
 
+def _started(up: UpProcess, folder: Path) -> list[str]:
+    """The installation with its orders on their way; gives their ids."""
+    witness.prepare(folder)
+    controller_events.prepare(up, ["agent-1"])
+    up.start()
+    workflow = _workflow(up, folder)
+    return [_add(up, workflow, f"alone-{number}") for number in range(ORDERS)]
+
+
 def _all_jobs_have_ended(folder: Path) -> bool:
     return sum(attempt.has_ended for attempt in witness.read(folder).attempts.values()) == ORDERS * JOBS
 
@@ -51,12 +60,8 @@ def _history_is_complete(up: UpProcess, folder: Path, order_ids: list[str]) -> N
 
 
 def test_an_agent_works_on_without_its_controller(data: Path, tmp_path: Path) -> None:
-    witness.prepare(tmp_path)
     with UpProcess(data) as up:
-        controller_events.prepare(up, ["agent-1"])
-        up.start()
-        workflow = _workflow(up, tmp_path)
-        order_ids = [_add(up, workflow, f"alone-{number}") for number in range(ORDERS)]
+        order_ids = _started(up, tmp_path)
         # Each order is at the Agent once its first job has begun.
         wait_until(lambda: witness.count_starts(tmp_path) >= ORDERS, "all orders to be at the Agent")
         up.kill("controller")
@@ -67,12 +72,8 @@ def test_an_agent_works_on_without_its_controller(data: Path, tmp_path: Path) ->
 
 
 def test_controller_and_agents_work_on_without_the_cockpit(data: Path, tmp_path: Path) -> None:
-    witness.prepare(tmp_path)
     with UpProcess(data) as up:
-        controller_events.prepare(up, ["agent-1"])
-        up.start()
-        workflow = _workflow(up, tmp_path)
-        order_ids = [_add(up, workflow, f"alone-{number}") for number in range(ORDERS)]
+        order_ids = _started(up, tmp_path)
         up.kill("cockpit")
         wait_until(lambda: _all_jobs_have_ended(tmp_path), "all jobs to end without the Cockpit")
         up.restart("cockpit")
