@@ -109,6 +109,10 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
             future.set_exception(error)
         return future
 
+    def end_all_lives(self) -> None:
+        for life in self._lives:
+            life.end()
+
     def forget_ended_lives(self) -> int:
         """At the very end, when nobody looks any more; returns how many tasks were unfinished."""
         count = 0
@@ -167,6 +171,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
     try:
         return loop.run_until_complete(main)
     finally:
+        loop.end_all_lives()
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(_forget(loop))
