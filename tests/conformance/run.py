@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.conformance import expressions_runner, positions_runner, scenarios_runner
+from tests.conformance import expressions_runner, positions_runner, scenarios_runner, schemes_runner
 from tests.conformance.scenarios_runner import NotSupportedError
 
 _DEFAULT_FOLDER = Path(__file__).parent / "data"
@@ -37,8 +37,9 @@ FAMILIES: Final[dict[str, Run]] = {
     "expressions": _plain(expressions_runner.run),
     "positions": _plain(positions_runner.run),
     "scenarios": scenarios_runner.run,
+    "schemes": _plain(schemes_runner.run),
 }
-LATER: Final = {"calendar", "period", "schedule", "schemes"}
+LATER: Final = {"calendar", "period", "schedule"}
 
 
 class Result:
