@@ -17,6 +17,7 @@ from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order as e
+from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
 from stellwerk.engine.state import Control, PathControl
 from stellwerk.language.items import (
@@ -36,7 +37,14 @@ logger = logging.getLogger(__name__)
 #: What the Controller asks an Agent for.
 WANTED = "OrderEvent,AgentReady,AgentShutDown,SubagentItemStateEvent,InventoryItemEvent,OrderWatchEvent,ClusterEvent"
 
-_AgentLine = e.AnyOrderEvent | i.AgentItemEvent | a.AnyOwnAgentEvent | s.AnySubagentEvent
+_AgentLine = (
+    e.AnyOrderEvent
+    | i.AgentItemEvent
+    | a.AnyOwnAgentEvent
+    | s.AnySubagentEvent
+    | w.ExternalOrderAppeared
+    | w.ExternalOrderVanished
+)
 _decoder = decoder(_AgentLine)
 _KNOWN = frozenset(str(type_.__struct_config__.tag) for type_ in _AgentLine.__args__)
 _BODY_BEGIN = b'"TYPE":'
@@ -161,7 +169,15 @@ def _item_detached(
     transaction.item_detached(event.key, agent_path)
 
 
+def _file_event(transaction: ControllerTransaction, agent_path: str, key: Any, event: Any, time_ms: int) -> None:
+    """A file has appeared or vanished: the event stays as it is, and its order follows."""
+    transaction.emit(key, event, time_ms)
+    transaction.touch_file(key, event.external_order_name)
+
+
 _TRANSLATIONS: Mapping[type, _Translate] = {
+    w.ExternalOrderAppeared: _file_event,
+    w.ExternalOrderVanished: _file_event,
     e.OrderAttachedToAgent: _emit(lambda agent_path, event: e.OrderAttached(agent_path=agent_path)),
     e.OrderCancellationMarked: _emit(lambda agent_path, event: e.OrderCancellationMarkedOnAgent()),
     e.OrderSuspensionMarked: _emit(lambda agent_path, event: e.OrderSuspensionMarkedOnAgent()),

@@ -15,16 +15,15 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from stellwerk.controller.state import Attachment, ControllerState, workflow_id_of
+from stellwerk.controller.state import Attachment, ControllerState
 from stellwerk.engine.order import Attached, Attaching, Detaching, Order
 from stellwerk.engine.requests import AttachOrder, DetachOrder, MarkOrder
 from stellwerk.language.items import (
     ItemKey,
-    agent_key,
+    calendar_key,
     control_key,
     job_resource_key,
     path_control_key,
-    split_key,
     workflow_key,
 )
 from stellwerk.language.positions import WorkflowId
@@ -205,11 +204,23 @@ class CommandQueue:
         workflow_id = order.workflow_id
         keys = [workflow_key(workflow_id)]
         keys += [job_resource_key(path) for path in self._job_resources(workflow_id) if path in state.job_resources]
+        calendar_path = state.workflow(workflow_id).definition.calendar_path
+        if calendar_path is not None and calendar_path in state.calendars:
+            keys.append(calendar_key(calendar_path))
+        keys += [
+            bundle.key
+            for bundle in state.subagent_bundles.values()
+            if any(self._is_of_agent(subagent_id) for subagent_id in bundle.subagent_to_priority)
+        ]
         if workflow_id.path in state.path_controls:
             keys.append(path_control_key(workflow_id.path))
         if workflow_id in state.controls:
             keys.append(control_key(workflow_id))
         return keys
+
+    def _is_of_agent(self, subagent_id: str) -> bool:
+        subagent = self._state.subagents.get(subagent_id)
+        return subagent is not None and subagent.subagent_item.agent_path == self._agent_path
 
     def _job_resources(self, workflow_id: WorkflowId) -> list[str]:
         paths = self._job_resources_of.get(workflow_id)
@@ -238,17 +249,10 @@ class CommandQueue:
 
     def _attach_item(self, entry: Entry, key: ItemKey) -> Prepared:
         state = self._state
-        kind, name = split_key(key)
         revision = state.revision(key)
         signed = state.signed.get(key)
         if signed is not None:
             command: Any = AttachSignedItem(signed=signed.signed, item_revision=signed.revision)
-        elif key == agent_key(name):
-            command = AttachItem(item=state.agents[name].agent_ref)
-        elif kind == "Subagent":
-            command = AttachItem(item=state.subagents[name].subagent_item)
-        elif kind == "WorkflowPathControl":
-            command = AttachItem(item=state.path_controls[name])
         else:
-            command = AttachItem(item=state.controls[workflow_id_of(name)])
+            command = AttachItem(item=state.simple_item(key))
         return Prepared(entry, encode(command), key, revision)

@@ -15,19 +15,25 @@ from msgspec.structs import replace
 from stellwerk.controller.state import ControllerState
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.engine.events import item as i
-from stellwerk.language.expressions import Scope, soft_string
 from stellwerk.language.items import (
     AgentRef,
+    GlobalBoard,
     ItemKey,
     JobResource,
+    LockItem,
+    PlannableBoard,
     Signed,
     SubagentItem,
     UnsignedItem,
     agent_key,
+    board_key,
+    calendar_key,
     job_resource_key,
+    lock_key,
     read_signed_item,
     read_unsigned_item,
     split_key,
+    subagent_bundle_key,
     subagent_key,
     workflow_key,
 )
@@ -67,7 +73,19 @@ class DeleteSimple(_Operation, frozen=True, kw_only=True):
 
 
 _decoder = decoder(AddVersion | AddOrChangeSigned | AddOrChangeSimple | RemoveVersioned | DeleteSimple)
-_DELETABLE = frozenset({"Agent", "Subagent", "JobResource"})
+_DELETABLE = frozenset(
+    {
+        "Agent",
+        "Board",
+        "Calendar",
+        "JobResource",
+        "Lock",
+        "OrderWatch",
+        "PlanSchema",
+        "Subagent",
+        "SubagentBundle",
+    }
+)
 
 
 class Operations:
@@ -184,6 +202,8 @@ def update_items(transaction: ControllerTransaction, operations: Operations) -> 
         simple_event = i.UnsignedSimpleItemAdded if is_new else i.UnsignedSimpleItemChanged
         transaction.emit(None, simple_event(item=changed))
         transaction.touch_item(key)
+        if isinstance(simple, LockItem):
+            transaction.offer_locks((simple.path,))
     if workflows or removed:
         _change_repository(transaction, operations.version, workflows, removed)
 
@@ -242,15 +262,27 @@ def _check_items(state: ControllerState, operations: Operations) -> Iterable[Pro
     for key, item in operations.simple.items():
         yield from _check_change(state, key, item)
 
+    workflow_paths = {workflow.id.path for workflow, _ in operations.workflows.values()}
+
     def exists(key: ItemKey) -> bool:
-        return key in added or (key not in deleted and key not in state.deletion_marked and state.exists(key))
+        kind, name = split_key(key)
+        if kind == "Workflow" and "~" not in name:
+            return name in workflow_paths or (name in state.current and name not in operations.removed)
+        if key in added or (key not in deleted and key not in state.deletion_marked and state.exists(key)):
+            return True
+        # A bundle's id may be that of a Subagent instead (workflow spec 8.7).
+        return kind == "SubagentBundle" and exists(subagent_key(name))
 
     for workflow, _ in operations.workflows.values():
         yield from _missing(f"Workflow:{workflow.id}", references_of_workflow(workflow), exists)
     for key, item in operations.simple.items():
-        yield from _missing(key, references_of_item(item), exists)
-    if deleted:
-        yield from _still_referenced(state, operations, deleted)
+        yield from _missing(key, item.references(), exists)
+    if deleted or operations.removed:
+        yield from _still_referenced(state, operations, deleted, exists)
+    for key in deleted:
+        kind, name = split_key(key)
+        if kind == "PlanSchema" and state.plans.is_used(name):
+            yield Problem(message=f"{key} is in use: it has plans with orders or a status")
 
 
 def _check_change(state: ControllerState, key: ItemKey, item: UnsignedItem) -> Iterable[Problem]:
@@ -258,10 +290,17 @@ def _check_change(state: ControllerState, key: ItemKey, item: UnsignedItem) -> I
         agent = state.agents.get(item.path)
         if agent is not None and agent.agent_ref.directors[:1] != item.directors[:1]:
             yield Problem(message=f"{key}: the Director cannot be exchanged; delete the Agent and add it again")
-    else:
+    elif isinstance(item, SubagentItem):
         subagent = state.subagents.get(item.id)
         if subagent is not None and subagent.subagent_item.agent_path != item.agent_path:
             yield Problem(message=f"{key}: agentPath cannot be changed; delete the Subagent and add it again")
+    elif isinstance(item, GlobalBoard | PlannableBoard):
+        board = state.notices.boards.get(item.path)
+        if board is not None and type(board) is not type(item):
+            yield Problem(
+                message=f"{key}: a board becomes global or plannable by ChangePlannableToGlobalBoard or"
+                " ChangeGlobalToPlannableBoard only"
+            )
 
 
 def _missing(key: ItemKey, references: Iterable[ItemKey], exists: Callable[[ItemKey], bool]) -> Iterable[Problem]:
@@ -270,7 +309,9 @@ def _missing(key: ItemKey, references: Iterable[ItemKey], exists: Callable[[Item
             yield Problem.of("MissingReferencedItem", itemKey=key, referencedItemPath=reference)
 
 
-def _still_referenced(state: ControllerState, operations: Operations, deleted: set[ItemKey]) -> Iterable[Problem]:
+def _still_referenced(
+    state: ControllerState, operations: Operations, deleted: set[ItemKey], exists: Callable[[ItemKey], bool]
+) -> Iterable[Problem]:
     items: list[tuple[ItemKey, Iterable[ItemKey], str]] = []
     for workflow in state.workflows.values():
         is_current = state.current.get(workflow.id.path) == workflow.id
@@ -278,35 +319,28 @@ def _still_referenced(state: ControllerState, operations: Operations, deleted: s
             continue
         more = "" if is_current else "(an old version that orders still use)"
         items.append((f"Workflow:{workflow.id}", references_of_workflow(workflow), more))
-    items += [(agent.agent_ref.key, references_of_item(agent.agent_ref), "") for agent in state.agents.values()]
-    items += [
-        (subagent.subagent_item.key, references_of_item(subagent.subagent_item), "")
-        for subagent in state.subagents.values()
-    ]
+    items += [(item.key, item.references(), "") for item in state.simple_items() if item.key not in operations.simple]
+    gone = deleted | {f"Workflow:{path}" for path in operations.removed}
     for key, references, more in items:
         if key in deleted:
             continue
         for reference in references:
-            if reference in deleted:
+            if _names(reference) & gone and not exists(reference):
                 yield Problem.of("ItemIsStillReferenced", itemPath=reference, referencingItemKey=key, moreInfo=more)
+
+
+def _names(reference: ItemKey) -> set[ItemKey]:
+    """The reference, and what else may stand for it."""
+    kind, name = split_key(reference)
+    return {reference, subagent_key(name)} if kind == "SubagentBundle" else {reference}
 
 
 def references_of_workflow(workflow: Workflow) -> list[ItemKey]:
     """Keys of the items that must exist for a workflow (workflow spec 1.3)."""
     keys = [agent_key(path) for path in sorted(workflow.agent_paths())]
     keys += [job_resource_key(path) for path in sorted(workflow.job_resource_paths())]
+    keys += [lock_key(path) for path in sorted(workflow.lock_paths())]
+    keys += [board_key(path) for path in sorted(workflow.board_paths())]
     if workflow.definition.calendar_path is not None:
-        keys.append(f"Calendar:{workflow.definition.calendar_path}")
-    subagents: set[str] = set()
-    for job in workflow.all_jobs():
-        expression = job.subagent_bundle_id_expr
-        if expression is not None and expression.is_pure:
-            subagents.add(soft_string(expression.evaluate(Scope())) or "")
-    keys += [subagent_key(subagent_id) for subagent_id in sorted(subagents - {""})]
-    return keys
-
-
-def references_of_item(item: UnsignedItem | SubagentItem) -> list[ItemKey]:
-    if isinstance(item, AgentRef):
-        return [subagent_key(subagent_id) for subagent_id in item.directors]
-    return [agent_key(item.agent_path)]
+        keys.append(calendar_key(workflow.definition.calendar_path))
+    return keys + [subagent_bundle_key(id_) for id_ in sorted(workflow.subagent_bundle_ids())]

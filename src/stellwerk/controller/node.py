@@ -19,12 +19,16 @@ from stellwerk.controller.items import Operations, read_operations, update_items
 from stellwerk.controller.state import ControllerState, agent_path_of, event_decoder, snapshot_decoder
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.controller.workflow_control import control_workflow, control_workflow_path
+from stellwerk.engine import board_types, noticing, planning
 from stellwerk.engine import commands as order_commands
 from stellwerk.engine import requests as r
 from stellwerk.engine.events import agent as a
+from stellwerk.engine.events import board as b
 from stellwerk.engine.events import controller as c
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order as e
+from stellwerk.engine.events import order_watch as w
+from stellwerk.engine.events import plan as p
 from stellwerk.engine.events import subagent as s
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
@@ -71,11 +75,11 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
             "ClusterEvent": frozenset(),
             "AgentRefStateEvent": tags(a.AnyAgentEvent),
             "SubagentItemStateEvent": tags(s.AnySubagentEvent),
-            "OrderWatchEvent": frozenset(),
+            "OrderWatchEvent": tags(w.AnyOrderWatchEvent),
             "OrderEvent": tags(AnyOrderEvent),
-            "NoticeEvent": frozenset(),
-            "PlanSchemaEvent": frozenset(),
-            "PlanEvent": frozenset(),
+            "NoticeEvent": tags(b.AnyBoardEvent),
+            "PlanSchemaEvent": tags(p.PlanSchemaChanged),
+            "PlanEvent": tags(p.PlanOpened, p.PlanClosed, p.PlanFinished, p.PlanDeleted),
             "ServerMeteringEvent": frozenset(),
         }
     )
@@ -123,6 +127,12 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
                 r.TransferOrders: self._decided_by(
                     lambda t, command: order_commands.transfer_orders(t, command.workflow_id)
                 ),
+                r.PostNotice: self._decided_by(noticing.post_notice),
+                r.DeleteNotice: self._decided_by(noticing.delete_notice),
+                r.ChangeGlobalToPlannableBoard: self._decided_by(board_types.change_to_plannable),
+                r.ChangePlannableToGlobalBoard: self._decided_by(board_types.change_to_global),
+                r.ChangePlan: self._decided_by(planning.change_plan),
+                r.ChangePlanSchema: self._decided_by(planning.change_plan_schema),
                 cc.ControlWorkflowPath: self._decided_by(control_workflow_path),
                 cc.ControlWorkflow: self._decided_by(control_workflow),
                 cc.ResetAgent: self._decided_by(lambda t, command: reset_agent(t, command.agent_path, command.force)),
@@ -166,6 +176,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         for path in self.state.agents:
             self._start_driver(path)
         self.persister.touch_later(list(self.state.orders))
+        self.persist(self._look_at_files)
 
     def _decide_ready(self, transaction: ControllerTransaction) -> None:
         if self.state.meta is None:
@@ -177,6 +188,11 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
             None,
             c.ControllerReady(timezone=self.effects.clock.zone(), total_running_time=self.total_running_seconds),
         )
+
+    def _look_at_files(self, transaction: ControllerTransaction) -> None:
+        """Which file waits for which order id is not part of the state."""
+        for path, name in self.state.order_watches.appeared():
+            transaction.touch_file(path, name)
 
     def _queue_what_is_on_its_way(self) -> None:
         """The commands that the former run had queued, or would have (orders spec 4.2)."""

@@ -13,19 +13,34 @@ import msgspec
 from msgspec.structs import replace
 
 from stellwerk.engine.events import agent as a
+from stellwerk.engine.events import board as b
 from stellwerk.engine.events import controller as c
 from stellwerk.engine.events import item as i
+from stellwerk.engine.events import order_watch as w
+from stellwerk.engine.events import plan as p
 from stellwerk.engine.events import subagent as s
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
+from stellwerk.engine.locks import LockState
+from stellwerk.engine.notices import Notice, NoticeConsumption, NoticePlace
 from stellwerk.engine.order import Order
+from stellwerk.engine.order_watches import ExternalOrder
+from stellwerk.engine.plans import Plan, PlanSchemaState
 from stellwerk.engine.state import Control, Controller, PathControl
 from stellwerk.language.items import (
     AgentRef,
+    Calendar,
+    FileWatch,
+    GlobalBoard,
     ItemKey,
     JobResource,
+    LockItem,
+    PlannableBoard,
+    PlanSchema,
     Signed,
+    SubagentBundle,
     SubagentItem,
+    UnsignedItem,
     agent_key,
     control_key,
     job_resource_key,
@@ -55,6 +70,9 @@ AnyEvent = (
     | s.AnySubagentEvent
     | c.AnyControllerEvent
     | AnyJournalEvent
+    | b.AnyBoardEvent
+    | p.AnyPlanEvent
+    | w.AnyOrderWatchEvent
 )
 
 
@@ -103,6 +121,19 @@ AnySnapshotObject = (
     | SubagentItemState
     | PathControl
     | Control
+    | SubagentBundle
+    | LockState
+    | PlanSchema
+    | PlanSchemaState
+    | Plan
+    | Notice
+    | NoticePlace
+    | GlobalBoard
+    | PlannableBoard
+    | NoticeConsumption
+    | Calendar
+    | i.UnsignedSimpleItemAdded
+    | ExternalOrder
     | i.SignedItemAdded
     | i.VersionAdded
     | i.VersionedItemAdded
@@ -167,6 +198,8 @@ class ControllerState(NodeState):
                 a.AgentEventsObserved: self._agent_events_observed,
                 a.AgentResetStarted: self._agent_reset_started,
                 a.AgentReset: self._agent_reset,
+                w.ExternalOrderAppeared: lambda key, event: self.order_watches.on_appeared(key, event),
+                w.ExternalOrderVanished: lambda key, event: self.order_watches.on_vanished(key, event),
             }
         )
 
@@ -190,32 +223,59 @@ class ControllerState(NodeState):
     def attachments_of(self, key: ItemKey) -> Attachments:
         return self.attachments.get(key, _NOWHERE)
 
+    def simple_item(self, key: ItemKey) -> Any:
+        """An item without signature, or a control; None when it is not known."""
+        kind, name = split_key(key)
+        match kind:
+            case "Agent":
+                agent = self.agents.get(name)
+                return None if agent is None else agent.agent_ref
+            case "Subagent":
+                subagent = self.subagents.get(name)
+                return None if subagent is None else subagent.subagent_item
+            case "SubagentBundle":
+                return self.subagent_bundles.get(name)
+            case "Lock":
+                return self.locks.items.get(name)
+            case "Board":
+                return self.notices.boards.get(name)
+            case "PlanSchema":
+                return self.plans.schemas.get(name)
+            case "Calendar":
+                return self.calendars.get(name)
+            case "OrderWatch":
+                return self.order_watches.items.get(name)
+            case "WorkflowPathControl":
+                return self.path_controls.get(name)
+            case "WorkflowControl":
+                return self.controls.get(workflow_id_of(name))
+        return None
+
+    def simple_items(self) -> Iterator[UnsignedItem]:
+        """All items without signature, controls excepted."""
+        yield from (agent.agent_ref for agent in self.agents.values())
+        yield from (subagent.subagent_item for subagent in self.subagents.values())
+        yield from self.subagent_bundles.values()
+        yield from self.locks.items.values()
+        yield from self.notices.boards.values()
+        yield from self.plans.schemas.values()
+        yield from self.calendars.values()
+        yield from self.order_watches.items.values()
+
     def revision(self, key: ItemKey) -> int | None:
         """The current revision of an item; None for workflows and unknown items."""
-        kind, name = split_key(key)
-        item: Any = None
-        if kind == "Agent" and name in self.agents:
-            item = self.agents[name].agent_ref
-        elif kind == "Subagent" and name in self.subagents:
-            item = self.subagents[name].subagent_item
-        elif kind == "WorkflowPathControl":
-            item = self.path_controls.get(name)
-        elif kind == "WorkflowControl":
-            item = self.controls.get(workflow_id_of(name))
-        elif kind == "JobResource" and key in self.signed:
+        if key in self.signed:
             return self.signed[key].revision
+        item = self.simple_item(key)
         return None if item is None else item.item_revision
 
     def exists(self, key: ItemKey) -> bool:
         kind, name = split_key(key)
-        return (
-            (kind == "Workflow" and workflow_id_of(name) in self.workflows)
-            or (kind == "Agent" and name in self.agents)
-            or (kind == "Subagent" and name in self.subagents)
-            or (kind == "JobResource" and name in self.job_resources)
-            or (kind == "WorkflowPathControl" and name in self.path_controls)
-            or (kind == "WorkflowControl" and workflow_id_of(name) in self.controls)
-        )
+        if kind == "Workflow":
+            return workflow_id_of(name) in self.workflows
+        if kind == "JobResource":
+            return name in self.job_resources
+        return self.simple_item(key) is not None
 
     def is_obsolete(self, workflow_id: WorkflowId) -> bool:
         """Not the current version, and no order uses it."""
@@ -254,17 +314,30 @@ class ControllerState(NodeState):
 
     def _simple_item(self, key: Any, event: i.UnsignedSimpleItemAdded | i.UnsignedSimpleItemChanged) -> None:
         item = event.item
-        if isinstance(item, AgentRef):
-            agent = self.agents.get(item.path)
-            agent = AgentRefState(agent_ref=item) if agent is None else replace(agent, agent_ref=item)
-            self.put(self.agents, item.path, agent)
-        elif isinstance(item, SubagentItem):
-            subagent = self.subagents.get(item.id)
-            self.put_subagent(
-                SubagentItemState(subagent_item=item) if subagent is None else replace(subagent, subagent_item=item)
-            )
-        else:
-            self.put(self.path_controls, item.path, item)
+        match item:
+            case AgentRef():
+                agent = self.agents.get(item.path)
+                agent = AgentRefState(agent_ref=item) if agent is None else replace(agent, agent_ref=item)
+                self.put(self.agents, item.path, agent)
+            case SubagentItem():
+                subagent = self.subagents.get(item.id)
+                self.put_subagent(
+                    SubagentItemState(subagent_item=item) if subagent is None else replace(subagent, subagent_item=item)
+                )
+            case SubagentBundle():
+                self.put(self.subagent_bundles, item.id, item)
+            case LockItem():
+                self.locks.put_item(item)
+            case GlobalBoard() | PlannableBoard():
+                self.notices.put_board(item)
+            case PlanSchema():
+                self.plans.put_schema(item)
+            case Calendar():
+                self.put(self.calendars, item.path, item)
+            case FileWatch():
+                self.order_watches.put_item(item)
+            case PathControl():
+                self.put(self.path_controls, item.path, item)
 
     def _signed_item(self, key: Any, event: i.SignedItemAdded | i.SignedItemChanged) -> None:
         item = read_signed_item(event.signed.string)
@@ -290,6 +363,18 @@ class ControllerState(NodeState):
                     self._put_attachment(item_key, name, None)
         elif kind == "Subagent":
             self.remove(self.subagents, name)
+        elif kind == "SubagentBundle":
+            self.remove(self.subagent_bundles, name)
+        elif kind == "Lock":
+            self.locks.remove_item(name)
+        elif kind == "Board":
+            self.notices.remove_board(name)
+        elif kind == "PlanSchema":
+            self.plans.remove_schema(name)
+        elif kind == "Calendar":
+            self.remove(self.calendars, name)
+        elif kind == "OrderWatch":
+            self.order_watches.remove_item(name)
         elif kind == "JobResource":
             self.remove_job_resource(name)
         elif kind == "WorkflowPathControl":
@@ -427,6 +512,13 @@ class ControllerState(NodeState):
             list(self.controls.values()),
             [without_type(state, "agentRef") for state in self.agents.values()],
             self.copy_subagents(),
+            list(self.subagent_bundles.values()),
+            list(self.locks.snapshot()),
+            list(self.plans.snapshot()),
+            list(self.notices.snapshot()),
+            list(self.calendars.values()),
+            [i.UnsignedSimpleItemAdded(item=watch) for watch in self.order_watches.items.values()],
+            list(self.order_watches.snapshot()),
             [
                 i.SignedItemAdded(signed=item.signed, item_revision=item.revision)
                 for path in self.job_resources
@@ -476,6 +568,26 @@ class ControllerState(NodeState):
                 self.path_controls[snapshot_object.path] = snapshot_object
             case Control():
                 self.controls[snapshot_object.id] = snapshot_object
+            case SubagentBundle():
+                self.subagent_bundles[snapshot_object.id] = snapshot_object
+            case LockState():
+                self.locks.restore(snapshot_object)
+            case PlanSchema() | PlanSchemaState() | Plan():
+                self.plans.restore(snapshot_object)
+            case Notice():
+                self.notices.restore_notice(snapshot_object)
+            case NoticePlace():
+                self.notices.restore_place(snapshot_object)
+            case GlobalBoard() | PlannableBoard():
+                self.notices.boards[snapshot_object.path] = snapshot_object
+            case NoticeConsumption():
+                self.restore_consumption(
+                    snapshot_object.board_path, snapshot_object.order_id, snapshot_object.notice_id_stack
+                )
+            case Calendar():
+                self.calendars[snapshot_object.path] = snapshot_object
+            case ExternalOrder():
+                self.order_watches.restore(snapshot_object)
             case _:
                 self.apply(None, snapshot_object)
 

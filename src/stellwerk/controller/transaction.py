@@ -103,6 +103,8 @@ class ControllerTransaction(Transaction):
             return name
         if kind == "Subagent":
             return self.items.subagents[name].subagent_item.agent_path
+        if kind == "OrderWatch":
+            return self.items.order_watches.items[name].agent_path
         return None
 
     def _delete(self, key: ItemKey, kind: str, name: str) -> None:

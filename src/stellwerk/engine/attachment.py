@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stellwerk.engine.order import Attached, Order
 from stellwerk.engine.step import Step
-from stellwerk.language.instructions import ExecuteAnonymous, ExecuteNamed, Fork
+from stellwerk.language.instructions import ExecuteAnonymous, ExecuteNamed, Fork, ForkList
 from stellwerk.language.positions import Position
 from stellwerk.values.problems import ProblemError
 
@@ -22,7 +22,9 @@ def first_agent(step: Step, position: Position) -> str | None:
             if isinstance(instruction, ExecuteNamed | ExecuteAnonymous) and not step.is_skipped(instruction):
                 return step.workflow.job(position)[1].agent_path
             if isinstance(instruction, Fork):
-                return instruction.agent_path or _common([*_first_agents(step, position, instruction)])
+                return instruction.agent_path or _common(_first_agents(step, _branches(position, instruction)))
+            if isinstance(instruction, ForkList):
+                return instruction.agent_path or first_agent(step, (*position, "fork", 0))
             following = step.following(position)
             if following is None:
                 return None
@@ -33,8 +35,12 @@ def first_agent(step: Step, position: Position) -> str | None:
     return None
 
 
-def _first_agents(step: Step, position: Position, fork: Fork) -> list[str | None]:
-    return [first_agent(step, (*position, f"fork+{branch.id}", 0)) for branch in fork.branches]
+def _branches(position: Position, fork: Fork) -> list[Position]:
+    return [(*position, f"fork+{branch.id}", 0) for branch in fork.branches]
+
+
+def _first_agents(step: Step, starts: list[Position]) -> list[str | None]:
+    return [first_agent(step, start) for start in starts]
 
 
 def _common(agents: list[str | None]) -> str | None:
@@ -45,18 +51,23 @@ def is_at_place_for_fork(step: Step, order: Order, fork: Fork) -> bool:
     """True when the order may fork here; else it has been sent on its way."""
     if fork.agent_path is not None:
         return step.is_at_agent(fork.agent_path)
-    if not fork.branches:
+    return is_at_place_for_children(step, _branches(order.position, fork), len(fork.branches))
+
+
+def is_at_place_for_children(step: Step, starts: list[Position], count: int) -> bool:
+    """The same for `count` child orders that begin at these positions."""
+    if not count:
         return True
-    agents = _first_agents(step, order.position, fork)
-    attached = order.attached_state
+    agents = _first_agents(step, starts)
+    attached = step.order.attached_state
     agent_path = attached.agent_path if isinstance(attached, Attached) else None
     if any(agent != agents[0] for agent in agents):
         return step.is_at_controller()
     target = agents[0]
     if target is None:
-        return len(agents) < MANY_CHILDREN or step.is_at_controller()
+        return count < MANY_CHILDREN or step.is_at_controller()
     if agent_path == target:
         return True
     if agent_path is not None:
         return step.is_at_controller()
-    return len(agents) < MANY_CHILDREN or step.is_at_agent(target)
+    return count < MANY_CHILDREN or step.is_at_agent(target)

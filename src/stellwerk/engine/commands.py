@@ -13,6 +13,7 @@ import msgspec
 
 from stellwerk.engine import history, marks
 from stellwerk.engine import requests as r
+from stellwerk.engine.adding import announce, check_positions
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import (
     Attached,
@@ -35,12 +36,10 @@ from stellwerk.language.jobs import WorkflowJob
 from stellwerk.language.outcomes import Killed
 from stellwerk.language.positions import (
     Position,
-    PositionOrLabel,
     WorkflowId,
     WorkflowPosition,
     is_reachable,
     next_position,
-    normalize,
     parent,
     position_text,
 )
@@ -63,11 +62,11 @@ def add_order(transaction: Transaction, fresh: r.FreshOrder) -> bool:
     """Add one order; False when its id is known already, which is no error (orders spec 7.2)."""
     check_order_id(fresh.id)
     state = transaction.state
-    state.check_plan(fresh.plan_id)
+    state.plans.check_command(fresh.plan_id)
     if fresh.id in state.orders:
         return False
     workflow = state.workflow(state.current_workflow_id(fresh.workflow_path))
-    start = _check_positions(workflow, fresh)
+    start = check_positions(workflow, fresh.inner_block, fresh.start_position, fresh.stop_positions)
     arguments = prepare_arguments(
         workflow,
         fresh.id,
@@ -91,6 +90,7 @@ def add_order(transaction: Transaction, fresh: r.FreshOrder) -> bool:
             stop_positions=fresh.stop_positions,
         ),
     )
+    announce(transaction, fresh.id)
     return True
 
 
@@ -100,29 +100,6 @@ def add_orders(transaction: Transaction, orders: Sequence[r.FreshOrder]) -> None
         raise ProblemError("OrderIds must be unique")
     for order in orders:
         add_order(transaction, order)
-
-
-def _check_positions(workflow: Workflow, fresh: r.FreshOrder) -> Position | None:
-    """The start position as a position; raises `ProblemError` (workflow spec 3.4)."""
-    inner = fresh.inner_block
-    if not workflow.has_block(inner):
-        raise ProblemError(f"Unknown block {position_text(inner)} in Workflow:{workflow.id}")
-    first = (*inner, 0)
-
-    def check(position_or_label: PositionOrLabel) -> Position:
-        position = workflow.resolve(position_or_label)
-        if normalize(position)[: len(inner)] != normalize(inner):
-            raise ProblemError(f"Position {position_text(position)} must be in innerBlock={position_text(inner)}")
-        if not is_reachable(first, position):
-            raise ProblemError(
-                "Order's startPosition or one of its stopPositions is not reachable: " + position_text(position)
-            )
-        return position
-
-    start = None if fresh.start_position is None else check(fresh.start_position)
-    for stop in fresh.stop_positions:
-        check(stop)
-    return start
 
 
 # --- cancel, suspend, resume, go -------------------------------------------------------------------------------------

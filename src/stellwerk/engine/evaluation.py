@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from stellwerk.engine import failure, joining, marks
 from stellwerk.engine.events import order as e
-from stellwerk.engine.instructions import EXECUTIONS
+from stellwerk.engine.instructions import EXECUTIONS, WAITS
 from stellwerk.engine.instructions.finish import finish
 from stellwerk.engine.order import (
     Broken,
-    DelayingRetry,
     FailedInFork,
     FailedState,
     FailedWhileFresh,
@@ -23,13 +22,12 @@ from stellwerk.engine.order import (
     Processing,
     ProcessingKilled,
     Ready,
-    Sleeping,
 )
 from stellwerk.engine.state import Controller
 from stellwerk.engine.step import Step
 from stellwerk.engine.transaction import Transaction
 from stellwerk.language.outcomes import Disrupted, Killed
-from stellwerk.language.positions import next_position, next_retry_position
+from stellwerk.language.positions import next_position
 from stellwerk.values.problems import ProblemError
 
 #: By exact type: one look instead of a walk through a union, for each look at each order.
@@ -107,13 +105,10 @@ def _evaluate(step: Step, order: Order) -> None:
         else:
             failure.handle(step)
         return
-    if isinstance(state, DelayingRetry):
-        if state.until <= step.now_ms:
-            awake(step, order)
-        return
-    if isinstance(state, Sleeping):
-        if state.until <= step.now_ms:
-            step.move_on()
+    wait = WAITS.get(kind)
+    if wait is not None:
+        if not (state.is_controller_only and step.is_path_suspended()):
+            wait(step)
         return
     if kind is Processed:
         outcome = order.last_outcome
@@ -124,15 +119,6 @@ def _evaluate(step: Step, order: Order) -> None:
         return
     if kind in _EXECUTABLE:
         _execute(step, order)
-
-
-def awake(step: Step, order: Order) -> None:
-    """End a retry delay: the next try begins."""
-    to = next_retry_position(order.position)
-    if to is None:
-        raise ProblemError("Not in a try or catch block")
-    step.emit(e.OrderAwoke())
-    step.move(to)
 
 
 def _execute(step: Step, order: Order) -> None:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from stellwerk.engine import blocks
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Order
 from stellwerk.engine.step import Step
-from stellwerk.language.instructions import Fork, Try
+from stellwerk.language.instructions import Fork, ForkList, Options, Try
 from stellwerk.language.outcomes import Disrupted
 from stellwerk.language.positions import Position, branch_id, is_fork, parent
-
-
-class Catch(msgspec.Struct, frozen=True):
-    """A Try around the failed instruction catches: the first position of its catch block."""
-
-    position: Position
-
-
-class FailInFork(msgspec.Struct, frozen=True):
-    pass
-
-
-class FailOrder(msgspec.Struct, frozen=True):
-    pass
-
-
-Way = Catch | FailInFork | FailOrder
 
 
 def is_unhandled(order: Order) -> bool:
@@ -37,39 +19,57 @@ def is_unhandled(order: Order) -> bool:
     return not (isinstance(outcome, Disrupted) and outcome.is_process_lost)
 
 
-def way_out(step: Step, order: Order, is_catchable: bool) -> Way:
-    """Walk from the failed instruction outwards, block by block."""
-    position = order.position
-    outermost = len(order.inner_block) + 1
-    while len(position) > outermost:
-        branch = branch_id(position)
-        outer = parent(position)
-        assert branch is not None and outer is not None
-        instruction = step.workflow.instruction(outer)
-        if isinstance(instruction, Try) and is_catchable and (branch == "try" or branch.startswith("try+")):
-            count = 0 if branch == "try" else int(branch[4:])
-            is_exhausted = instruction.max_tries is not None and instruction.max_tries <= count + 1
-            if not (is_exhausted and instruction.catch_starts_with_retry):
-                return Catch((*outer, f"catch+{count}", 0))
-        if is_fork(branch):
-            return FailInFork() if isinstance(instruction, Fork) and instruction.join_if_failed else FailOrder()
-        position = outer
-    return FailOrder()
-
-
 def handle(step: Step, is_catchable: bool | None = None) -> None:
-    """Let the order be caught, or fail. OrderFailed and OrderFailedInFork belong to the Controller."""
+    """Let the order be caught, stop, or fail; the blocks around the failed instruction are left on the way out.
+
+    OrderFailed, OrderFailedInFork and OrderStopped belong to the Controller, as leaving some blocks does.
+    """
     order = step.order
     if is_catchable is None:
         is_catchable = order.last_outcome.is_catchable
     if order.state.is_resettable:
         step.emit(e.OrderStateReset())
         order = step.order
-    way = way_out(step, order, is_catchable)
-    if isinstance(way, Catch):
-        step.emit(e.OrderCaught(moved_to=way.position))
-    elif step.is_at_controller():
-        if isinstance(way, FailInFork):
-            step.emit(e.OrderFailedInFork(moved_to=order.position))
-        else:
-            step.emit(e.OrderFailed(moved_to=order.position))
+    position = order.position
+    if _stops_on_failure(step, position):
+        if step.is_at_controller():
+            step.emit(e.OrderStopped())
+        return
+    outermost = len(order.inner_block) + 1
+    failed_at = position
+    while len(position) > outermost:
+        branch, place = branch_id(position), parent(position)
+        assert branch is not None and place is not None
+        instruction = step.workflow.instruction(place)
+        if blocks.is_holding(branch):
+            if not blocks.leave(step, branch, place):
+                return
+            failed_at = place
+        elif is_catchable and isinstance(instruction, Try) and (branch == "try" or branch.startswith("try+")):
+            count = 0 if branch == "try" else int(branch[4:])
+            is_exhausted = instruction.max_tries is not None and instruction.max_tries <= count + 1
+            if not (is_exhausted and instruction.catch_starts_with_retry):
+                step.emit(e.OrderCaught(moved_to=(*place, f"catch+{count}", 0)))
+                return
+        elif is_fork(branch):
+            assert isinstance(instruction, Fork | ForkList)
+            if step.is_at_controller():
+                if instruction.join_if_failed:
+                    step.emit(e.OrderFailedInFork(moved_to=failed_at))
+                else:
+                    step.emit(e.OrderFailed(moved_to=failed_at))
+            return
+        position = place
+    if step.is_at_controller():
+        step.emit(e.OrderFailed(moved_to=failed_at))
+
+
+def _stops_on_failure(step: Step, position: Position) -> bool:
+    """Do the innermost enclosing Options with a value say so?"""
+    outermost = len(step.order.inner_block) + 1
+    while len(position) > outermost and (place := parent(position)) is not None:
+        instruction = step.workflow.instruction(place)
+        if isinstance(instruction, Options) and instruction.stop_on_failure is not None:
+            return instruction.stop_on_failure
+        position = place
+    return False

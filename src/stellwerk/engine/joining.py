@@ -8,7 +8,7 @@ from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Cancelled, FailedInFork, Forked, Order
 from stellwerk.engine.scopes import order_scope
 from stellwerk.engine.transaction import Transaction
-from stellwerk.language.instructions import Fork
+from stellwerk.language.instructions import Block, Fork, ForkList
 from stellwerk.language.outcomes import AnyOutcome, Failed, Succeeded, short_text
 from stellwerk.values.problems import ProblemError
 
@@ -38,15 +38,26 @@ def _outcome(transaction: Transaction, parent: Order, children: list[Order]) -> 
         return Failed(message=";\n".join(failures[:_LISTED_FAILURES]))
     workflow = transaction.state.workflow(parent.workflow_id)
     fork = workflow.instruction(parent.position)
-    assert isinstance(fork, Fork)
     values: dict[str, Any] = {}
     try:
-        for branch, child in zip(fork.branches, children, strict=True):
-            result = branch.workflow.result
-            if result:
-                scope = order_scope(transaction.state, child, transaction.context)
-                for name, expression in result.items():
-                    values[name] = expression.evaluate(scope)
+        if isinstance(fork, Fork):
+            for branch, child in zip(fork.branches, children, strict=True):
+                values.update(_results(transaction, branch.workflow, child))
+        else:
+            assert isinstance(fork, ForkList)
+            lists: dict[str, list[Any]] = {name: [] for name in fork.workflow.result or {}}
+            for child in children:
+                for name, value in _results(transaction, fork.workflow, child).items():
+                    lists[name].append(value)
+            values.update(lists)
     except ProblemError as error:
         return Failed(message=str(error.problem))
     return Succeeded(named_values=values)
+
+
+def _results(transaction: Transaction, block: Block, child: Order) -> dict[str, Any]:
+    """The `result` expressions of a branch, as the child sees them."""
+    if not block.result:
+        return {}
+    scope = order_scope(transaction.state, child, transaction.context)
+    return {name: expression.evaluate(scope) for name, expression in block.result.items()}

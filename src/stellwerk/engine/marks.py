@@ -7,6 +7,7 @@ on after OrderDetached because its own copy of the order carries the mark.
 
 from __future__ import annotations
 
+from stellwerk.engine import blocks
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import (
     BetweenCycles,
@@ -31,7 +32,7 @@ from stellwerk.engine.step import Step
 from stellwerk.engine.transaction import Transaction
 from stellwerk.engine.transitions import RULES
 from stellwerk.language.instructions import End, ImplicitEnd
-from stellwerk.language.positions import child
+from stellwerk.language.positions import child, fork_branch
 from stellwerk.values.problems import ProblemError
 
 
@@ -87,6 +88,7 @@ def _cancel_now(transaction: Transaction, order: Order, mode: e.CancellationMode
         return True
     if order.state.is_resettable:
         transaction.emit(order.id, e.OrderStateReset())
+    blocks.leave_all(Step(transaction, order), max(len(order.inner_block), len(fork_branch(order.position))))
     transaction.emit(order.id, e.OrderCancelled())
     return True
 
@@ -204,7 +206,7 @@ def go(transaction: Transaction, order: Order, position: tuple[int | str, ...]) 
 
 
 def _go_now(transaction: Transaction, order: Order) -> None:
-    from stellwerk.engine.evaluation import awake
+    from stellwerk.engine.instructions.retry import awake
 
     transaction.emit(order.id, e.OrderGoes())
     step = Step(transaction, order)
@@ -212,7 +214,7 @@ def _go_now(transaction: Transaction, order: Order) -> None:
     if isinstance(state, Fresh):
         step.emit(e.OrderStarted())
     elif isinstance(state, DelayingRetry):
-        awake(step, step.order)
+        awake(step)
     elif isinstance(state, Sleeping):
         step.emit(e.OrderAwoke())
         step.move_on()

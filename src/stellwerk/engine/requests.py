@@ -16,6 +16,7 @@ from stellwerk.engine.events.order import (
     SuspensionMode,
 )
 from stellwerk.engine.order import Order
+from stellwerk.engine.plans import PlanStatus
 from stellwerk.language.positions import BranchPath, Position, PositionOrLabel, WorkflowId
 
 
@@ -95,6 +96,48 @@ class TransferOrders(Command, frozen=True, kw_only=True):
     workflow_id: WorkflowId
 
 
+class PostNotice(Command, frozen=True, kw_only=True):
+    """`end_of_life` in epoch milliseconds. Old form: `board_path` with `notice_id` as a string, the key."""
+
+    notice_id: Any
+    board_path: str | None = None
+    end_of_life: int | None = None
+
+
+class DeleteNotice(Command, frozen=True, kw_only=True):
+    notice_id: Any
+    board_path: str | None = None
+
+
+class ChangePlan(Command, frozen=True, kw_only=True):
+    plan_id: PlanId
+    status: PlanStatus
+
+
+class ChangePlanSchema(Command, frozen=True, kw_only=True):
+    """The period in seconds."""
+
+    plan_schema_id: str
+    named_values: dict[str, Any] | None = None
+    finished_plan_retention_period: int | Decimal | None = None
+
+
+class ChangeGlobalToPlannableBoard(Command, frozen=True, kw_only=True):
+    """`split_notice_key`: function from the old key to `[plan key, new key]`."""
+
+    plannable_board: dict[str, Any]
+    plan_schema_id: str
+    split_notice_key: str
+
+
+class ChangePlannableToGlobalBoard(Command, frozen=True, kw_only=True):
+    """`make_notice_key`: function from plan key and old key to the new key."""
+
+    global_board: dict[str, Any]
+    plan_schema_id: str
+    make_notice_key: str
+
+
 class AttachOrder(Command, frozen=True, kw_only=True):
     """Agent only. The order's `attachedState` names this Agent."""
 
@@ -122,5 +165,11 @@ ControllerOrderCommand = (
     | AnswerOrderPrompt
     | ChangeOrder
     | TransferOrders
+    | PostNotice
+    | DeleteNotice
+    | ChangePlan
+    | ChangePlanSchema
+    | ChangeGlobalToPlannableBoard
+    | ChangePlannableToGlobalBoard
 )
 AgentOrderCommand = AttachOrder | DetachOrder | MarkOrder

@@ -30,6 +30,24 @@ _SYMBOL_OF_NAME = {
 }
 
 
+class ClockScope(Scope):
+    """Only time and environment: for expressions that belong to no order."""
+
+    def __init__(self, context: Context) -> None:
+        self.now_ms = context.now_ms
+        self.environment = context.environment
+        self.zone = context.zone
+        self.has_schedule = False
+
+    def named(self, name: str) -> JsonValue:
+        assert self.now_ms is not None
+        if name == "js7EpochMilli":
+            return self.now_ms
+        if name == "js7EpochSecond":
+            return self.now_ms // 1000
+        raise KeyError(name)
+
+
 class OrderScope(Scope):
     """The scope of any expression of a running order; `position` may be one that the order only anticipates.
 

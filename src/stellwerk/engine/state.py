@@ -17,22 +17,39 @@ from typing import Any
 
 import msgspec
 
+from stellwerk.engine.events import board as b
 from stellwerk.engine.events import order as e
+from stellwerk.engine.events import order_watch as w
+from stellwerk.engine.events import plan as p
+from stellwerk.engine.locks import Locks
+from stellwerk.engine.notices import Notices
 from stellwerk.engine.order import (
     FRESH,
     READY,
     AnyState,
     Attached,
     Cancelled,
+    ExpectingNotices,
     FailedInFork,
     Order,
     Processing,
     Ready,
+    WaitingForLock,
 )
 from stellwerk.engine.order import Forked as ForkedState
+from stellwerk.engine.order_watches import OrderWatches
+from stellwerk.engine.plans import CLOSED, DELETED, OPEN, Finished, Plans
 from stellwerk.engine.transitions import RULES
 from stellwerk.language.expressions import Expression
-from stellwerk.language.instructions import End, ExecuteAnonymous, ExecuteNamed, ImplicitEnd
+from stellwerk.language.instructions import (
+    ConsumeNotices,
+    End,
+    ExecuteAnonymous,
+    ExecuteNamed,
+    ImplicitEnd,
+    Lock,
+)
+from stellwerk.language.items import Calendar, SubagentBundle
 from stellwerk.language.jobs import WorkflowJob
 from stellwerk.language.positions import Position, WorkflowId, WorkflowPosition, fork_branch
 from stellwerk.language.workflow import JobKey, Workflow
@@ -108,16 +125,32 @@ class EngineState:
         #: Agent only: all Subagents of the Agent, usable or not.
         self.known_subagents: dict[str, None] = {}
         self.process_limit: int | None = None
+        #: Bundle ("": all Subagents) → its present group and whose turn it was. Not part of the state.
+        self.subagent_turns: dict[str, tuple[tuple[str, ...], int]] = {}
+        self.calendars: dict[str, Calendar] = {}
+        self.subagent_bundles: dict[str, SubagentBundle] = {}
+        #: Controller only.
+        self.locks = Locks(self)
+        self.notices = Notices(self)
+        self.plans = Plans(self)
+        self.order_watches = OrderWatches(self)
+        #: Order id → files that wait until it is free. Not part of the state.
+        self.files_waiting_for_id: dict[str, dict[tuple[str, str], None]] = {}
         # Derived:
         self.orders_of_workflow: dict[WorkflowId, int] = {}
         self.processes_of_job: dict[JobKey, int] = {}
         self.process_count: dict[str, int] = {"": 0}
+        self.processes_of_subagent: dict[str, int] = {}
         self.joinable_children: dict[str, int] = {}
         #: Orders that wait for a process slot: per job, and under None for the Agent's own limit.
         self.waiting: dict[JobKey | None, list[tuple[Any, int, str]]] = {}
         self._arrival = 0
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._timers: list[tuple[int, str]] = []
+        #: Orders that wait until their job is admitted → until when (epoch milliseconds).
+        self.admission_waits: dict[str, int] = {}
+        #: Of a snapshot, until its orders are there: order → board → notices that it consumes.
+        self._restored_consumptions: dict[str, dict[str, list[e.NoticeId]]] = {}
         self._structural: Mapping[type, Callable[[str, Any], None]] = {
             e.OrderAdded: self._order_added,
             e.OrderAttachedToAgent: self._order_attached_to_agent,
@@ -126,6 +159,26 @@ class EngineState:
             e.OrderJoined: self._order_joined,
             e.OrderDetached: self._order_detached,
             e.OrderDeleted: self._order_deleted,
+            e.OrderPriorityChanged: self._order_priority_changed,
+            e.OrderLocksQueued: self._order_locks_queued,
+            e.OrderLocksAcquired: self._order_locks_acquired,
+            e.OrderLocksReleased: self._order_locks_released,
+            e.OrderNoticeAnnounced: self._order_notice_announced,
+            e.OrderNoticePosted: self._order_notice_posted,
+            e.OrderNoticesConsumptionStarted: self._order_notices_consumption_started,
+            e.OrderNoticesConsumed: self._order_notices_consumed,
+            e.OrderPlanAttached: self._order_plan_attached,
+            b.NoticePosted: self._notice_posted,
+            b.NoticeDeleted: self._notice_deleted,
+            b.NoticeMoved: self._notice_moved,
+            w.ExternalOrderRejected: lambda key, event: self.order_watches.on_rejected(key, event),
+            p.PlanSchemaChanged: lambda key, event: self.plans.change_schema(
+                key, event.finished_plan_retention_period, event.named_values
+            ),
+            p.PlanOpened: lambda key, event: self.plans.set_status(tuple(key), OPEN),
+            p.PlanClosed: lambda key, event: self.plans.set_status(tuple(key), CLOSED),
+            p.PlanFinished: lambda key, event: self.plans.set_status(tuple(key), Finished(event.at)),
+            p.PlanDeleted: lambda key, event: self.plans.set_status(tuple(key), DELETED),
         }
 
     # --- writing ---
@@ -201,10 +254,17 @@ class EngineState:
         self.put(self.orders, new.id, new)
         old_state = old.state if old is not None else None
         if old_state is not new.state:
-            is_processing = type(new.state) is Processing
-            if is_processing != (type(old_state) is Processing):
-                # An order keeps its position while its state changes to or from Processing.
-                self._count_process(new, 1 if is_processing else -1)
+            # An order keeps its position while its state changes to or from Processing.
+            if isinstance(old_state, Processing):
+                self._count_process(new, old_state.subagent_id, -1)
+            if isinstance(new.state, Processing):
+                self._count_process(new, new.state.subagent_id, 1)
+            if type(old_state) is WaitingForLock:
+                self.locks.dequeue(new.id)
+            if isinstance(old_state, ExpectingNotices):
+                self.notices.expect_no_more(new.id, old_state.notice_ids)
+            if isinstance(new.state, ExpectingNotices):
+                self.notices.expect(new.id, new.state.notice_ids)
         if old is None or old_state is not new.state or old.attached_state is not new.attached_state:
             due = new.delayed_until
             if due is not None and self.has(new):
@@ -215,6 +275,7 @@ class EngineState:
                 self._count_joinable(new.parent, 1 if is_joinable else -1)
         if old is None:
             self._count_order(new.workflow_id, 1)
+            self.plans.count_order(new.plan_id, 1)
         elif old.workflow_id != new.workflow_id:
             self._count_order(old.workflow_id, -1)
             self._count_order(new.workflow_id, 1)
@@ -222,8 +283,13 @@ class EngineState:
     def _remove_order(self, order: Order) -> None:
         self.remove(self.orders, order.id)
         self._count_order(order.workflow_id, -1)
-        if type(order.state) is Processing:
-            self._count_process(order, -1)
+        self.plans.count_order(order.plan_id, -1)
+        if isinstance(order.state, Processing):
+            self._count_process(order, order.state.subagent_id, -1)
+        elif type(order.state) is WaitingForLock:
+            self.locks.dequeue(order.id)
+        elif isinstance(order.state, ExpectingNotices):
+            self.notices.expect_no_more(order.id, order.state.notice_ids)
         if order.parent is not None and self.is_joinable(order):
             self._count_joinable(order.parent, -1)
 
@@ -241,8 +307,12 @@ class EngineState:
         else:
             self.remove(self.orders_of_workflow, workflow_id)
 
-    def _count_process(self, order: Order, difference: int) -> None:
+    def _count_process(self, order: Order, subagent_id: str | None, difference: int) -> None:
         self.put(self.process_count, "", self.process_count[""] + difference)
+        if subagent_id is not None:
+            self.put(
+                self.processes_of_subagent, subagent_id, self.processes_of_subagent.get(subagent_id, 0) + difference
+            )
         workflow = self.workflows.get(order.workflow_id)
         if workflow is not None:
             key, _ = workflow.job(order.position)
@@ -260,6 +330,8 @@ class EngineState:
     def _order_added(self, key: str, event: e.OrderAdded) -> None:
         start = event.start_position if event.start_position is not None else (*event.inner_block, 0)
         external = event.external_order_key
+        if external is not None:
+            self.order_watches.on_order_added(external.order_watch_path, external.name, key)
         self._add(
             Order(
                 id=key,
@@ -362,11 +434,88 @@ class EngineState:
             self._remove_order(order)
 
     def _order_deleted(self, key: str, event: e.OrderDeleted) -> None:
-        self._remove_order(self._update(key, event))
+        order = self._update(key, event)
+        self._remove_order(order)
+        self.notices.end_announcements(key)
+        if order.external_order is not None:
+            self.order_watches.on_order_deleted(order.external_order.order_watch_path, order.external_order.name)
+
+    def _order_priority_changed(self, key: str, event: e.OrderPriorityChanged) -> None:
+        self.locks.reprioritize(self._update(key, event))
+
+    def _order_locks_queued(self, key: str, event: e.OrderLocksQueued) -> None:
+        self.locks.enqueue(self._update(key, event), event.demands)
+
+    def _order_locks_acquired(self, key: str, event: e.OrderLocksAcquired) -> None:
+        self._update(key, event)
+        self.locks.acquire(key, event.demands)
+
+    def _order_locks_released(self, key: str, event: e.OrderLocksReleased) -> None:
+        self._update(key, event)
+        self.locks.release(key, event.lock_paths)
+
+    def _order_notice_announced(self, key: str, event: e.OrderNoticeAnnounced) -> None:
+        self._update(key, event)
+        self.notices.announce(event.notice_id, key)
+
+    def _order_notice_posted(self, key: str, event: e.OrderNoticePosted) -> None:
+        self._update(key, event)
+        self.notices.post(event.notice_id, event.end_of_life)
+
+    def _order_notices_consumption_started(self, key: str, event: e.OrderNoticesConsumptionStarted) -> None:
+        self._update(key, event)
+        self.notices.start_consumption(key, event.notice_ids)
+
+    def _order_notices_consumed(self, key: str, event: e.OrderNoticesConsumed) -> None:
+        self._update(key, event)
+        self.notices.end_consumption(key, event.failed)
+
+    def _order_plan_attached(self, key: str, event: e.OrderPlanAttached) -> None:
+        old = self.orders.get(key)
+        new = self._update(key, event)
+        assert old is not None
+        self.plans.count_order(old.plan_id, -1)
+        self.plans.count_order(new.plan_id, 1)
+
+    def _notice_posted(self, key: str, event: b.NoticePosted) -> None:
+        plan_id, notice_key = b.split_planned_notice_key(event.planned_notice_key)
+        self.notices.post(b.notice_id(plan_id, key, notice_key), event.end_of_life)
+
+    def _notice_deleted(self, key: str, event: b.NoticeDeleted) -> None:
+        plan_id, notice_key = b.split_planned_notice_key(event.planned_notice_key)
+        self.notices.delete(b.notice_id(plan_id, key, notice_key))
+
+    def _notice_moved(self, key: str, event: b.NoticeMoved) -> None:
+        from_plan, from_key = b.split_planned_notice_key(event.from_planned_notice_key)
+        to_plan, to_key = b.split_planned_notice_key(event.to_planned_notice_key)
+        self.notices.delete(b.notice_id(from_plan, key, from_key))
+        self.notices.post(b.notice_id(to_plan, key, to_key), event.end_of_life)
 
     def add_order(self, order: Order) -> None:
-        """Take over an order of a snapshot."""
+        """Take over an order of a snapshot; items and what is known of locks and notices come before."""
         self._put_order(None, order)
+        if type(order.state) is WaitingForLock:
+            instruction = self.workflow(order.workflow_id).instruction(order.position)
+            assert isinstance(instruction, Lock)
+            self.locks.enqueue(order, instruction.demands)
+        stacks = self._restored_consumptions.pop(order.id, None)
+        if stacks is not None:
+            self.notices.restore_consumptions(order.id, stacks, self._consumed_boards(order))
+
+    def restore_consumption(self, board_path: str, order_id: str, notice_ids: tuple[e.NoticeId, ...]) -> None:
+        """Of a snapshot: notices that an order consumes, which is taken over later."""
+        self._restored_consumptions.setdefault(order_id, {})[board_path] = list(notice_ids)
+
+    def _consumed_boards(self, order: Order) -> list[list[str]]:
+        """The boards of each ConsumeNotices block around, outermost first."""
+        workflow = self.workflow(order.workflow_id)
+        boards: list[list[str]] = []
+        for length in range(1, len(order.position), 2):
+            if order.position[length] == "consumeNotices":
+                instruction = workflow.instruction(order.position[:length])
+                assert isinstance(instruction, ConsumeNotices)
+                boards.append(list(instruction.boards.board_paths()))
+        return boards
 
     # --- reading ---
 
@@ -385,11 +534,6 @@ class EngineState:
     def current_workflow_id(self, path: str) -> WorkflowId:
         """The version that new orders get. The Controller answers from its repository."""
         raise ProblemError.of("UnknownKey", type="Workflow", key=f"Workflow:{path}")
-
-    def check_plan(self, plan_id: e.PlanId) -> None:
-        """Raise `ProblemError` when the plan does not take orders. Plans other than the global one come later."""
-        if plan_id:
-            raise ProblemError.of("UnknownKey", type="PlanSchema", key=f"PlanSchema:{plan_id[0]}")
 
     def order(self, order_id: str) -> Order:
         """Raises `ProblemError` UnknownKey."""
@@ -446,26 +590,40 @@ class EngineState:
         return self.workflow(order.workflow_id).job(order.position)
 
     def next_due(self) -> int | None:
-        """Epoch milliseconds of the earliest timer of an order that this node has; None without one.
+        """Epoch milliseconds of the earliest timer: of an order that this node has, a notice, a plan; or None."""
+        dues = (self._next_order_due(), self.notices.next_end_of_life(), self.plans.next_retention_end())
+        return min((due for due in dues if due is not None), default=None)
 
-        Timers that have become void are dropped on the way, so that each is looked at once.
-        """
+    def _next_order_due(self) -> int | None:
+        """Timers that have become void are dropped on the way, so that each is looked at once."""
         while self._timers:
             due, order_id = self._timers[0]
             order = self.orders.get(order_id)
-            if order is not None and order.delayed_until == due and self.has(order):
+            if (
+                order is not None
+                and (order.delayed_until == due or self.admission_waits.get(order_id) == due)
+                and self.has(order)
+            ):
                 return due
             heapq.heappop(self._timers)
         return None
+
+    def wait_for_admission(self, order: Order, until_ms: int) -> None:
+        """Have an order looked at again when its job is admitted. Not part of the state: it is worked out anew."""
+        if self.admission_waits.get(order.id) != until_ms:
+            self.admission_waits[order.id] = until_ms
+            heapq.heappush(self._timers, (until_ms, order.id))
 
     def pop_due(self, now_ms: int, limit: int = 1000) -> list[str]:
         """Ids of the orders whose time has come; each is delivered once."""
         due: list[str] = []
         while len(due) < limit:
-            next_due = self.next_due()
+            next_due = self._next_order_due()
             if next_due is None or next_due > now_ms:
                 break
-            due.append(heapq.heappop(self._timers)[1])
+            order_id = heapq.heappop(self._timers)[1]
+            self.admission_waits.pop(order_id, None)
+            due.append(order_id)
         return due
 
     def processing_orders(self) -> Iterator[Order]:

@@ -17,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stellwerk.engine.admission import is_without_period_start
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Attached, Fresh, Order
 from stellwerk.engine.scopes import OrderScope, order_scope
 from stellwerk.engine.state import Agent, Control, PathControl
 from stellwerk.engine.transaction import Transaction
-from stellwerk.language.instructions import End, ImplicitEnd, Instruction
+from stellwerk.language.instructions import End, ExecuteAnonymous, ExecuteNamed, ImplicitEnd, Instruction
 from stellwerk.language.positions import Position, next_position, normalize, position_text
 from stellwerk.language.workflow import Workflow
 from stellwerk.values.problems import ProblemError
@@ -108,6 +109,18 @@ class Step:
         control = self._path_control
         return control is not None and instruction.label is not None and instruction.label in control.skip
 
+    def is_skipped_for_order_day(self, position: Position, instruction: Instruction) -> bool:
+        """A job without a period that starts on the order's day (workflow spec 4.6)."""
+        if not isinstance(instruction, ExecuteNamed | ExecuteAnonymous):
+            return False
+        job = self.workflow.job(position)[1]
+        return (
+            job.skip_if_no_admission_start_for_order_day
+            and job.admission_time_scheme is not None
+            and not self.order.force_admission
+            and is_without_period_start(self.order_id, job.admission_time_scheme)
+        )
+
     def is_at_breakpoint(self, position: Position) -> bool:
         control = self._control
         return control is not None and bool(control.breakpoints) and normalize(position) in control.breakpoints
@@ -171,6 +184,8 @@ class Step:
         instruction = self.workflow.instruction(position)
         if self.is_skipped(instruction):
             return next_position(position), e.SKIPPED_DUE_TO_WORKFLOW_PATH_CONTROL
+        if self.is_skipped_for_order_day(position, instruction):
+            return next_position(position), e.NO_ADMISSION_PERIOD_START
         anticipate = ANTICIPATIONS.get(type(instruction))
         if anticipate is None:
             return None

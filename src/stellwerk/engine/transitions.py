@@ -27,6 +27,7 @@ from stellwerk.engine.order import (
     Cancelled,
     DelayingRetry,
     Detaching,
+    ExpectingNotices,
     FailedInFork,
     FailedState,
     FailedWhileFresh,
@@ -44,13 +45,16 @@ from stellwerk.engine.order import (
     Stopped,
     StoppedWhileFresh,
     WaitingForAdmission,
+    WaitingForLock,
 )
 from stellwerk.language.outcomes import Disrupted
 from stellwerk.language.positions import (
+    Position,
     WorkflowPosition,
     branch_id,
     child,
     format_cycle_state,
+    is_movable,
     next_position,
     parent,
 )
@@ -255,10 +259,40 @@ def _cycle_finished(order: Order, event: e.OrderCycleFinished) -> Order:
     return replace(order, state=BetweenCycles(cycle_state=event.cycle_state), workflow_position=_to(order, position))
 
 
-def _left_block(order: Order) -> Any:
-    position = parent(order.position)
-    assert position is not None
-    return _to(order, next_position(position))
+def _may_change_plan(order: Order, event: e.OrderPlanAttached) -> bool:
+    return (
+        not order.plan_id
+        and bool(event.plan_id)
+        and not isinstance(order.state, ExpectingNotices)
+        and "consumeNotices" not in order.position
+    )
+
+
+def _entered(branch: str) -> Callable[[Order, Any], Order]:
+    def effect(order: Order, event: Any) -> Order:
+        return replace(order, state=READY, workflow_position=_to(order, child(order.position, branch)))
+
+    return effect
+
+
+def _block_of(kind: str, order: Order) -> Position | None:
+    """The instruction whose block of this kind is the innermost around, seen through blocks that hold nothing."""
+    position = order.position
+    while (outer := parent(position)) is not None:
+        branch = branch_id(position)
+        assert branch is not None
+        if branch == kind:
+            return outer
+        if not is_movable(branch):
+            return None
+        position = outer
+    return None
+
+
+def _behind_block(kind: str, order: Order) -> WorkflowPosition:
+    place = _block_of(kind, order)
+    assert place is not None
+    return _to(order, next_position(place))
 
 
 def _sticky_entered(order: Order, event: e.OrderStickySubagentEntered) -> Order:
@@ -498,10 +532,12 @@ RULES: Mapping[type[e.OrderEvent], Rule] = {
     ),
     e.OrderStickySubagentLeaved: Rule(
         attachment="held",
-        guard=lambda order, event: bool(order.sticky_subagents) and branch_id(order.position) == "stickySubagent",
+        guard=lambda order, event: bool(order.sticky_subagents) and _block_of("stickySubagent", order) is not None,
         guard_text="in a StickySubagent block",
         effect=lambda order, event: replace(
-            order, workflow_position=_left_block(order), sticky_subagents=order.sticky_subagents[1:]
+            order,
+            workflow_position=_behind_block("stickySubagent", order),
+            sticky_subagents=order.sticky_subagents[1:],
         ),
     ),
     e.OrderCyclingPrepared: Rule(
@@ -542,6 +578,59 @@ RULES: Mapping[type[e.OrderEvent], Rule] = {
         effect=lambda order, event: replace(order, state=WaitingForAdmission(until=event.until)),
         after="WaitingForAdmission",
     ),
+    e.OrderNoticeAnnounced: Rule(before=frozenset({Fresh}), attachment="detached", effect=_unchanged),
+    e.OrderPlanAttached: Rule(
+        attachment="detached",
+        guard=_may_change_plan,
+        guard_text="from the global plan to another one, not ExpectingNotices, not inside of ConsumeNotices",
+        effect=lambda order, event: replace(order, plan_id=event.plan_id),
+    ),
+    e.OrderLocksQueued: Rule(
+        before=frozenset({Ready}),
+        attachment="detached",
+        effect=lambda order, event: replace(order, state=WaitingForLock()),
+        after="WaitingForLock",
+    ),
+    e.OrderLocksAcquired: Rule(
+        before=frozenset({Ready, WaitingForLock}), attachment="detached", effect=_entered("lock"), after="Ready"
+    ),
+    e.OrderLocksReleased: Rule(
+        attachment="detached",
+        guard=lambda order, event: _block_of("lock", order) is not None,
+        guard_text="in a Lock block",
+        effect=lambda order, event: replace(order, workflow_position=_behind_block("lock", order)),
+    ),
+    e.OrderNoticePosted: Rule(before=frozenset({Ready}), attachment="detached", not_suspended=True, effect=_unchanged),
+    e.OrderNoticesExpected: Rule(
+        before=frozenset({Ready}),
+        attachment="detached",
+        not_suspended=True,
+        effect=lambda order, event: replace(order, state=ExpectingNotices(notice_ids=event.notice_ids)),
+        after="ExpectingNotices",
+    ),
+    e.OrderNoticesRead: Rule(
+        before=frozenset({Ready, ExpectingNotices}),
+        attachment="detached",
+        not_suspended=True,
+        effect=_ready,
+        after="Ready",
+    ),
+    e.OrderNoticesConsumptionStarted: Rule(
+        before=frozenset({Ready, ExpectingNotices}),
+        attachment="detached",
+        not_suspended=True,
+        effect=_entered("consumeNotices"),
+        after="Ready",
+    ),
+    e.OrderNoticesConsumed: Rule(
+        attachment="detached",
+        guard=lambda order, event: _block_of("consumeNotices", order) is not None,
+        guard_text="in a ConsumeNotices block",
+        effect=lambda order, event: replace(
+            order, state=READY, workflow_position=_behind_block("consumeNotices", order)
+        ),
+        after="Ready",
+    ),
     e.OrderPrompted: Rule(
         before=frozenset({Ready}),
         attachment="detached",
@@ -562,6 +651,10 @@ WITHOUT_FOLLOW_UP: frozenset[type[e.OrderEvent]] = frozenset(
         e.OrderDeleted,
         e.OrderDeletionMarked,
         e.OrderGoMarked,
+        e.OrderLocksQueued,
+        e.OrderNoticeAnnounced,
+        e.OrderNoticesExpected,
+        e.OrderNoticePosted,
         e.OrderProcessingStarted,
         e.OrderPrompted,
         e.OrderResumptionMarked,

@@ -10,6 +10,7 @@ import msgspec
 from stellwerk.language.expressions import Expression, parse_expression, quote_string
 from stellwerk.language.names import check_name, is_name
 from stellwerk.language.reader import INVALID, DurationMs, Reader
+from stellwerk.language.schedules import AdmissionTimeScheme
 from stellwerk.values.problems import Problem, ProblemError
 
 
@@ -138,7 +139,7 @@ Executable = ShellScriptExecutable | PathExecutable | CommandLineExecutable | In
 
 
 class WorkflowJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A job. `admission_time_scheme` is kept as JSON until the schedules of the next issue give it meaning."""
+    """A job (workflow spec 4.1)."""
 
     ALIASES: ClassVar[Mapping[str, str]] = {
         "parallelism": "processLimit",
@@ -155,7 +156,7 @@ class WorkflowJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     sigkill_delay_ms: DurationMs | None = msgspec.field(default=None, name="sigkillDelay")
     kill_at_end_of_admission_period: bool = False
     fail_on_err_written: bool = False
-    admission_time_scheme: Any = None
+    admission_time_scheme: AdmissionTimeScheme | None = None
     skip_if_no_admission_start_for_order_day: bool = False
     is_not_restartable: bool = False
 

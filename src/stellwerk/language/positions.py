@@ -50,6 +50,15 @@ def check_position(value: Any) -> Position:
     return tuple(value)
 
 
+def check_branch_path(value: Any) -> BranchPath:
+    """The path of a block from JSON: like a position without its last number. Raises `ProblemError`."""
+    if not isinstance(value, list | tuple) or len(value) % 2 != 0:
+        raise ProblemError(
+            f"Not a valid branch path: {value!r} (numbers and branch ids in turn, a branch id at the end)"
+        )
+    return check_position([*value, 0])[:-1]
+
+
 def position_text(position: Position) -> str:
     """`1/then:2` for people."""
     text = ""

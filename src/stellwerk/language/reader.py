@@ -29,7 +29,7 @@ from stellwerk.language.expressions import (
     parse_expression_or_function,
     parse_function,
 )
-from stellwerk.language.positions import check_position
+from stellwerk.language.positions import check_branch_path, check_position
 from stellwerk.values.problems import Problem, ProblemError
 
 MAXIMUM_DEPTH = 200
@@ -336,6 +336,17 @@ class PositionValue(tuple[int | str, ...]):
             return reader.problem(path, error.problem)
 
 
+class BranchPathValue(tuple[int | str, ...]):
+    """Annotation for members that hold the path of a block."""
+
+    @classmethod
+    def read_json(cls, value: Any, path: str, reader: Reader) -> Any:
+        try:
+            return check_branch_path(value)
+        except ProblemError as error:
+            return reader.problem(path, error.problem)
+
+
 def read(type_: Any, data: bytes | str) -> Any:
     """Parse and read one JSON text. Raises `ReadError` or `ProblemError`."""
     reader = Reader()
@@ -344,6 +355,7 @@ def read(type_: Any, data: bytes | str) -> Any:
 
 __all__ = [
     "INVALID",
+    "BranchPathValue",
     "DurationMs",
     "PositionValue",
     "ReadError",

@@ -7,16 +7,21 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.language.expressions import Expression
+from stellwerk.language.expressions import Expression, Scope, soft_string
 from stellwerk.language.instructions import (
     IMPLICIT_END,
     Block,
     Checking,
+    ConsumeNotices,
     End,
     ExecuteAnonymous,
     ExecuteNamed,
+    ExpectNotices,
     ImplicitEnd,
     Instruction,
+    Lock,
+    PostNotices,
+    StickySubagent,
 )
 from stellwerk.language.jobs import WorkflowJob
 from stellwerk.language.names import check_name
@@ -146,6 +151,13 @@ class Workflow:
             return self._jobs[key.place][key.name]
         return self.job(key.place)[1]
 
+    def instructions_of_block(self, branch: BranchPath) -> Iterator[tuple[Position, Instruction]]:
+        """The instructions that stand directly in a block."""
+        index = 0
+        while (instruction := self._instructions.get((*normalize(branch), index))) is not None:
+            yield (*branch, index), instruction
+            index += 1
+
     def instructions(self) -> Iterator[tuple[Position, Instruction]]:
         return iter(self._instructions.items())
 
@@ -166,6 +178,32 @@ class Workflow:
         for instruction in self._instructions.values():
             if isinstance(instruction, ExecuteAnonymous):
                 yield instruction.job
+
+    def lock_paths(self) -> frozenset[str]:
+        locks = (item for item in self._instructions.values() if isinstance(item, Lock))
+        return frozenset(demand.lock_path for lock in locks for demand in lock.demands)
+
+    def board_paths(self) -> frozenset[str]:
+        paths: set[str] = set()
+        for instruction in self._instructions.values():
+            if isinstance(instruction, PostNotices):
+                paths.update(instruction.board_paths)
+            elif isinstance(instruction, ExpectNotices | ConsumeNotices):
+                paths.update(instruction.boards.board_paths())
+        return frozenset(paths)
+
+    def subagent_bundle_ids(self) -> frozenset[str]:
+        """Those that are named by constants: of bundles, or of Subagents."""
+        expressions = [job.subagent_bundle_id_expr for job in self.all_jobs()]
+        for instruction in self._instructions.values():
+            if isinstance(instruction, StickySubagent):
+                expressions.append(instruction.subagent_bundle_id_expr)
+        ids = {
+            soft_string(expression.evaluate(Scope())) or ""
+            for expression in expressions
+            if expression is not None and expression.is_pure
+        }
+        return frozenset(ids - {""})
 
     def job_resource_paths(self) -> frozenset[str]:
         """Job resources that the workflow, its jobs and their expressions refer to by name."""
@@ -192,7 +230,7 @@ def read_workflow(data: Any) -> Workflow:
     if definition is not INVALID:
         if definition.path and (problem := check_name("Workflow", definition.path)):
             reader.problem("$.path", problem)
-        checking = Checking(reader.problems)
+        checking = Checking(reader.problems, has_calendar=definition.calendar_path is not None)
         checking.walk(Block(instructions=definition.instructions, jobs=definition.jobs), (), "$")
         checking.check_labels()
     reader.result(definition)

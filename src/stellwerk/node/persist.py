@@ -204,9 +204,9 @@ class Persister(Generic[X]):
     def _on_timer(self) -> None:
         self._timer = None
         now = self._clock.now_ms()
-        due = self.state.pop_due(now)
-        if due:
-            self.touch(due, now_ms=now)
+        due = self.state.next_due()
+        if due is not None and due <= now:
+            self.persist_internally(lambda transaction: transaction.time_has_come(), now_ms=now)
         elif self.journal.snapshot_is_due():
             self.snapshot_soon()
         self._arm_timer(now)

@@ -11,8 +11,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from stellwerk.agent.director.file_watch_state import FileWatches, FileWatchState, FileWatchStateFile
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import item as i
+from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
@@ -20,8 +22,11 @@ from stellwerk.engine.order import Order
 from stellwerk.engine.state import Agent, Control, PathControl
 from stellwerk.language.items import (
     AgentRef,
+    Calendar,
+    FileWatch,
     ItemKey,
     JobResource,
+    SubagentBundle,
     SubagentItem,
     read_signed_item,
     split_key,
@@ -32,7 +37,15 @@ from stellwerk.language.workflow import Workflow
 from stellwerk.node.state import JournalState, NodeState, SignedItem, SnapshotObject, SubagentItemState
 from stellwerk.values.json import decoder
 
-AnyEvent = AnyOrderEvent | i.AgentItemEvent | a.AnyOwnAgentEvent | s.AnySubagentEvent | AnyJournalEvent
+AnyEvent = (
+    AnyOrderEvent
+    | i.AgentItemEvent
+    | a.AnyOwnAgentEvent
+    | s.AnySubagentEvent
+    | w.ExternalOrderAppeared
+    | w.ExternalOrderVanished
+    | AnyJournalEvent
+)
 
 
 class AgentMetaState(SnapshotObject, frozen=True, kw_only=True):
@@ -46,7 +59,18 @@ class AgentMetaState(SnapshotObject, frozen=True, kw_only=True):
 
 
 AnySnapshotObject = (
-    JournalState | AgentMetaState | AgentRef | SubagentItemState | i.SignedItemAdded | PathControl | Control | Order
+    JournalState
+    | AgentMetaState
+    | AgentRef
+    | SubagentItemState
+    | SubagentBundle
+    | FileWatchState
+    | FileWatchStateFile
+    | i.SignedItemAdded
+    | Calendar
+    | PathControl
+    | Control
+    | Order
 )
 
 event_decoder = decoder(AnyEvent)
@@ -60,6 +84,7 @@ class AgentState(NodeState):
         super().__init__(Agent(""))
         self.meta: AgentMetaState | None = None
         self.agent_ref: AgentRef | None = None
+        self.file_watches = FileWatches(self)
         self.extend_dispatch(
             {
                 a.OwnAgentDedicated: self._dedicated,
@@ -70,6 +95,8 @@ class AgentState(NodeState):
                 i.SignedItemAttachedToMe: self._signed_item_attached,
                 i.ItemDetachingFromMe: self._item_detaching,
                 i.ItemDetached: self._item_detached,
+                w.ExternalOrderAppeared: self.file_watches.on_appeared,
+                w.ExternalOrderVanished: self.file_watches.on_vanished,
             }
         )
 
@@ -107,6 +134,12 @@ class AgentState(NodeState):
             self.put_subagent(
                 SubagentItemState(subagent_item=item) if old is None else replace(old, subagent_item=item)
             )
+        elif isinstance(item, SubagentBundle):
+            self.put(self.subagent_bundles, item.id, item)
+        elif isinstance(item, Calendar):
+            self.put(self.calendars, item.path, item)
+        elif isinstance(item, FileWatch):
+            self.file_watches.put_item(item)
         elif isinstance(item, PathControl):
             self.put(self.path_controls, item.path, item)
         else:
@@ -142,6 +175,12 @@ class AgentState(NodeState):
             self.remove(self.subagents, name)
             self.remove(self.usable_subagents, name)
             self.remove(self.known_subagents, name)
+        elif kind == "SubagentBundle":
+            self.remove(self.subagent_bundles, name)
+        elif kind == "Calendar":
+            self.remove(self.calendars, name)
+        elif kind == "OrderWatch":
+            self.file_watches.remove_item(name)
         elif kind == "WorkflowPathControl":
             self.remove(self.path_controls, name)
         elif kind == "WorkflowControl":
@@ -157,6 +196,12 @@ class AgentState(NodeState):
             return self.agent_ref is not None and self.agent_ref.path == name
         if kind == "Subagent":
             return name in self.subagents
+        if kind == "SubagentBundle":
+            return name in self.subagent_bundles
+        if kind == "Calendar":
+            return name in self.calendars
+        if kind == "OrderWatch":
+            return name in self.file_watches.items
         if kind == "WorkflowPathControl":
             return name in self.path_controls
         if kind == "WorkflowControl":
@@ -189,6 +234,9 @@ class AgentState(NodeState):
             [] if self.meta is None else [self.meta],
             [] if self.agent_ref is None else [self.agent_ref],
             self.copy_subagents(),
+            list(self.subagent_bundles.values()),
+            list(self.file_watches.snapshot()),
+            list(self.calendars.values()),
             [i.SignedItemAdded(signed=item.signed, item_revision=item.revision) for item in list(self.signed.values())],
             list(self.path_controls.values()),
             list(self.controls.values()),
@@ -211,6 +259,12 @@ class AgentState(NodeState):
                 self.path_controls[snapshot_object.path] = snapshot_object
             case Control():
                 self.controls[snapshot_object.id] = snapshot_object
+            case SubagentBundle():
+                self.subagent_bundles[snapshot_object.id] = snapshot_object
+            case Calendar():
+                self.calendars[snapshot_object.path] = snapshot_object
+            case FileWatchState() | FileWatchStateFile():
+                self.file_watches.restore(snapshot_object)
             case _:
                 self._signed_item_attached(None, snapshot_object)
 

@@ -8,10 +8,19 @@ from __future__ import annotations
 import msgspec
 
 from stellwerk.engine.state import Control, PathControl
-from stellwerk.language.items import AgentRef, ItemKey, Signed, SubagentItem
+from stellwerk.language.items import (
+    AgentRef,
+    Calendar,
+    FileWatch,
+    ItemKey,
+    Signed,
+    SubagentBundle,
+    SubagentItem,
+    UnsignedItem,
+)
 
-SimpleItem = AgentRef | SubagentItem | PathControl
-AttachableItem = AgentRef | SubagentItem | PathControl | Control
+SimpleItem = UnsignedItem | PathControl
+AttachableItem = AgentRef | SubagentItem | SubagentBundle | Calendar | FileWatch | PathControl | Control
 
 
 class ItemEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", rename="camel", omit_defaults=True):

@@ -7,148 +7,33 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.language.outcomes import (
-    Caught,
-    Disrupted,
-    Failed,
-    Killed,
-    Succeeded,
-    TimedOut,
+from stellwerk.engine.events.order_parts import *  # noqa: F403
+from stellwerk.engine.events.order_parts import (
+    AnyOutcome,
+    CancellationMode,
+    ChildOrder,
+    ExternalOrder,
+    ExternalOrderKey,
+    FreshOrStarted,
+    HistoricOutcome,
+    HistoryOperation,
+    Mark,
+    NoticeId,
+    PlanId,
+    Reason,
+    SleepInstruction,
+    StickySubagent,
+    SuspensionMode,
+    Throttle,
 )
+from stellwerk.language.instructions import LockDemand
+from stellwerk.language.outcomes import Failed, Succeeded
 from stellwerk.language.positions import BranchPath, CycleState, Position, PositionOrLabel, WorkflowId, WorkflowPosition
 from stellwerk.values.problems import Problem
-
-PlanId = tuple[str, ...]
-GLOBAL_PLAN: PlanId = ()
-AnyOutcome = Succeeded | Failed | TimedOut | Killed | Disrupted | Caught
 
 
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", rename="camel", omit_defaults=True):
     """Base of all order events."""
-
-
-# --- parts of events -------------------------------------------------------------------------------------------------
-
-
-class ExternalOrderKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    order_watch_path: str
-    name: str
-
-
-class ExternalOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    order_watch_path: str
-    name: str
-    vanished: bool = False
-
-
-class StickySubagent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    agent_path: str
-    subagent_bundle_id: str | None = None
-    stuck_subagent_id: str | None = None
-
-
-class ChildOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    order_id: str
-    branch_id: str | None = None
-    arguments: dict[str, Any] = {}
-
-
-class HistoricOutcome(msgspec.Struct, frozen=True):
-    position: Position
-    outcome: AnyOutcome
-
-
-class Reason(msgspec.Struct, frozen=True, rename={"type": "TYPE"}):
-    """Why an order was moved: `SkippedDueToWorkflowPathControl`, `NoNotice`, `NoAdmissionPeriodStart`."""
-
-    type: str
-
-
-SKIPPED_DUE_TO_WORKFLOW_PATH_CONTROL = Reason("SkippedDueToWorkflowPathControl")
-
-
-class Kill(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Kill the job's process: SIGTERM first, or SIGKILL `immediately`; only at `workflow_position` if given."""
-
-    immediately: bool = False
-    workflow_position: WorkflowPosition | None = None
-
-
-class FreshOnly(msgspec.Struct, frozen=True, tag_field="TYPE", tag="FreshOnly"):
-    pass
-
-
-class FreshOrStarted(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="FreshOrStarted", omit_defaults=True
-):
-    kill: Kill | None = None
-
-
-CancellationMode = FreshOnly | FreshOrStarted
-
-
-class SuspensionMode(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    reset_state: bool = False
-    kill: Kill | None = None
-
-
-class Replace(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Replace"):
-    position: Position
-    outcome: AnyOutcome
-
-
-class Insert(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Insert"):
-    before: Position
-    position: Position
-    outcome: AnyOutcome
-
-
-class Delete(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Delete"):
-    position: Position
-
-
-class Append(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Append"):
-    position: Position
-    outcome: AnyOutcome
-
-
-HistoryOperation = Replace | Insert | Delete | Append
-
-
-class SleepInstruction(msgspec.Struct, frozen=True, tag_field="TYPE", tag="SleepInstruction"):
-    pass
-
-
-class Throttle(msgspec.Struct, frozen=True, tag_field="TYPE", tag="Throttle"):
-    pass
-
-
-# --- marks (orders spec 2.4) -----------------------------------------------------------------------------------------
-
-
-class Cancelling(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Cancelling", omit_defaults=True):
-    mode: CancellationMode = FreshOrStarted()
-
-
-class Suspending(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Suspending", omit_defaults=True):
-    mode: SuspensionMode = SuspensionMode()
-
-
-class Resuming(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Resuming", rename="camel", omit_defaults=True
-):
-    position: Position | None = None
-    #: Called `historyOperations` in events and commands (orders spec 2.4).
-    history_operations: tuple[HistoryOperation, ...] = msgspec.field(default=(), name="historicOperations")
-    as_succeeded: bool = False
-    restart_killed_job: bool = False
-
-
-class Go(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", tag="Go"):
-    position: Position
-
-
-Mark = Cancelling | Suspending | Resuming | Go
 
 
 # --- life, attachment ------------------------------------------------------------------------------------------------
@@ -243,6 +128,14 @@ class OrderExternalVanished(OrderEvent, frozen=True, kw_only=True):
 
 class OrderTransferred(OrderEvent, frozen=True, kw_only=True):
     workflow_position: WorkflowPosition
+
+
+class OrderPlanAttached(OrderEvent, frozen=True, kw_only=True):
+    plan_id: PlanId
+
+
+class OrderNoticeAnnounced(OrderEvent, frozen=True, kw_only=True):
+    notice_id: NoticeId
 
 
 class OrderPriorityChanged(OrderEvent, frozen=True, kw_only=True):
@@ -362,6 +255,43 @@ class OrderSaid(OrderEvent, frozen=True, kw_only=True):
     value: Any = None
 
 
+# --- locks, notices, prompt ------------------------------------------------------------------------------------------
+
+
+class OrderLocksQueued(OrderEvent, frozen=True, kw_only=True):
+    demands: tuple[LockDemand, ...]
+
+
+class OrderLocksAcquired(OrderEvent, frozen=True, kw_only=True):
+    demands: tuple[LockDemand, ...]
+
+
+class OrderLocksReleased(OrderEvent, frozen=True, kw_only=True):
+    lock_paths: tuple[str, ...]
+
+
+class OrderNoticePosted(OrderEvent, frozen=True, kw_only=True):
+    notice_id: NoticeId
+    #: Epoch milliseconds.
+    end_of_life: int | None = None
+
+
+class OrderNoticesExpected(OrderEvent, frozen=True, kw_only=True):
+    notice_ids: tuple[NoticeId, ...]
+
+
+class OrderNoticesRead(OrderEvent, frozen=True, kw_only=True):
+    pass
+
+
+class OrderNoticesConsumptionStarted(OrderEvent, frozen=True, kw_only=True):
+    notice_ids: tuple[NoticeId, ...]
+
+
+class OrderNoticesConsumed(OrderEvent, frozen=True, kw_only=True):
+    failed: bool = False
+
+
 class OrderPrompted(OrderEvent, frozen=True, kw_only=True):
     question: Any = None
 
@@ -437,6 +367,8 @@ AnyOrderEvent = (
     | OrderDeleted
     | OrderExternalVanished
     | OrderTransferred
+    | OrderPlanAttached
+    | OrderNoticeAnnounced
     | OrderPriorityChanged
     | OrderProcessingStarted
     | OrderStdoutWritten
@@ -462,6 +394,14 @@ AnyOrderEvent = (
     | OrderSleeping
     | OrderWaitingForAdmission
     | OrderSaid
+    | OrderLocksQueued
+    | OrderLocksAcquired
+    | OrderLocksReleased
+    | OrderNoticePosted
+    | OrderNoticesExpected
+    | OrderNoticesRead
+    | OrderNoticesConsumptionStarted
+    | OrderNoticesConsumed
     | OrderPrompted
     | OrderPromptAnswered
     | OrderCancellationMarked

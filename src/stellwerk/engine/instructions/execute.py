@@ -1,21 +1,29 @@
-"""Execute: run the job at its Agent (workflow spec 2.2)."""
+"""Execute: run the job at its Agent (workflow spec 2.2, 4.6)."""
 
 from __future__ import annotations
 
+from stellwerk.engine import admission, subagents
 from stellwerk.engine.events import order as e
 from stellwerk.engine.processing import has_agent_slot
 from stellwerk.engine.step import Step
-from stellwerk.language.expressions import soft_string
 from stellwerk.language.instructions import ExecuteAnonymous, ExecuteNamed
 from stellwerk.language.jobs import WorkflowJob
 from stellwerk.language.outcomes import Disrupted
-from stellwerk.values.problems import Problem, ProblemError
+from stellwerk.language.positions import next_position
+from stellwerk.values.problems import ProblemError
 
 
 def execute(step: Step, instruction: ExecuteNamed | ExecuteAnonymous) -> None:
     order = step.order
     key, job = step.workflow.job(order.position)
-    if not step.is_at_agent(job.agent_path) or not step.is_started():
+    if step.is_skipped_for_order_day(order.position, instruction):
+        step.move(next_position(order.position), e.NO_ADMISSION_PERIOD_START)
+        return
+    if not step.is_at_agent(job.agent_path):
+        return
+    if not step.waits_for_schedule() and not _is_admitted(step, job):
+        return
+    if not step.is_started():
         return
     state = step.transaction.state
     if state.processes_of_job.get(key, 0) >= job.process_limit:
@@ -25,31 +33,42 @@ def execute(step: Step, instruction: ExecuteNamed | ExecuteAnonymous) -> None:
         state.wait_for_slot(None, order)
         return
     try:
-        subagent_id = _choose_subagent(step, job)
+        choice = subagents.choose(step, job)
     except ProblemError as error:
         # The step is seen to have been tried: OrderProcessingStarted without Subagent (workflow spec 4.1).
         step.emit(e.OrderProcessingStarted())
         step.emit(e.OrderProcessed(outcome=Disrupted.other(error.problem)))
         return
-    if subagent_id is None:
+    if choice is None:
         state.wait_for_slot(None, order)
         return
-    step.emit(e.OrderProcessingStarted(subagent_id=subagent_id))
+    step.emit(
+        e.OrderProcessingStarted(
+            subagent_id=choice.subagent_id,
+            subagent_bundle_id=choice.bundle_id if choice.bundle_id != choice.subagent_id else None,
+            stick=choice.sticks,
+            end_of_admission_period=_end_of_admission(step, job),
+        )
+    )
 
 
-def _choose_subagent(step: Step, job: WorkflowJob) -> str | None:
-    """The Subagent to use; None: none is usable now, the order waits.
+def _is_admitted(step: Step, job: WorkflowJob) -> bool:
+    """True now; else the order waits, to be looked at again when the next period begins. Never again: for ever."""
+    scheme, order = job.admission_time_scheme, step.order
+    if scheme is None or order.force_admission:
+        return True
+    interval = scheme.interval(admission.zone_of(step.workflow), step.now_ms)
+    if interval is not None and interval.contains(step.now_ms):
+        return True
+    if interval is not None:
+        step.transaction.state.wait_for_admission(order, interval.start)
+    return False
 
-    Bundles come with the cluster issue: here a Subagent's id, the empty string (the local one) or nothing.
-    """
-    usable = step.transaction.state.usable_subagents
-    wanted = ""
-    if job.subagent_bundle_id_expr is not None:
-        wanted = soft_string(job.subagent_bundle_id_expr.evaluate(step.scope())) or ""
-    if wanted:
-        if wanted in usable:
-            return wanted
-        if wanted in step.transaction.state.known_subagents:
-            return None
-        raise ProblemError(Problem.of("UnknownKey", type="SubagentBundle", key=f"SubagentBundle:{wanted}"))
-    return next(iter(usable), None)
+
+def _end_of_admission(step: Step, job: WorkflowJob) -> int | None:
+    """When the process is to be ended: adjoining periods count as one."""
+    scheme = job.admission_time_scheme
+    if scheme is None or not job.kill_at_end_of_admission_period or step.order.force_admission:
+        return None
+    interval = scheme.long_interval(admission.zone_of(step.workflow), step.now_ms)
+    return None if interval is None else interval.end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stellwerk.engine import blocks
 from stellwerk.engine.events import order as e
 from stellwerk.engine.step import Step
 from stellwerk.language.instructions import End, Finish, ImplicitEnd
@@ -14,7 +15,7 @@ def execute(step: Step, instruction: Finish) -> None:
 
 
 def finish(step: Step, outcome: Succeeded | Failed | None) -> None:
-    """Finish the order at the Controller; a fork child goes to the end of its branch instead."""
+    """Finish the order at the Controller; a fork child goes to the end of its branch instead. All blocks are left."""
     order = step.order
     branch = fork_branch(order.position)
     if not step.is_at_controller():
@@ -23,8 +24,10 @@ def finish(step: Step, outcome: Succeeded | Failed | None) -> None:
         if outcome is not None:
             step.emit(e.OrderOutcomeAdded(outcome=outcome))
         if outcome is None or outcome.is_succeeded:
+            blocks.leave_all(step, len(branch))
             step.emit(e.OrderMoved(to=_end_of(step, branch)))
     elif step.is_started():
+        blocks.leave_all(step, len(order.inner_block))
         step.emit(e.OrderFinished(outcome=outcome))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stellwerk.engine import failure
 from stellwerk.engine.events import order as e
+from stellwerk.engine.order import DelayingRetry
 from stellwerk.engine.step import Step
 from stellwerk.language.instructions import Retry, Try
 from stellwerk.language.positions import next_retry_position, parent
@@ -36,3 +37,20 @@ def execute(step: Step, instruction: Retry) -> None:
     if delay_ms >= _ROUNDED_FROM_MS:
         until = -(-until // 1000) * 1000
     step.emit(e.OrderRetrying(delayed_until=until))
+
+
+def wait(step: Step) -> None:
+    """The order delays its next try."""
+    state = step.order.state
+    assert isinstance(state, DelayingRetry)
+    if state.until <= step.now_ms:
+        awake(step)
+
+
+def awake(step: Step) -> None:
+    """End the delay: the next try begins."""
+    to = next_retry_position(step.order.position)
+    if to is None:
+        raise ProblemError("Not in a try or catch block")
+    step.emit(e.OrderAwoke())
+    step.move(to)

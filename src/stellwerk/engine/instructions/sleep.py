@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stellwerk.engine.events import order as e
+from stellwerk.engine.order import Sleeping
 from stellwerk.engine.step import Step
 from stellwerk.language.expressions import as_duration_ms, to_number
 from stellwerk.language.instructions import Sleep
@@ -20,3 +21,11 @@ def execute(step: Step, instruction: Sleep) -> None:
         step.move_on()
     else:
         step.emit(e.OrderSleeping(until=step.now_ms + duration_ms, cause=e.SleepInstruction()))
+
+
+def wait(step: Step) -> None:
+    """The order sleeps."""
+    state = step.order.state
+    assert isinstance(state, Sleeping)
+    if state.until <= step.now_ms:
+        step.move_on()

@@ -13,17 +13,9 @@ import msgspec
 
 from stellwerk.language.expressions import Expression
 from stellwerk.language.jobs import WorkflowJob
-from stellwerk.language.positions import Position, position_text
+from stellwerk.language.positions import Position, is_fork, position_text
 from stellwerk.language.reader import INVALID, Reader, ReadProblem
 from stellwerk.values.problems import Problem
-
-#: Tags that the specification knows and this release does not execute yet.
-NOT_YET_SUPPORTED = frozenset(
-    {
-        "AddOrder", "AdmissionTime", "Break", "BreakOrder", "ConsumeNotices", "Cycle", "ExpectNotice", "ExpectNotices",
-        "ForkList", "Gap", "Lock", "Options", "PostNotice", "PostNotices", "Say", "StickySubagent",
-    }
-)  # fmt: skip
 
 
 class Nested(msgspec.Struct, frozen=True):
@@ -50,8 +42,6 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag
         tag = value["TYPE"]
         instruction_class = cls.REGISTRY.get(tag)
         if instruction_class is None:
-            if tag in NOT_YET_SUPPORTED:
-                return reader.problem(f"{path}.TYPE", f"Instruction {tag} is not supported yet by this release")
             known = ", ".join(sorted(cls.REGISTRY))
             return reader.problem(f"{path}.TYPE", f"unknown TYPE {tag!r} of an instruction", f"known: {known}")
         return reader.read_struct(instruction_class, value, path)
@@ -86,13 +76,16 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Checking:
     """Where the walk over a workflow stands, and what it has found so far."""
 
-    def __init__(self, problems: list[ReadProblem]) -> None:
+    def __init__(self, problems: list[ReadProblem], has_calendar: bool = False) -> None:
         self.problems = problems
         self.labels: dict[str, list[Position]] = {}
         self.label_paths: dict[str, str] = {}
         self.position: Position = ()
         self.path = "$"
         self.is_in_catch = False
+        #: Fork and ForkList reset it: a child order cannot leave its parent's cycle.
+        self.is_in_cycle = False
+        self.has_calendar = has_calendar
         self.jobs: tuple[Mapping[str, WorkflowJob], ...] = ()
 
     def problem(self, problem: Problem | str, member: str = "", remedy: str | None = None) -> None:
@@ -110,9 +103,12 @@ class Checking:
                 self.labels.setdefault(instruction.label, []).append(position)
                 self.label_paths.setdefault(instruction.label, self.path)
             instruction.check(self)
-            here = self.path
+            here, is_in_cycle = self.path, self.is_in_cycle
             for nested in instruction.nested(is_in_catch):
-                self.walk(nested.block, (*position, nested.branch_id), f"{here}.{nested.json_path}", nested.is_in_catch)
+                branch_id = nested.branch_id
+                self.is_in_cycle = branch_id == "cycle" or (is_in_cycle and not is_fork(branch_id))
+                self.walk(nested.block, (*position, branch_id), f"{here}.{nested.json_path}", nested.is_in_catch)
+            self.is_in_cycle = is_in_cycle
         self.jobs = outer_jobs
 
     def check_labels(self) -> None:

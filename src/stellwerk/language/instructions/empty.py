@@ -18,3 +18,7 @@ class ImplicitEnd(Instruction, frozen=True, kw_only=True, tag="ImplicitEnd"):
 
 
 IMPLICIT_END = ImplicitEnd()
+
+
+class Gap(Instruction, frozen=True, kw_only=True, tag="Gap"):
+    """In place of instructions that an Agent does not need to know; never written by hand."""
