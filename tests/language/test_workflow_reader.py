@@ -172,5 +172,8 @@ def test_parameters_are_checked_as_specified() -> None:
     assert [p.code for p in preparation.problems({"req": None})] == ["WrongValueType"]
 
 
-def test_later_instructions_are_named_as_not_yet_supported() -> None:
-    assert "not supported yet" in str(problems(workflow({"TYPE": "Cycle", "schedule": {}, "cycleWorkflow": block()})))
+def test_a_cycle_needs_schemes_and_a_calendar() -> None:
+    found = str(problems(workflow({"TYPE": "Cycle", "schedule": {}, "cycleWorkflow": block()})))
+    assert "$.instructions[0].schedule" in found
+    found = str(problems(workflow({"TYPE": "Cycle", "schedule": {"schemes": []}, "cycleWorkflow": block()})))
+    assert "requires calendarPath" in found

@@ -19,6 +19,17 @@ from stellwerk.engine.order import Attached, Attaching, Detaching, Order, Proces
 from stellwerk.engine.requests import FreshOrder
 from stellwerk.engine.state import Agent, Controller, EngineState
 from stellwerk.engine.transaction import Transaction
+from stellwerk.language.items import (
+    Calendar,
+    FileWatch,
+    GlobalBoard,
+    LockItem,
+    PlannableBoard,
+    PlanSchema,
+    SubagentBundle,
+    UnsignedItem,
+    read_unsigned_item,
+)
 from stellwerk.language.outcomes import AnyOutcome, Failed, Killed, Succeeded
 from stellwerk.language.positions import WorkflowId
 from stellwerk.language.workflow import Workflow, read_workflow
@@ -52,18 +63,45 @@ class Installation:
         for path, agent in self.agents.items():
             agent.usable_subagents[f"{path}-1"] = None
         self.events: list[tuple[str, Any]] = []
+        #: Numbers of events behind each transaction of the Controller.
+        self.commits: list[int] = []
         self.job_result: JobResult = job_result or (lambda order: Succeeded(named_values={"returnCode": 0}))
         self.sent_marks: dict[str, Any] = {}
         self.version = 0
 
     # --- set-up and commands ---
 
-    def deploy(self, *workflows: dict[str, Any]) -> None:
+    def deploy(self, *items: dict[str, Any]) -> None:
+        """Workflows and other items; those without TYPE are workflows."""
         self.version += 1
-        for item in workflows:
+        for item in items:
+            if item.get("TYPE", "Workflow") != "Workflow":
+                self._add_item(read_unsigned_item(item))
+                continue
             text = json.dumps({**item, "TYPE": "Workflow", "versionId": str(self.version)})
             workflow = read_workflow(text)
             self._add_workflow(workflow)
+
+    def _add_item(self, item: UnsignedItem) -> None:
+        controller = self.controller
+        match item:
+            case LockItem():
+                controller.locks.put_item(item)
+                self._transact(controller, lambda transaction: transaction.offer_locks([item.path]))
+            case GlobalBoard() | PlannableBoard():
+                controller.notices.put_board(item)
+            case PlanSchema():
+                controller.plans.put_schema(item)
+            case FileWatch():
+                controller.order_watches.put_item(item)
+            case Calendar():
+                for state in (controller, *self.agents.values()):
+                    state.calendars[item.path] = item
+            case SubagentBundle():
+                for agent in self.agents.values():
+                    agent.subagent_bundles[item.id] = item
+            case _:
+                raise AssertionError(f"{item} is not for this test")
 
     def _add_workflow(self, workflow: Workflow) -> None:
         for state in (self.controller, *self.agents.values()):
@@ -97,6 +135,7 @@ class Installation:
                 transaction.follow_up()
         if state is self.controller:
             self.events += [(event.key, event.event) for event in transaction.events]
+            self.commits.append(len(self.events))
         else:
             self._adopt(state, [(event.key, event.event) for event in transaction.events])
 
@@ -163,14 +202,9 @@ class Installation:
 
     def _timers(self) -> bool:
         for state in (self.controller, *self.agents.values()):
-            due = state.pop_due(self.now_ms)
-            if due:
-
-                def decide(transaction: Transaction, ids: list[str] = due) -> None:
-                    for order_id in ids:
-                        transaction.touch(order_id)
-
-                self._transact(state, decide)
+            due = state.next_due()
+            if due is not None and due <= self.now_ms:
+                self._transact(state, lambda transaction: transaction.time_has_come())
                 return True
         return False
 

@@ -19,6 +19,7 @@ from stellwerk.engine.order import (
     WaitingForAdmission,
 )
 from stellwerk.engine.transitions import RULES
+from stellwerk.language.instructions import LockDemand
 from stellwerk.language.outcomes import Failed, Succeeded
 from stellwerk.language.positions import CycleState, WorkflowId, WorkflowPosition
 
@@ -51,6 +52,14 @@ EVENTS: list[Any] = [
     e.OrderFailed(moved_to=(0,)),
     e.OrderFailedInFork(moved_to=(0,)),
     e.OrderPriorityChanged(priority=1),
+    e.OrderPlanAttached(plan_id=("DailyPlan", "2025-06-01")),
+    e.OrderNoticeAnnounced(notice_id=("DailyPlan", "2025-06-01", "B")),
+    e.OrderLocksQueued(demands=(LockDemand(lock_path="L"),)),
+    e.OrderLocksAcquired(demands=(LockDemand(lock_path="L", count=1),)),
+    e.OrderLocksReleased(lock_paths=("L",)),
+    e.OrderNoticePosted(notice_id=("B", "k")),
+    e.OrderNoticesExpected(notice_ids=(("B", "k"),)),
+    e.OrderNoticesConsumptionStarted(notice_ids=(("B", "k"),)),
     e.OrderTransferred(workflow_position=WorkflowPosition(WorkflowId("W", "2"), (0,))),
     e.OrderGoMarked(position=(0, "stickySubagent", 0)),
     e.OrderStickySubagentEntered(agent_path="B"),
@@ -65,7 +74,7 @@ def sample_orders() -> list[Order]:
     return [
         Order(
             id="O|a" if parent else "O",
-            workflow_position=WorkflowPosition(WorkflowId("W", "1"), (0, "stickySubagent", 0)),
+            workflow_position=WorkflowPosition(WorkflowId("W", "1"), (0, branch, 0)),
             state=state,
             attached_state=attached,
             is_suspended=is_suspended,
@@ -76,8 +85,9 @@ def sample_orders() -> list[Order]:
             sticky_subagents=(e.StickySubagent(agent_path="A"),),
             historic_outcomes=(e.HistoricOutcome((0,), Failed()),),
         )
-        for state, attached, is_suspended, parent, mark in itertools.product(
+        for state, branch, attached, is_suspended, parent, mark in itertools.product(
             STATES,
+            ("stickySubagent", "lock", "consumeNotices"),
             ATTACHED,
             (False, True),
             (None, "O"),

@@ -52,7 +52,7 @@ def evaluate(transaction: Transaction, order_id: str) -> None:
     except ProblemError as error:
         state.roll_back(savepoint)
         del transaction.events[count:]
-        if not order.is_failable or failure.is_unhandled(order):
+        if not (order.is_failable or order.is_resettable) or failure.is_unhandled(order):
             raise
         step.emit(e.OrderOutcomeAdded(outcome=Disrupted.other(error.problem)))
 
@@ -99,7 +99,7 @@ def _evaluate(step: Step, order: Order) -> None:
         return
     if kind in _EXECUTABLE and step.is_path_suspended():
         return
-    if kind in _FALLIBLE and failure.is_unhandled(order):
+    if (kind in _FALLIBLE or state.is_resettable) and failure.is_unhandled(order):
         if kind is Processed and isinstance(order.last_outcome, Killed):
             step.emit(e.OrderProcessingKilled())
         else:

@@ -49,7 +49,9 @@ def handle(step: Step, is_catchable: bool | None = None) -> None:
             count = 0 if branch == "try" else int(branch[4:])
             is_exhausted = instruction.max_tries is not None and instruction.max_tries <= count + 1
             if not (is_exhausted and instruction.catch_starts_with_retry):
-                step.emit(e.OrderCaught(moved_to=(*place, f"catch+{count}", 0)))
+                # A catch block is executed by started orders only.
+                if step.is_started():
+                    step.emit(e.OrderCaught(moved_to=(*place, f"catch+{count}", 0)))
                 return
         elif is_fork(branch):
             assert isinstance(instruction, Fork | ForkList)
@@ -65,11 +67,12 @@ def handle(step: Step, is_catchable: bool | None = None) -> None:
 
 
 def _stops_on_failure(step: Step, position: Position) -> bool:
-    """Do the innermost enclosing Options with a value say so?"""
+    """Do the innermost Options with a value say so? An order that fails on its way into Options counts as inside."""
     outermost = len(step.order.inner_block) + 1
-    while len(position) > outermost and (place := parent(position)) is not None:
+    place: Position | None = position
+    while place is not None and len(place) >= outermost:
         instruction = step.workflow.instruction(place)
         if isinstance(instruction, Options) and instruction.stop_on_failure is not None:
             return instruction.stop_on_failure
-        position = place
+        place = parent(place)
     return False

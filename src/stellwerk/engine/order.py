@@ -286,6 +286,11 @@ class Order(
         return not self.is_suspended_or_stopped and not self.is_in_transfer and self.state.is_failable
 
     @property
+    def is_resettable(self) -> bool:
+        """May it leave its waiting state by OrderStateReset?"""
+        return not self.is_suspended_or_stopped and not self.is_in_transfer and self.state.is_resettable
+
+    @property
     def is_cancelable(self) -> bool:
         return not self.is_in_transfer and self.state.is_cancelable
 
@@ -320,3 +325,22 @@ class Order(
         if index >= 1 and isinstance(history[index].outcome, Caught):
             index -= 1
         return index >= 0 and isinstance(history[index].outcome, TimedOut)
+
+
+def child_of(parent: Order, child: ChildOrder) -> Order:
+    """The child order as OrderForked creates it (orders spec 2.2)."""
+    branch = "fork" if child.branch_id is None else f"fork+{child.branch_id}"
+    return Order(
+        id=child.order_id,
+        workflow_position=WorkflowPosition(parent.workflow_id, (*parent.position, branch, 0)),
+        state=READY,
+        arguments={**parent.arguments, **child.arguments} if child.arguments else parent.arguments,
+        plan_id=parent.plan_id,
+        scheduled_for=parent.scheduled_for,
+        attached_state=parent.attached_state,
+        parent=parent.id,
+        priority=parent.priority,
+        force_admission=parent.force_admission,
+        sticky_subagents=parent.sticky_subagents,
+        historic_outcomes=parent.historic_outcomes,
+    )

@@ -25,7 +25,6 @@ from stellwerk.engine.locks import Locks
 from stellwerk.engine.notices import Notices
 from stellwerk.engine.order import (
     FRESH,
-    READY,
     AnyState,
     Attached,
     Cancelled,
@@ -35,6 +34,7 @@ from stellwerk.engine.order import (
     Processing,
     Ready,
     WaitingForLock,
+    child_of,
 )
 from stellwerk.engine.order import Forked as ForkedState
 from stellwerk.engine.order_watches import OrderWatches
@@ -400,24 +400,7 @@ class EngineState:
     def _order_forked(self, key: str, event: e.OrderForked) -> None:
         order = self._update(key, event)
         for child in event.children:
-            branch = "fork" if child.branch_id is None else f"fork+{child.branch_id}"
-            self._add(
-                Order(
-                    id=child.order_id,
-                    workflow_position=WorkflowPosition(order.workflow_id, (*order.position, branch, 0)),
-                    state=READY,
-                    arguments={**order.arguments, **child.arguments} if child.arguments else order.arguments,
-                    plan_id=order.plan_id,
-                    scheduled_for=order.scheduled_for,
-                    attached_state=order.attached_state,
-                    parent=key,
-                    priority=order.priority,
-                    force_admission=order.force_admission,
-                    sticky_subagents=order.sticky_subagents,
-                    historic_outcomes=order.historic_outcomes,
-                ),
-                event,
-            )
+            self._add(child_of(order, child), event)
 
     def _order_joined(self, key: str, event: e.OrderJoined) -> None:
         forked = self.orders[key].state if key in self.orders else None
@@ -507,10 +490,11 @@ class EngineState:
         self._restored_consumptions.setdefault(order_id, {})[board_path] = list(notice_ids)
 
     def _consumed_boards(self, order: Order) -> list[list[str]]:
-        """The boards of each ConsumeNotices block around, outermost first."""
+        """The boards of each ConsumeNotices block that the order itself has entered, outermost first."""
         workflow = self.workflow(order.workflow_id)
         boards: list[list[str]] = []
-        for length in range(1, len(order.position), 2):
+        entered = max(len(fork_branch(order.position)), len(order.inner_block))
+        for length in range(entered + 1, len(order.position), 2):
             if order.position[length] == "consumeNotices":
                 instruction = workflow.instruction(order.position[:length])
                 assert isinstance(instruction, ConsumeNotices)

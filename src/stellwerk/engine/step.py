@@ -35,11 +35,12 @@ Anticipate = Callable[["Step", Position, Any], Position | None]
 class Step:
     """See the module."""
 
-    __slots__ = ("_control", "_path_control", "order_id", "transaction", "workflow")
+    __slots__ = ("_control", "_has_emitted", "_path_control", "order_id", "transaction", "workflow")
 
     def __init__(self, transaction: Transaction, order: Order) -> None:
         self.transaction = transaction
         self.order_id = order.id
+        self._has_emitted = False
         state = transaction.state
         workflow_id = order.workflow_id
         self.workflow: Workflow = state.workflow(workflow_id)
@@ -59,6 +60,7 @@ class Step:
         return self.transaction.context.now_ms
 
     def emit(self, event: e.OrderEvent) -> None:
+        self._has_emitted = True
         self.transaction.emit(self.order_id, event)
 
     def scope(self, position: Position | None = None) -> OrderScope:
@@ -163,9 +165,9 @@ class Step:
             try:
                 following = self._following(to)
             except ProblemError:
-                if moves[-1].reason is None and len(moves) == 1:
+                if not self._has_emitted and moves[-1].reason is None and len(moves) == 1 and self.order.is_failable:
                     raise
-                # What has been skipped stays skipped; the problem comes up again at the position reached.
+                # What has been done stays done: the problem comes up again at the position reached.
                 break
             if following is None:
                 break

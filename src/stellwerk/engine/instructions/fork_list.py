@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stellwerk.engine.attachment import is_at_place_for_children
+from stellwerk.engine.attachment import is_at_place_for
 from stellwerk.engine.events import order as e
 from stellwerk.engine.scopes import OrderScope
 from stellwerk.engine.step import Step
@@ -42,16 +42,17 @@ class _ForkListScope(ChildScope):
 
 
 def execute(step: Step, instruction: ForkList) -> None:
+    # With `agentPath` the children are worked out there, so that they may know its Subagents.
     if instruction.agent_path is not None and not step.is_at_agent(instruction.agent_path):
         return
-    if not step.is_started():
-        return
+    children = _children(step, instruction)
+    if is_at_place_for(step, children, instruction.agent_path) and step.is_started():
+        step.emit(e.OrderForked(children=children))
+
+
+def _children(step: Step, instruction: ForkList) -> tuple[e.ChildOrder, ...]:
     scope: Scope = _ForkListScope(step.scope(), step)
     elements = as_list(instruction.children.evaluate(scope))
-    if instruction.agent_path is None and not is_at_place_for_children(
-        step, [(*step.order.position, "fork", 0)] if elements else [], len(elements)
-    ):
-        return
     children: list[e.ChildOrder] = []
     ids: set[str] = set()
     for index, element in enumerate(elements):
@@ -64,7 +65,7 @@ def execute(step: Step, instruction: ForkList) -> None:
             raise ProblemError(f"Child order {order_id} exists already")
         arguments: dict[str, Any] = as_object(instruction.child_to_arguments.call([element, index], scope))
         children.append(e.ChildOrder(order_id=order_id, arguments=arguments))
-    step.emit(e.OrderForked(children=tuple(children)))
+    return tuple(children)
 
 
 def _check_child_id(child: str, ids: set[str]) -> None:

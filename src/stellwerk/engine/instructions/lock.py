@@ -38,10 +38,10 @@ def _check(step: Step, instruction: Lock) -> None:
                 f"Cannot fulfill lock count={demand.count} with Lock:{demand.lock_path} limit={item.limit}"
             )
         holders = locks.holders.get(demand.lock_path, {})
-        if any(order_id in holders for order_id in ancestors):
-            raise ProblemError(
-                f"Lock:{demand.lock_path} has already been acquired by Order:{step.order_id} or its parent"
-            )
+        for order_id in ancestors:
+            if order_id in holders:
+                parent = "" if order_id == step.order_id else "parent "
+                raise ProblemError(f"Lock:{demand.lock_path} has already been acquired by {parent}Order:{order_id}")
 
 
 def _with_ancestors(order_id: str) -> list[str]:
