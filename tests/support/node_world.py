@@ -21,6 +21,7 @@ from stellwerk.agent.subagent.launch import LaunchSettings
 from stellwerk.agent.subagent.processes import SystemProcesses
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import SystemClock, SystemRandom
+from stellwerk.effects.system_directories import SystemDirectories
 from stellwerk.effects.system_disk import SystemDisk
 from stellwerk.journal import JournalOptions, delete_at_next_start
 from stellwerk.node.direct_peer import DirectPeer
@@ -100,7 +101,9 @@ class NodeWorld:
         processes = SystemProcesses(self.folder / path / "processes")
         launch = LaunchSettings(environment=ENVIRONMENT, executables_directory=work, script_injection_allowed=True)
         runner = JobRunner(processes, self.clock, work, JobRunnerOptions(launch=launch, output_delay_seconds=0.01))
-        node = AgentNode(self._effects(path), processes, runner, lambda: self.trusted, self.options, platform_info=None)
+        node = AgentNode(
+            self._effects(path), processes, runner, lambda: self.trusted, self.options, directories=SystemDirectories()
+        )
         await node.start()
         self.agents[path] = node
         self.processes[path] = processes

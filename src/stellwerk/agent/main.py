@@ -8,6 +8,7 @@ from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
 from stellwerk.agent.subagent.processes import SystemProcesses
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
+from stellwerk.effects.system_directories import SystemDirectories
 from stellwerk.node.configuration import AgentConfiguration
 from stellwerk.node.main import Lifeline, NodeProcess
 from stellwerk.node.node import NodeEffects
@@ -61,6 +62,8 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
             lambda: SignatureVerifier.from_folder(configuration.trusted_keys_directory),
             configuration.journal.options(RELEASE_DELAY_SECONDS),
             platform_info=_platform_info(clock),
+            directories=SystemDirectories(),
+            script_injection_allowed=jobs.signed_script_injection_allowed,
         )
 
     try:

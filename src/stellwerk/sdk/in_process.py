@@ -23,6 +23,7 @@ from stellwerk.agent.subagent.launch import LaunchSettings
 from stellwerk.agent.subagent.processes import SystemProcesses
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
+from stellwerk.effects.system_directories import SystemDirectories
 from stellwerk.effects.system_disk import SystemDisk
 from stellwerk.journal import JournalOptions
 from stellwerk.node.direct_peer import DirectPeer
@@ -125,6 +126,7 @@ class InProcessInstallation:
             JobRunner(processes, self._clock, work, options),
             lambda: self._trusted,
             _JOURNAL,
+            directories=SystemDirectories(),
         )
         self.agents[path] = agent
         await agent.start()

@@ -222,7 +222,14 @@ class SimulatedInstallation:
             )
         )
         runner = JobRunner(machine.processes, machine.effects.clock, machine.work_directory, options)
-        node: AnyNode = self._parts.agent(machine.effects, machine.processes, runner, lambda: self._verifier, _JOURNAL)
+        node: AnyNode = self._parts.agent(
+            machine.effects,
+            machine.processes,
+            runner,
+            lambda: self._verifier,
+            _JOURNAL,
+            directories=machine.directories,
+        )
         return node
 
     def note(self, who: str, text: str) -> None:

@@ -16,7 +16,7 @@ from stellwerk.node.node import Node, NodeEffects
 from stellwerk.node.state import NodeState
 from stellwerk.simulation.disk import Keep, SimulatedDisk
 from stellwerk.simulation.loop import Life, SimulatedLoop
-from stellwerk.simulation.world import SeededRandom, SimulatedClock, SimulatedProcesses
+from stellwerk.simulation.world import SeededRandom, SimulatedClock, SimulatedDirectories, SimulatedProcesses
 from stellwerk.values.events import Envelope, decode_envelope
 
 AnyNode = Node[Any, Any]
@@ -56,6 +56,7 @@ class Machine:
         self.loop = loop
         self.disk = disk
         self.processes = processes
+        self.directories = SimulatedDirectories()
         self.work_directory = work_directory
         self.effects = NodeEffects(disk, SimulatedClock(loop), random, {})
         self.node: AnyNode | None = None

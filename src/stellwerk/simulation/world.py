@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from stellwerk.effects.directories import FileStamp
 from stellwerk.effects.processes import ProcessStart
 from stellwerk.simulation.loop import SimulatedLoop
 
@@ -174,3 +176,19 @@ class SimulatedProcesses:
 
     async def close(self) -> None:
         self.kill_all()
+
+
+class SimulatedDirectories:
+    """Directories of a machine that lie in memory. Changes are not told: watchers poll."""
+
+    def __init__(self) -> None:
+        #: Directory → name → stamp.
+        self.contents: dict[str, dict[str, FileStamp]] = {}
+
+    async def files(self, path: str) -> dict[str, FileStamp]:
+        if path not in self.contents:
+            raise FileNotFoundError(2, "No such directory", path)
+        return dict(self.contents[path])
+
+    def watch(self, path: str, on_change: Callable[[], None]) -> None:
+        return None

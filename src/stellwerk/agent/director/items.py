@@ -10,11 +10,13 @@ import msgspec
 from stellwerk.agent.director.state import AgentState
 from stellwerk.engine import processing
 from stellwerk.engine.events import item as i
+from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
 from stellwerk.engine.state import Control, PathControl
 from stellwerk.engine.transaction import Transaction
 from stellwerk.language.items import (
     AgentRef,
+    FileWatch,
     ItemKey,
     JobResource,
     Signed,
@@ -39,6 +41,12 @@ def attach_item(transaction: Transaction, state: AgentState, item: i.AttachableI
             raise ProblemError(f"Alien SubagentItem: Subagent:{item.id} belongs to Agent:{item.agent_path}")
         if not state.is_local(item.id):
             raise ProblemError(f"Subagent:{item.id} is a remote one: this release runs jobs at the Director only")
+    if isinstance(item, FileWatch):
+        known = state.file_watches.items.get(item.path)
+        if known == item:
+            return
+        if known is not None and known.directory_expr != item.directory_expr:
+            forget_files(transaction, state, item.path)
     transaction.emit(None, i.ItemAttachedToMe(item=item))
     if isinstance(item, SubagentItem) and state.subagents[item.id].subagent_run_id is None:
         dedicate_local_subagent(transaction, item.id, subagent_run_id)
@@ -48,6 +56,12 @@ def attach_item(transaction: Transaction, state: AgentState, item: i.AttachableI
         _touch_orders(transaction, state, lambda path, version: path == item.path)
     elif isinstance(item, Control):
         _touch_orders(transaction, state, lambda path, version: (path, version) == (item.id.path, item.id.version_id))
+
+
+def forget_files(transaction: Transaction, state: AgentState, watch_path: str) -> None:
+    """The directory is not watched any more: for the Controller its files have gone."""
+    for name in list(state.file_watches.files.get(watch_path, ())):
+        transaction.emit(watch_path, w.ExternalOrderVanished(external_order_name=name))
 
 
 def dedicate_local_subagent(transaction: Transaction, subagent_id: str, subagent_run_id: str) -> None:
@@ -96,4 +110,6 @@ def detach_item(transaction: Transaction, state: AgentState, key: ItemKey) -> No
         if not state.subagents[name].is_detaching:
             transaction.emit(None, i.ItemDetachingFromMe(key=key))
         return
+    if kind == "OrderWatch":
+        forget_files(transaction, state, name)
     transaction.emit(None, i.ItemDetached(key=key, delegate_id=agent_key(state.meta.agent_path)))

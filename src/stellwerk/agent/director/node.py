@@ -14,20 +14,24 @@ import msgspec
 
 from stellwerk.agent.director import items
 from stellwerk.agent.director.commands import AgentCommand, ShutDown
+from stellwerk.agent.director.file_watcher import POLL_SECONDS, FileWatcher
 from stellwerk.agent.director.jobs import JobDriver
 from stellwerk.agent.director.state import AgentState, event_decoder, snapshot_decoder
 from stellwerk.agent.subagent.job_runner import JobRunner
+from stellwerk.effects.directories import Directories
 from stellwerk.effects.processes import Processes
 from stellwerk.engine import commands as order_commands
 from stellwerk.engine import processing
 from stellwerk.engine import requests as r
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import item as i
+from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
 from stellwerk.engine.events.journal import AnyJournalEvent, JournalEventsReleased
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.transaction import Transaction
 from stellwerk.journal import JournalOptions
+from stellwerk.language.items import FileWatch
 from stellwerk.node import agent_commands as ac
 from stellwerk.node import commands as nc
 from stellwerk.node.commands import CommandIntake
@@ -70,7 +74,7 @@ class AgentNode(Node[AgentState, Transaction]):
             "OrderEvent": tags(AnyOrderEvent),
             "AgentEvent": tags(a.AnyOwnAgentEvent),
             "InventoryItemEvent": tags(i.AgentItemEvent),
-            "OrderWatchEvent": frozenset(),
+            "OrderWatchEvent": tags(w.ExternalOrderAppeared, w.ExternalOrderVanished),
             "ServerMeteringEvent": frozenset(),
         }
     )
@@ -83,7 +87,12 @@ class AgentNode(Node[AgentState, Transaction]):
         verifier: Callable[[], SignatureVerifier],
         journal_options: JournalOptions,
         platform_info: Mapping[str, Any] | None = None,
+        *,
+        directories: Directories,
+        file_poll_seconds: float = POLL_SECONDS,
+        script_injection_allowed: bool = True,
     ) -> None:
+        """`script_injection_allowed` False also refuses file watches (orders spec 7.4)."""
         super().__init__(effects, AgentState(), journal_options)
         self._processes = processes
         self._verifier = verifier
@@ -91,6 +100,8 @@ class AgentNode(Node[AgentState, Transaction]):
         #: The local Subagent of this run: new at each start, because its processes are.
         self._subagent_run_id = run_id(effects.random.token_bytes(16))
         self.jobs = JobDriver(self.state, runner, effects.clock, effects.environment, self.on_bug)
+        self.file_watcher = FileWatcher(self.state, directories, effects.environment, file_poll_seconds)
+        self._script_injection_allowed = script_injection_allowed
         self.commands = CommandIntake(
             AgentCommand,
             {
@@ -122,7 +133,7 @@ class AgentNode(Node[AgentState, Transaction]):
         return Transaction(state, context)
 
     def effects_of_events(self) -> Effects:
-        return self.jobs.effects()
+        return {**self.jobs.effects(), **self.file_watcher.effects()}
 
     async def prepare(self) -> None:
         """Nothing of the former run may still run when its orders are settled as lost."""
@@ -132,8 +143,10 @@ class AgentNode(Node[AgentState, Transaction]):
 
     def activate(self) -> None:
         self.jobs.attach(self.persister)
+        self.file_watcher.attach(self.persister)
         if self.state.meta is not None:
             self.persist(self._start_dedicated)
+        self.file_watcher.start()
 
     def _start_dedicated(self, transaction: Transaction) -> None:
         transaction.emit(None, a.OwnAgentStarted())
@@ -156,6 +169,7 @@ class AgentNode(Node[AgentState, Transaction]):
         )
 
     async def deactivate(self) -> None:
+        await self.file_watcher.stop()
         await self.jobs.stop()
 
     def last_events(self, transaction: Transaction) -> None:
@@ -262,6 +276,8 @@ class AgentNode(Node[AgentState, Transaction]):
     # --- items ---
 
     def _attach_item(self, command: ac.AttachItem, user_id: str) -> None:
+        if isinstance(command.item, FileWatch) and not self._script_injection_allowed:
+            raise ProblemError.of("SignedInjectionNotAllowed")
         self.persist(lambda t: items.attach_item(t, self.state, command.item, self._subagent_run_id))
 
     def _attach_signed_item(self, command: ac.AttachSignedItem, user_id: str) -> None:
