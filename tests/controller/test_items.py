@@ -147,7 +147,46 @@ async def test_an_agent_that_was_never_reached_is_deleted_at_once(world: NodeWor
         ([{"TYPE": "AddVersion", "versionId": "a"}, {"TYPE": "AddVersion", "versionId": "b"}], "Duplicate AddVersion"),
         ([{"TYPE": "DeleteSimple", "path": "JobResource:x"}], "UnknownItemKey"),
         ([{"TYPE": "DeleteSimple", "path": "AgentRef:x"}], "UnknownItemPath"),
-        ([{"TYPE": "AddOrChangeSimple", "item": {"TYPE": "Lock", "path": "L"}}], "not supported"),
+        ([{"TYPE": "AddOrChangeSimple", "item": {"TYPE": "Lock", "path": "L", "limit": -1}}], "must not be negative"),
+        ([{"TYPE": "AddOrChangeSimple", "item": {"TYPE": "Locked", "path": "L"}}], "Unknown item TYPE"),
+        (
+            [
+                {
+                    "TYPE": "AddOrChangeSimple",
+                    "item": {"TYPE": "Calendar", "path": "C", "orderIdPattern": "x", "periodDatePattern": "yyyy-MM-dd"},
+                }
+            ],
+            "must have exactly 1 group",
+        ),
+        (
+            [
+                {
+                    "TYPE": "AddOrChangeSimple",
+                    "item": {
+                        "TYPE": "GlobalBoard",
+                        "path": "B",
+                        "postOrderToNoticeKey": "$",
+                        "expectOrderToNoticeKey": "1",
+                    },
+                }
+            ],
+            "$.postOrderToNoticeKey",
+        ),
+        (
+            [
+                {
+                    "TYPE": "AddOrChangeSimple",
+                    "item": {
+                        "TYPE": "FileWatch",
+                        "path": "F",
+                        "workflowPath": "W",
+                        "agentPath": "A",
+                        "directoryExpr": "'/in'",
+                    },
+                }
+            ],
+            "MissingReferencedItem",
+        ),
         ([{"TYPE": "AddOrChangeSimple", "item": {"TYPE": "JobResource", "path": "L"}}], "must be signed"),
         ([{"TYPE": "AddOrChangeSimple", "item": {"TYPE": "AgentRef", "path": "_", "directors": ["x"]}}], "InvalidName"),
         (

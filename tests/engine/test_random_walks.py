@@ -71,9 +71,7 @@ def _act(installation: Installation, action: str, number: int, choice: int) -> N
             members: dict[str, Any] = {"scheduled_for": installation.now_ms + 2000} if choice == 1 else {}
             if choice in (3, 4):
                 members["plan_id"] = PLAN
-            installation.add(
-                order_id if not choice else f"{ORDER_DAY}O{number}", delete_when_terminated=choice == 2, **members
-            )
+            installation.add(f"{ORDER_DAY}O{number}", delete_when_terminated=choice == 2, **members)
         case "step":
             installation.step()
         case "run":
@@ -101,6 +99,8 @@ def _act(installation: Installation, action: str, number: int, choice: int) -> N
         case "answer":
             command(commands.answer_order_prompt, order_id)
         case "go":
+            waiting = [id_ for id_ in known if installation.controller.orders[id_].is_go_commandable]
+            order_id = waiting[choice % len(waiting)] if waiting else order_id
             order = installation.controller.order(order_id)
             command(commands.go_order, order_id, order.position)
         case "delete":
@@ -267,7 +267,7 @@ def _walk(seed: int) -> Installation:
     installation.agents["B"].usable_subagents["B-2"] = None
     installation.deploy(*ITEMS, workflow(random))
     for number in range(random.randint(1, 3)):
-        _act(installation, "add", number, 0)
+        _act(installation, "add", number, random.choice((0, 0, 3)))
     for _ in range(random.randint(0, 50)):
         action, number, choice = random.choice(ACTION_NAMES), random.randint(0, 3), random.randint(0, 5)
         before = dict(installation.controller.orders)

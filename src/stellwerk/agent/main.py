@@ -7,6 +7,7 @@ from stellwerk.agent.routes import add_agent_routes
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
 from stellwerk.agent.subagent.processes import SystemProcesses
+from stellwerk.agent.subagent.worker_pool import WorkerSettings
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
 from stellwerk.effects.system_directories import SystemDirectories
 from stellwerk.node.configuration import AgentConfiguration
@@ -51,6 +52,10 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
                     working_directory=jobs.working_directory,
                     encoding=jobs.encoding,
                     script_injection_allowed=jobs.signed_script_injection_allowed,
+                ),
+                workers=WorkerSettings(
+                    python_directory=configuration.data / jobs.python_directory,
+                    allows_installed_modules=jobs.signed_script_injection_allowed,
                 ),
                 sigkill_delay_seconds=jobs.sigkill_delay_seconds,
             ),

@@ -97,6 +97,8 @@ class JobsConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     working_directory: str | None = None
     #: Relative to the data folder.
     executables_directory: str = "executables"
+    #: Python modules for internal jobs (`package.module:function`). Relative to the data folder.
+    python_directory: str = "python"
 
 
 class LogConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,13 +25,13 @@ from stellwerk.engine.scopes import JobResourceEnvironmentScope, JobScope
 from stellwerk.engine.transaction import Transaction
 from stellwerk.language.expressions import Expression, Scope
 from stellwerk.language.instructions import ExecuteAnonymous, ExecuteNamed
-from stellwerk.language.jobs import PathExecutable, ShellScriptExecutable, WorkflowJob
-from stellwerk.language.outcomes import AnyOutcome, Disrupted
+from stellwerk.language.jobs import InternalExecutable, PathExecutable, ShellScriptExecutable, WorkflowJob
+from stellwerk.language.outcomes import AnyOutcome, Disrupted, values_of
 from stellwerk.language.workflow import Workflow
 from stellwerk.node.persist import Effect, Persister
 from stellwerk.node.state import NodeState
 from stellwerk.values.json import JsonValue
-from stellwerk.values.problems import Problem
+from stellwerk.values.problems import Problem, ProblemError
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +140,7 @@ class JobDriver:
             environment=self._job_environment(workflow, job, scope),
             scope=scope,
             v1_arguments=_v1_arguments(order, job, scope),
+            variables=_variables(order, job, instruction, scope),
             end_of_admission_period_ms=end_of_admission_period,
         )
 
@@ -184,6 +185,25 @@ class JobDriver:
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 logger.error("A job ended badly while the Agent stopped: %r", result)
+        await self._runner.close_workers()
+
+
+def _variables(
+    order: Order, job: WorkflowJob, instruction: ExecuteNamed | ExecuteAnonymous, scope: JobScope
+) -> Mapping[str, JsonValue]:
+    """What an internal job may use by the names of its parameters; a default that cannot be evaluated is left out."""
+    if not isinstance(job.executable, InternalExecutable):
+        return {}
+    values: dict[str, JsonValue] = {}
+    names = dict.fromkeys([*job.default_arguments, *instruction.default_arguments, *order.arguments])
+    for entry in order.historic_outcomes:
+        names.update(dict.fromkeys(values_of(entry.outcome) or {}))
+    for name in names:
+        try:
+            values[name] = scope.named(name)
+        except (KeyError, ProblemError):
+            continue
+    return values
 
 
 def _v1_arguments(order: Order, job: WorkflowJob, scope: JobScope) -> Mapping[str, JsonValue]:

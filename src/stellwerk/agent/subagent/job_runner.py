@@ -26,10 +26,12 @@ from stellwerk.agent.subagent.launch import (
     LaunchError,
     LaunchEvaluationError,
     LaunchSettings,
+    call_request,
     process_start,
     start_error_message,
 )
 from stellwerk.agent.subagent.scripts import ScriptFiles
+from stellwerk.agent.subagent.worker_pool import WorkerCall, WorkerPool, WorkerSettings
 from stellwerk.effects.clock import Clock
 from stellwerk.effects.processes import Processes, RunningProcess
 from stellwerk.language.jobs import DEFAULT_RETURN_CODE_MEANING, InternalExecutable
@@ -51,6 +53,7 @@ class JobEvents(Protocol):
 
 class JobRunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     launch: LaunchSettings
+    workers: WorkerSettings = WorkerSettings()
     #: `js7.job.execution.sigkill-delay`.
     sigkill_delay_seconds: float = 15.0
     #: `js7.order.stdout-stderr.delay`.
@@ -80,6 +83,7 @@ class JobRunner:
         if self.files_directory.exists():
             shutil.rmtree(self.files_directory)
         self.files_directory.mkdir(mode=0o700)
+        self.workers = WorkerPool(processes, options.workers)
         self._runs: dict[str, _Run] = {}
 
     def run(self, launch: JobLaunch, events: JobEvents) -> Coroutine[Any, Any, JobOutcome]:
@@ -111,6 +115,10 @@ class JobRunner:
     def order_ids(self) -> list[str]:
         """The orders being processed."""
         return list(self._runs)
+
+    async def close_workers(self) -> None:
+        """End the warm workers; all runs must have ended."""
+        await self.workers.close()
 
     def close(self) -> None:
         """Remove the work files; all runs must have ended."""
@@ -147,8 +155,7 @@ class _Run:
         except OSError as error:
             return Failed(message=start_error_message(error))
         try:
-            start = process_start(self.launch, self._options.launch, self._runner.scripts, files)
-            self._process = await self._runner.processes.start(start)
+            self._process = await self._start(files)
             code = await self._processed(self._process)
             return self._result(code, files)
         except LaunchEvaluationError as error:
@@ -162,7 +169,17 @@ class _Run:
         finally:
             for timer in self._timers:
                 timer.cancel()
+            if isinstance(self._process, WorkerCall):
+                self._process.release()
             files.clean()
+
+    async def _start(self, files: ProcessFiles) -> RunningProcess:
+        settings = self._options.launch
+        if isinstance(self.launch.job.executable, InternalExecutable):
+            request = call_request(self.launch, self.launch.job.executable, settings, files)
+            return await self._runner.workers.call(request, settings.environment)
+        start = process_start(self.launch, settings, self._runner.scripts, files)
+        return await self._runner.processes.start(start)
 
     async def _processed(self, process: RunningProcess) -> int:
         """From the start of the process until its end and that of its output; returns the return code."""
@@ -272,6 +289,10 @@ class _Run:
         if self.is_killed or self._is_timed_out:
             ended = _completed(is_success, {"returnCode": code})
             return Killed(outcome=ended) if self.is_killed else TimedOut(outcome=ended)
+        if isinstance(self._process, WorkerCall):
+            if self._process.error:
+                return Failed(message=self._process.error, named_values={"returnCode": code})
+            return _completed(is_success, {**self._process.values, "returnCode": code})
         try:
             values: dict[str, Any] = dict(files.read_return_values(self._options.launch.encoding))
         except ReturnValuesError as error:

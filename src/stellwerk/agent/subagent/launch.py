@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from stellwerk.agent.subagent.files import FilesScope, ProcessFiles
 from stellwerk.agent.subagent.scripts import ScriptFiles
+from stellwerk.agent.subagent.worker_pool import CallRequest
 from stellwerk.effects.processes import ProcessStart
 from stellwerk.language.command_line import parse_command_line
 from stellwerk.language.expressions import EMPTY_SCOPE, Expression, Scope, soft_string
@@ -56,6 +59,8 @@ class JobLaunch(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = EMPTY_SCOPE
     #: Default arguments and order variables for `v1Compatible` executables.
     v1_arguments: Mapping[str, JsonValue] = {}
+    #: The order's arguments and the job's defaults, for internal jobs.
+    variables: Mapping[str, JsonValue] = {}
     #: The job is timed out at this instant, milliseconds since 1970 (spec 4.6).
     end_of_admission_period_ms: int | None = None
 
@@ -117,9 +122,42 @@ def _arguments(
                 raise LaunchError(f"The command line `{executable.command}` gives an empty name for the program file")
             return words
         case InternalExecutable():
-            raise LaunchError(
-                f"The internal job class {executable.class_name} is not available in this Agent; use a shell script"
-            )
+            raise AssertionError("an internal job is called, not started as a process")
+
+
+def call_request(
+    launch: JobLaunch, executable: InternalExecutable, settings: LaunchSettings, files: ProcessFiles
+) -> CallRequest:
+    """For a worker: everything is evaluated here. Raises `LaunchError`."""
+    if ":" not in executable.class_name:
+        raise LaunchError(
+            f"The internal job class {executable.class_name} needs a Java machine, which this Agent does not have; "
+            "name a Python function instead (package.module:function), or use a shell script"
+        )
+    scope = FilesScope(launch.scope, files)
+    arguments: dict[str, Any] = {}
+    for name, expression in {**executable.job_arguments, **executable.arguments}.items():
+        try:
+            arguments[name] = plain_json(expression.evaluate(scope))
+        except ProblemError as error:
+            raise LaunchEvaluationError(f"Argument {name} = {expression} cannot be evaluated: {error}") from error
+    return CallRequest(
+        function=executable.class_name,
+        arguments=arguments,
+        variables={name: plain_json(value) for name, value in launch.variables.items()},
+        environment=_environment(executable, launch, settings, files),
+    )
+
+
+def plain_json(value: JsonValue) -> Any:
+    """As Python's own JSON knows it: a decimal becomes a float."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list):
+        return [plain_json(element) for element in value]
+    if isinstance(value, dict):
+        return {name: plain_json(member) for name, member in value.items()}
+    return value
 
 
 def _checked_executable(path: Path) -> str:

@@ -1,7 +1,8 @@
 """What an order does at each kind of instruction: one module an instruction, as in `stellwerk.language.instructions`.
 
-`EXECUTIONS` says what an order does there, `WAITS` what it does when it is looked at while it waits there; `ANTICIPATIONS` (of `stellwerk.engine.step`) where it goes on when the
-instruction only changes its position. A test keeps both in step with the typed union `AnyInstruction`.
+`EXECUTIONS` says what an order does there, `WAITS` what it does when it is looked at while it waits there, and
+`ANTICIPATIONS` (of `stellwerk.engine.step`) where it goes on when the instruction only changes its position. A test
+keeps them in step with the typed union `AnyInstruction`.
 """
 
 from __future__ import annotations

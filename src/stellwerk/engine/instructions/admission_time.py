@@ -25,9 +25,13 @@ def execute(step: Step, instruction: AdmissionTime) -> None:
         raise ProblemError("No more admission time")
     if interval.contains(step.now_ms):
         step.move(child(order.position, "admissionTime"))
-    elif step.is_at_controller() and step.is_started():
-        if not (isinstance(order.state, WaitingForAdmission) and order.state.until == interval.start):
-            step.emit(e.OrderWaitingForAdmission(until=interval.start))
+    elif not _waits_until(step, interval.start) and step.is_at_controller() and step.is_started():
+        step.emit(e.OrderWaitingForAdmission(until=interval.start))
+
+
+def _waits_until(step: Step, time_ms: int) -> bool:
+    state = step.order.state
+    return isinstance(state, WaitingForAdmission) and state.until == time_ms
 
 
 def _is_skipped(step: Step, instruction: AdmissionTime) -> bool:
