@@ -101,7 +101,7 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "sigkill_delay_seconds": "between SIGTERM and SIGKILL, where a job does not say it",
             "working_directory": "where jobs start; none: the Agent's own",
             "executables_directory": "where relative `PathExecutable`s lie, relative to the data folder",
-            "python_directory": "Python modules for internal jobs (`package.module:function`), relative to the data folder",
+            "python_directory": "Python modules for internal jobs (`package.module:function`), relative to data",
         },
     ),
     (

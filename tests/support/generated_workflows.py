@@ -186,8 +186,8 @@ class Generator:
         }
 
     def _options(self, depth: int, is_in_cycle: bool) -> Json:
-        value = self._random.choice([None, True, False])
-        return {"TYPE": "Options", "stopOnFailure": value, "block": self._block(depth, is_in_cycle)}
+        value = self._random.choice([{}, {"stopOnFailure": True}, {"stopOnFailure": False}])
+        return {"TYPE": "Options", **value, "block": self._block(depth, is_in_cycle)}
 
     def _sticky(self, depth: int, is_in_cycle: bool) -> Json:
         agent = self._random.choice("AB")

@@ -9,13 +9,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from stellwerk import __version__
-from stellwerk.cli.output import CommandError, fail, print_json
+from stellwerk.cli.output import CommandError, fail
 
 app = typer.Typer(
     name="stellwerk",
@@ -134,27 +135,61 @@ def import_js7(
 # --- workflows -------------------------------------------------------------------------------------------------------
 
 
+class CheckFormat(StrEnum):
+    """How `check` tells its findings."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
 @app.command()
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="workflow files, or folders with *.workflow.json")],
+    paths: Annotated[list[Path], typer.Argument(help="inventory files, or folders that hold them")],
+    form: Annotated[CheckFormat, typer.Option("--format", help="text, json, or GitHub annotations")] = CheckFormat.TEXT,
+    strict: Annotated[bool, typer.Option(help="warnings count as errors")] = False,
     json: Json = False,
 ) -> None:
-    """Report all problems of workflow files with their JSON path; exit code 1 if there are any."""
-    from stellwerk.cli.check import check_file, workflow_files
+    """Report all problems and likely mistakes of inventory files, with line, JSON path and remedy.
 
-    files = workflow_files(paths)
-    findings = [finding for file in files for finding in check_file(file)]
-    if json:
-        print_json({"files": len(files), "findings": findings})
-    else:
-        for finding in findings:
-            print(f"{finding.file}: {finding.path}: {finding.message}")
-            if finding.remedy:
-                print(f"  → {finding.remedy}")
-        print(
-            f"{len(files)} file{'s' * (len(files) != 1)} checked, {len(findings)} problem{'s' * (len(findings) != 1)}"
-        )
-    raise typer.Exit(1 if findings else 0)
+    Exit code 0: no errors; 1: errors (with --strict also warnings); 2: wrong use.
+    """
+    from stellwerk.cli.author import check_files
+
+    raise typer.Exit(check_files(paths, "json" if json else form.value, strict))
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="a workflow file")],
+    mermaid: Annotated[bool, typer.Option(help="as a diagram for Mermaid")] = False,
+) -> None:
+    """Print a workflow as readable steps, or as a diagram."""
+    from stellwerk.cli import author
+
+    author.explain(file, mermaid)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of workflow files, for editors."""
+    from stellwerk.cli.author import print_schema
+
+    print_schema()
+
+
+@app.command()
+def test(
+    paths: Annotated[list[Path], typer.Argument(help="test files, or folders with *.test.toml")],
+    json: Json = False,
+) -> None:
+    """Run unit tests of workflows on simulated time; no installation, no processes.
+
+    Exit code 0: all passed; 1: some failed; 2: a file cannot be used.
+    """
+    from stellwerk.cli.author import run_tests
+
+    raise typer.Exit(run_tests(paths, json))
 
 
 @app.command()
@@ -349,14 +384,14 @@ def status(data: Home = Path("data"), url: Url = None, account: Account = None, 
 
 @app.command()
 def deploy(
-    paths: Annotated[list[Path], typer.Argument(help="workflow files, or folders with *.workflow.json")],
+    paths: Annotated[list[Path], typer.Argument(help="inventory files, or folders that hold them")],
     folder: Annotated[str, typer.Option(help="folder in the inventory")] = "/",
     data: Home = Path("data"),
     url: Url = None,
     account: Account = None,
     json: Json = False,
 ) -> None:
-    """Check, store and deploy workflow files, all or none."""
+    """Check, store and deploy workflows, locks, boards, job resources, file order sources: all or none."""
     from stellwerk.cli import orders
 
     _execute(data, url, account, lambda c: orders.deploy(c, paths, folder, json))

@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stellwerk.cli.check import check_file, read_inventory_workflow, workflow_files, workflow_name
+from stellwerk.author.check import as_text
+from stellwerk.author.files import kind_of, object_name
+from stellwerk.cli.author import errors_of, inventory_files
 from stellwerk.cli.output import CommandError, print_json, print_table, state_text, time_text
 from stellwerk.cli.rest import Cockpit, Target
+from stellwerk.language.reader import parse_json
 
 T = TypeVar("T")
 
@@ -261,12 +264,12 @@ async def status(cockpit: Cockpit, as_json: bool) -> None:
 
 
 async def deploy(cockpit: Cockpit, paths: list[Path], folder: str, as_json: bool) -> None:
-    """Check, store and deploy workflow files; nothing is stored when one of them has a problem."""
-    files = workflow_files(paths)
-    findings = [finding for file in files for finding in check_file(file)]
+    """Check, store and deploy inventory files; nothing is stored when one of them has an error."""
+    files = inventory_files(paths)
+    findings = errors_of(files)
     if findings:
         for finding in findings:
-            print(f"{finding.file}: {finding.path}: {finding.message}")
+            print(as_text(finding))
         raise CommandError(f"{len(findings)} problems; nothing was deployed", "stellwerk check tells more")
     names = await deploy_files(cockpit, files, folder)
     if as_json:
@@ -277,22 +280,18 @@ async def deploy(cockpit: Cockpit, paths: list[Path], folder: str, as_json: bool
 
 
 async def deploy_files(cockpit: Cockpit, files: list[Path], folder: str) -> list[str]:
-    """Store the files as workflows of the folder and deploy them in one transaction."""
-    names = []
+    """Store the files as objects of the folder and deploy them in one transaction."""
+    objects: list[dict[str, str]] = []
     for file in files:
-        path = f"{folder.rstrip('/')}/{workflow_name(file)}"
-        await cockpit.post(
-            "inventory/store",
-            {"path": path, "objectType": "WORKFLOW", "configuration": read_inventory_workflow(file)},
-        )
-        names.append(path)
+        path, kind = f"{folder.rstrip('/')}/{object_name(file)}", kind_of(file)
+        configuration = parse_json(file.read_bytes())
+        await cockpit.post("inventory/store", {"path": path, "objectType": kind, "configuration": configuration})
+        objects.append({"path": path, "objectType": kind})
     await cockpit.post(
         "inventory/deployment/deploy",
         {
             "controllerIds": [cockpit.target.controller_id],
-            "store": {
-                "draftConfigurations": [{"configuration": {"path": name, "objectType": "WORKFLOW"}} for name in names]
-            },
+            "store": {"draftConfigurations": [{"configuration": item} for item in objects]},
         },
     )
-    return names
+    return [item["path"] for item in objects]

@@ -10,21 +10,22 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from stellwerk.cli.check import check_file, read_inventory_workflow, workflow_name
+from stellwerk.author.files import AuthorFile, find_files, kind_of, object_name
+from stellwerk.cli.author import valid_workflow
 from stellwerk.cli.output import CommandError, print_json
 from stellwerk.controller.state import ControllerState, event_decoder
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Broken, Order, Prompting
 from stellwerk.language.expressions import to_string
-from stellwerk.language.inventory import Target, workflow_to_engine
 from stellwerk.language.outcomes import AnyOutcome, short_text
 from stellwerk.language.positions import position_text
-from stellwerk.language.workflow import Workflow, read_workflow
+from stellwerk.language.workflow import Workflow
 from stellwerk.sdk.in_process import InProcessInstallation
 from stellwerk.values.events import Envelope, decode_envelope
 from stellwerk.values.problems import ProblemError
@@ -52,16 +53,17 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
 
 async def run_workflow(file: Path, arguments: Mapping[str, Any], *, keep: bool, as_json: bool) -> int:
     """Run it, show what happens (jobs, their output, failures), return the exit code. Raises `CommandError`."""
-    content = _read(file)
-    workflow = read_workflow(content)
+    items = _items(file)
+    workflow = valid_workflow(file)
     agents = sorted({workflow.job(p)[1].agent_path for p, _ in workflow.instructions() if _is_job(workflow, p)})
+    order_id = ORDER_ID if workflow.definition.calendar_path is None else f"#{datetime.now(UTC):%Y-%m-%d}#{ORDER_ID}"
     folder = Path(tempfile.mkdtemp(prefix="stellwerk-run-"))
     story = _Story(workflow, is_silent=as_json)
     try:
         async with InProcessInstallation(folder, agents) as installation:
             try:
-                await installation.deploy([content])
-                order = {"id": ORDER_ID, "workflowPath": workflow.id.path, "arguments": dict(arguments)}
+                await installation.deploy(items)
+                order = {"id": order_id, "workflowPath": workflow.id.path, "arguments": dict(arguments)}
                 await installation.command({"TYPE": "AddOrder", "order": order})
             except ProblemError as error:
                 raise CommandError(str(error), "see the reference of workflows", WRONG) from error
@@ -78,17 +80,33 @@ async def run_workflow(file: Path, arguments: Mapping[str, Any], *, keep: bool, 
     return exit_code
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """The workflow in the engine's spelling; raises `CommandError` with all that is wrong with it."""
-    if not file.is_file():
-        raise CommandError(f"{file} does not exist", "name a workflow file (*.workflow.json)", WRONG)
-    findings = check_file(file)
-    if findings:
-        text = "\n".join(f"{finding.path}: {finding.message}" for finding in findings)
-        raise CommandError(f"{file} is not a workflow that can run:\n{text}", "correct the file", WRONG)
-    target = Target(path=f"/{workflow_name(file)}", version_id="run")
-    value: dict[str, Any] = workflow_to_engine(read_inventory_workflow(file), target).value
-    return {**value, "TYPE": "Workflow", "path": target.name}
+def _items(file: Path) -> list[Any]:
+    """The workflow in the engine's spelling, with the objects of its folder that it refers to, and its calendar."""
+    workflow = valid_workflow(file)
+    items: list[Any] = []
+    calendar_path = workflow.definition.calendar_path
+    if calendar_path is not None:
+        items.append(
+            {
+                "TYPE": "Calendar",
+                "path": calendar_path,
+                "orderIdPattern": "#([^#]+)#.*",
+                "periodDatePattern": "yyyy-MM-dd",
+            }
+        )
+    wanted = {
+        "LOCK": workflow.lock_paths(),
+        "NOTICEBOARD": workflow.board_paths(),
+        "JOBRESOURCE": workflow.job_resource_paths(),
+    }
+    for other in find_files([file.parent]):
+        if object_name(other) in wanted.get(kind_of(other), ()):
+            read = AuthorFile(other)
+            if read.conversion is not None:
+                items.append(read.conversion.value)
+    own = AuthorFile(file)
+    value = own.content if own.conversion is None else own.conversion.value
+    return [*items, {**value, "TYPE": "Workflow", "path": workflow.id.path}]
 
 
 def _text(outcome: AnyOutcome) -> str:

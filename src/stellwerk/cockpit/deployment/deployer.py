@@ -53,6 +53,16 @@ ITEM_KEY_PREFIX = {
 }
 
 
+#: Maintained by the Cockpit at each Controller (workflow spec 8.4, 8.9).
+DAILY_PLAN_CALENDAR = "dailyPlan"
+DAILY_PLAN_SCHEMA = {
+    "TYPE": "PlanSchema",
+    "id": "DailyPlan",
+    "unknownPlanIsOpenFunction": "day => $day >= $unknownPlansOpenFrom",
+    "namedValues": {"unknownPlansOpenFrom": ""},
+}
+
+
 class DeploymentError(ApiError):
     """JOC-415: nothing has been deployed, and why."""
 
@@ -131,7 +141,7 @@ class Deployer:
             agent_ids = await known_agents(connection, controller_id)
         scripts = await self._inventory.released_scripts()
         prepared = [self._prepare(item, commit_id, agent_ids, scripts) for item in objects]
-        operations = [operation for item in prepared for operation in item.operations]
+        operations = _once(operation for item in prepared for operation in item.operations)
         renamed = await self._renamed(controller_id, objects)
         operations += [_delete_operation(item.type, item.name) for item in renamed]
         operations.append({"TYPE": "AddVersion", "versionId": commit_id})
@@ -160,12 +170,16 @@ class Deployer:
         text = encode(conversion.value).decode()
         if item.type not in SIGNED:
             operations = [{"TYPE": "AddOrChangeSimple", "item": conversion.value}]
+            if item.type == ObjectType.FILEORDERSOURCE:
+                # Its orders belong to the plan of their day.
+                operations.append({"TYPE": "AddOrChangeSimple", "item": DAILY_PLAN_SCHEMA})
             return _Prepared(source=item, text=text, signature=None, operations=operations)
         signature = self._keys.sign(text)
         operations = [{"TYPE": "AddOrChangeSigned", "signedString": {"string": text, "signature": signature}}]
         calendar = conversion.value.get("calendarPath")
-        if isinstance(calendar, str) and calendar != "dailyPlan":
-            operations.append({"TYPE": "AddOrChangeSimple", "item": _day_offset_calendar(calendar, item)})
+        if isinstance(calendar, str):
+            offset = 0 if calendar == DAILY_PLAN_CALENDAR else _day_offset_seconds(item)
+            operations.append({"TYPE": "AddOrChangeSimple", "item": _calendar(calendar, offset)})
         return _Prepared(source=item, text=text, signature=encode(signature).decode(), operations=operations)
 
     async def _renamed(self, controller_id: str, objects: Iterable[StoredObject]) -> list[Deployed]:
@@ -334,16 +348,25 @@ def _delete_operation(type_: ObjectType, name: str) -> dict[str, Any]:
     return {"TYPE": kind, "path": f"{ITEM_KEY_PREFIX[type_]}:{name}"}
 
 
-def _day_offset_calendar(path: str, item: StoredObject) -> dict[str, Any]:
-    """The calendar of a workflow whose day begins at another time (cockpit-services 2.3, 2.4)."""
+def _day_offset_seconds(item: StoredObject) -> int:
     hours, minutes, seconds = str(item.configuration["dayOffset"]).split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+
+
+def _calendar(path: str, offset_seconds: int) -> dict[str, Any]:
+    """The calendar of workflows with cycles, whose day may begin at another time (cockpit-services 2.3, 2.4)."""
     return {
         "TYPE": "Calendar",
         "path": path,
-        "dateOffset": int(hours) * 3600 + int(minutes) * 60 + int(seconds),
-        "orderIdToDatePattern": "#([^#]+)#.*",
+        "dateOffset": offset_seconds,
+        "orderIdPattern": "#([^#]+)#.*",
         "periodDatePattern": "yyyy-MM-dd",
     }
+
+
+def _once(operations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without repetitions: several workflows bring the same calendar."""
+    return list({encode(operation): operation for operation in operations}.values())
 
 
 async def select_objects(inventory: Inventory, selections: Iterable[tuple[str, str, bool]]) -> list[StoredObject]:
