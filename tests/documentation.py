@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from order_samples import EVENTS, sample_orders
 from tests.documentation_cli import cli_page
 from tests.documentation_configuration import configuration_page
+from tests.documentation_language import functions_page, instructions_page, problems_page, rules_page
 
 from stellwerk.engine.order import AnyState, OrderState, state_name
 from stellwerk.engine.transitions import RULES, WITHOUT_FOLLOW_UP
@@ -100,6 +101,10 @@ PAGES = {
     "reference/order-states.md": order_states_page,
     "reference/cli.md": cli_page,
     "reference/configuration.md": configuration_page,
+    "reference/instructions.md": instructions_page,
+    "reference/functions.md": functions_page,
+    "reference/problems.md": problems_page,
+    "reference/check-rules.md": rules_page,
 }
 
 

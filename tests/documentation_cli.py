@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -68,6 +69,8 @@ def _spelling(option: Any) -> str:
 
 def _type_name(annotation: Any) -> str:
     types = [item for item in get_args(annotation) or (annotation,) if item is not NoneType]
+    if isinstance(types[0], type) and issubclass(types[0], Enum):
+        return "|".join(str(member.value) for member in types[0])
     return {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(types[0]) or _type_name(types[0])
 
 

