@@ -78,8 +78,8 @@ def instructions_page() -> str:
         "# Instructions\n\n",
         _generated(
             "Every instruction of workflows, with its members in the spelling of the engine. Authors write the"
-            " inventory spelling: where names differ they are given, too (`stellwerk schema` has all of them). What orders do"
-            " there, event by event: [workflow language](../specification/workflow-language.md), section 2."
+            " inventory spelling: where names differ they are given, too (`stellwerk schema` has all of them). What"
+            " orders do there, event by event: [workflow language](../specification/workflow-language.md), section 2."
         ),
     ]
     for tag in sorted({str(item.__struct_config__.tag) for item in Instruction.REGISTRY.values()}):

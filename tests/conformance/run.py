@@ -1,5 +1,7 @@
 """Runs all conformance vectors of a folder: `python -m tests.conformance.run [FOLDER]`, or `make conformance`.
 
+With `--processes` scenarios run on real Controller and Agent processes instead of real nodes in this process.
+
 Each file `FAMILY-*.jsonl` is run; for each the cases that pass, fail and are not yet supported are printed, failures
 with their difference. Exit code 1 if any failed.
 """
@@ -57,13 +59,13 @@ def read_cases(file: Path) -> list[Case]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-async def run_cases(family: str, cases: list[Case]) -> Result:
-    """Run all cases of one file of this family."""
+async def run_cases(family: str, cases: list[Case], *, with_processes: bool = False) -> Result:
+    """Run all cases of one file of this family; `with_processes`: scenarios on real Controller and Agent processes."""
     result = Result()
     if family in LATER:
         result.later = {case["id"]: family for case in cases}
         return result
-    run = FAMILIES[family]
+    run = scenarios_runner.run_processes if with_processes and family == "scenarios" else FAMILIES[family]
     limit = asyncio.Semaphore(_AT_A_TIME)
 
     async def run_limited(case: Case) -> str | NotSupportedError | None:
@@ -111,6 +113,8 @@ def _print(file: Path, result: Result, seconds: float) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    with_processes = "--processes" in arguments
+    arguments = [argument for argument in arguments if argument != "--processes"]
     folder = Path(arguments[0]) if arguments else _DEFAULT_FOLDER
     files = vector_files(folder)
     if not files:
@@ -119,7 +123,7 @@ def main(arguments: list[str]) -> int:
     passed = failed = 0
     for file in files:
         started = time.monotonic()
-        result = asyncio.run(run_cases(family_of(file), read_cases(file)))
+        result = asyncio.run(run_cases(family_of(file), read_cases(file), with_processes=with_processes))
         _print(file, result, time.monotonic() - started)
         passed += len(result.passed)
         failed += len(result.failed)

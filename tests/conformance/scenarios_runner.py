@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
+from tests.conformance.processes import ProcessInstallation
 from tests.conformance.scenarios_compare import (
     differences,
     is_event_type,
@@ -50,7 +51,15 @@ class DifferenceError(Exception):
     """The scenario cannot go on."""
 
 
-async def run(case: Json) -> str | None:
+Installation = InProcessInstallation | ProcessInstallation
+
+
+async def run_processes(case: Json) -> str | None:
+    """The same with Controller and Agents as processes of their own, over HTTP."""
+    return await run(case, ProcessInstallation)
+
+
+async def run(case: Json, installation_type: type[Installation] = InProcessInstallation) -> str | None:
     """None if all is as expected, else the differences. Raises `NotSupportedError`."""
     for step in [*case.get("setup", []), *case["steps"]]:
         kind = step.get("command", {}).get("TYPE")
@@ -59,7 +68,7 @@ async def run(case: Json) -> str | None:
     with tempfile.TemporaryDirectory(prefix="stellwerk-scenario-") as folder:
         files = Path(folder) / "files"
         files.mkdir()
-        async with InProcessInstallation(Path(folder), case["agents"], output_delay_seconds=0.01) as installation:
+        async with installation_type(Path(folder), case["agents"], output_delay_seconds=0.01) as installation:
             scenario = _Scenario(case, installation, files)
             try:
                 return await scenario.run()
@@ -74,7 +83,7 @@ async def run(case: Json) -> str | None:
 
 
 class _Scenario:
-    def __init__(self, case: Json, installation: InProcessInstallation, files: Path) -> None:
+    def __init__(self, case: Json, installation: Installation, files: Path) -> None:
         self._case = case
         self._installation = installation
         self._files = files

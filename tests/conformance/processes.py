@@ -1,0 +1,201 @@
+"""An installation of real Controller and Agent processes, with the face of `InProcessInstallation` for scenarios.
+
+Components are started by the command line, talk HTTP on loopback ports, and are killed at the end. What the runner asks
+of the Controller's state is answered by folding its event stream, as any client could.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+
+from stellwerk.controller.state import ControllerState, event_decoder
+from stellwerk.values.events import decode_envelope
+from stellwerk.values.json import decode, encode
+from stellwerk.values.problems import Problem, ProblemError
+from stellwerk.wire.signatures import SigningKey, sign
+
+_START_SECONDS = 60.0
+_SIGNED_TYPES = ("Workflow", "JobResource")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class _EventLog:
+    """The Controller's events so far, with the interface of its journal that scenarios use."""
+
+    torn_event_id = 0
+
+    def __init__(self) -> None:
+        self._lines: list[tuple[int, bytes]] = []
+        self._grown = asyncio.Condition()
+
+    async def add(self, lines: list[tuple[int, bytes]]) -> None:
+        async with self._grown:
+            self._lines += lines
+            self._grown.notify_all()
+
+    def read_after(self, after: int) -> list[bytes]:
+        return [line for event_id, line in self._lines if event_id > after]
+
+    async def wait_after(self, after: int, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)), self._grown:
+                await self._grown.wait_for(lambda: bool(self._lines) and self._lines[-1][0] > after)
+        except TimeoutError:
+            return False
+        return True
+
+
+class ProcessInstallation:
+    """See the module. Agent `A` has the Director's Subagent `A-1`."""
+
+    def __init__(self, folder: Path, agents: Iterable[str], *, output_delay_seconds: float = 0.0) -> None:
+        self.folder = folder
+        self.agent_paths = tuple(agents)
+        self.versions: list[str] = []
+        self.controller = SimpleNamespace(journal=_EventLog(), state=ControllerState())
+        self._key = SigningKey.generate("processes", datetime.now(UTC) - timedelta(days=1))
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._ports = {name: _free_port() for name in ("controller", *self.agent_paths)}
+        self._follower: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> ProcessInstallation:
+        self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self._ports['controller']}")
+        try:
+            for path in self.agent_paths:
+                await self._start("agent", path, "[jobs]\nsigned_script_injection_allowed = true\n")
+            await self._start("controller", "controller", 'id = "controller"\n')
+            await self._until_ready()
+            self._follower = asyncio.create_task(self._follow())
+            await self.update_items([item for path in self.agent_paths for item in self._agent_items(path)])
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        for process in self._processes:
+            if process.returncode is None:
+                process.terminate()
+        for process in self._processes:
+            try:
+                async with asyncio.timeout(10):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await self._session.close()
+
+    async def _start(self, kind: str, name: str, settings: str) -> None:
+        data = self.folder / name
+        keys = data / "private" / "trusted-x509-keys"
+        keys.mkdir(parents=True)
+        (keys / "key.pem").write_bytes(self._key.certificate_pem())
+        web = f'[web]\nhost = "127.0.0.1"\nport = {self._ports[name]}\npublic = true\n'
+        (data / f"{kind}.toml").write_text(settings + web if kind == "controller" else web + settings)
+        log = os.open(data / "log", os.O_WRONLY | os.O_CREAT)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "stellwerk.cli", kind, "--data", str(data)),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        self._processes.append(process)
+
+    async def _until_ready(self) -> None:
+        async with asyncio.timeout(_START_SECONDS):
+            while True:
+                try:
+                    async with self._session.post("/controller/api/command", data=b'{"TYPE":"NoOperation"}') as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.05)
+
+    def _agent_items(self, path: str) -> list[dict[str, Any]]:
+        uri = f"http://127.0.0.1:{self._ports[path]}"
+        return [
+            {"TYPE": "AgentRef", "path": path, "directors": [f"{path}-1"]},
+            {"TYPE": "SubagentItem", "id": f"{path}-1", "agentPath": path, "uri": uri},
+        ]
+
+    async def _follow(self) -> None:
+        after = 0
+        while True:
+            query = {"after": str(after), "timeout": "30", "delay": "0", "return": "Event"}
+            async with self._session.get("/controller/api/event", params=query) as answer:
+                body = await answer.json()
+            if body.get("TYPE") != "NonEmpty":
+                if answer.status != 200:
+                    raise AssertionError(f"events: {body}")
+                continue
+            lines: list[tuple[int, bytes]] = []
+            for event in body["stamped"]:
+                line = encode(event)
+                envelope = decode_envelope(line)
+                after = envelope.event_id
+                self.controller.state.apply(envelope.key, event_decoder.decode(line))
+                lines.append((after, line))
+            await self.controller.journal.add(lines)
+
+    # --- commands ---
+
+    async def _post(self, path: str, body: bytes, content_type: str) -> Any:
+        async with self._session.post(path, data=body, headers={"Content-Type": content_type}) as answer:
+            value = decode(await answer.read())
+            if answer.status >= 400:
+                raise ProblemError(
+                    Problem(
+                        message=value.get("message", ""),
+                        code=value.get("code"),
+                        arguments=value.get("arguments") or {},
+                    )
+                )
+            return value
+
+    async def command(self, command: Mapping[str, Any]) -> Any:
+        return await self._post("/controller/api/command", encode(command), "application/json")
+
+    async def deploy(self, items: Sequence[Mapping[str, Any]], version: str | None = None) -> str:
+        version = version or f"v{len(self.versions) + 1}"
+        await self.update_items(items, version)
+        self.versions.append(version)
+        return version
+
+    async def update_items(self, items: Sequence[Mapping[str, Any]], version: str | None = None) -> None:
+        operations: list[Any] = []
+        if any(item["TYPE"] == "Workflow" for item in items):
+            operations.append({"TYPE": "AddVersion", "versionId": version})
+        for item in items:
+            if item["TYPE"] in _SIGNED_TYPES:
+                text = encode({**item, "versionId": version} if item["TYPE"] == "Workflow" else item).decode()
+                signed = {"string": text, "signature": sign(text, self._key)}
+                operations.append({"TYPE": "AddOrChangeSigned", "signedString": signed})
+            else:
+                operations.append({"TYPE": "AddOrChangeSimple", "item": item})
+        body = b"\n".join(encode(operation) for operation in operations)
+        await self._post("/controller/api/item", body, "application/x-ndjson")
