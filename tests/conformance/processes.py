@@ -129,11 +129,10 @@ class ProcessInstallation:
         async with asyncio.timeout(_START_SECONDS):
             while True:
                 try:
-                    async with self._session.post("/controller/api/command", data=b'{"TYPE":"NoOperation"}') as answer:
-                        if answer.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
+                    await self.command({"TYPE": "NoOperation"})
+                    return
+                except (aiohttp.ClientError, ProblemError):
+                    pass  # it is still starting
                 await asyncio.sleep(0.05)
 
     def _agent_items(self, path: str) -> list[dict[str, Any]]:
@@ -148,25 +147,23 @@ class ProcessInstallation:
         while True:
             query = {"after": str(after), "timeout": "30", "delay": "0", "return": "Event"}
             async with self._session.get("/controller/api/event", params=query) as answer:
-                body = await answer.json()
-            if body.get("TYPE") != "NonEmpty":
                 if answer.status != 200:
-                    raise AssertionError(f"events: {body}")
-                continue
-            lines: list[tuple[int, bytes]] = []
-            for event in body["stamped"]:
-                line = encode(event)
-                envelope = decode_envelope(line)
-                after = envelope.event_id
-                self.controller.state.apply(envelope.key, event_decoder.decode(line))
-                lines.append((after, line))
-            await self.controller.journal.add(lines)
+                    raise AssertionError(f"events: {await answer.text()}")
+                async for text in answer.content:
+                    line = text.rstrip(b"\n")
+                    envelope = decode_envelope(line)
+                    after = envelope.event_id
+                    self.controller.state.apply(envelope.key, event_decoder.decode(line))
+                    await self.controller.journal.add([(after, line)])
 
     # --- commands ---
 
     async def _post(self, path: str, body: bytes, content_type: str) -> Any:
         async with self._session.post(path, data=body, headers={"Content-Type": content_type}) as answer:
-            value = decode(await answer.read())
+            text = await answer.read()
+            if answer.content_type != "application/json":
+                raise ProblemError(f"{answer.status} {text.decode(errors='replace')}")
+            value = decode(text)
             if answer.status >= 400:
                 raise ProblemError(
                     Problem(

@@ -1,6 +1,7 @@
 """Runs all conformance vectors of a folder: `python -m tests.conformance.run [FOLDER]`, or `make conformance`.
 
-With `--processes` scenarios run on real Controller and Agent processes instead of real nodes in this process.
+Scenarios run twice: on real nodes in this process, and on real Controller and Agent processes; with `--quick` in this
+process only.
 
 Each file `FAMILY-*.jsonl` is run; for each the cases that pass, fail and are not yet supported are printed, failures
 with their difference. Exit code 1 if any failed.
@@ -97,9 +98,9 @@ def vector_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*-*.jsonl") if family_of(file) in known)
 
 
-def _print(file: Path, result: Result, seconds: float) -> None:
+def _print(name: str, result: Result, seconds: float) -> None:
     print(
-        f"{file.name}: {len(result.passed)} passed, {len(result.failed)} failed, "
+        f"{name}: {len(result.passed)} passed, {len(result.failed)} failed, "
         f"{len(result.later)} not yet supported ({seconds:.1f} s)"
     )
     if result.passed:
@@ -112,21 +113,34 @@ def _print(file: Path, result: Result, seconds: float) -> None:
         print(f"  failed: {id_} {difference}")
 
 
+def _print_table(results: dict[str, Result]) -> None:
+    """One line for each family, and how scenarios were run."""
+    width = max(map(len, results))
+    print(f"{'family':{width}}  passed  failed  not yet supported")
+    for name, result in results.items():
+        print(f"{name:{width}}  {len(result.passed):6}  {len(result.failed):6}  {len(result.later):17}")
+
+
 def main(arguments: list[str]) -> int:
-    with_processes = "--processes" in arguments
-    arguments = [argument for argument in arguments if argument != "--processes"]
+    is_quick = "--quick" in arguments
+    arguments = [argument for argument in arguments if argument != "--quick"]
     folder = Path(arguments[0]) if arguments else _DEFAULT_FOLDER
     files = vector_files(folder)
     if not files:
         print(f"There is no file FAMILY-*.jsonl in {folder}; families are {', '.join(sorted({*FAMILIES, *LATER}))}")
         return 2
-    passed = failed = 0
+    results: dict[str, Result] = {}
     for file in files:
-        started = time.monotonic()
-        result = asyncio.run(run_cases(family_of(file), read_cases(file), with_processes=with_processes))
-        _print(file, result, time.monotonic() - started)
-        passed += len(result.passed)
-        failed += len(result.failed)
+        family = family_of(file)
+        for with_processes in (False, True) if family == "scenarios" and not is_quick else (False,):
+            how = " on real processes" if with_processes else ""
+            started = time.monotonic()
+            result = asyncio.run(run_cases(family, read_cases(file), with_processes=with_processes))
+            _print(file.name + how, result, time.monotonic() - started)
+            results[file.name + how] = result
+    _print_table(results)
+    passed = sum(len(result.passed) for result in results.values())
+    failed = sum(len(result.failed) for result in results.values())
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
