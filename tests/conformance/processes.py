@@ -70,15 +70,16 @@ class ProcessInstallation:
         self.controller = SimpleNamespace(journal=_EventLog(), state=ControllerState())
         self._key = SigningKey.generate("processes", datetime.now(UTC) - timedelta(days=1))
         self._processes: list[asyncio.subprocess.Process] = []
-        self._ports = {name: _free_port() for name in ("controller", *self.agent_paths)}
+        self._ports: dict[str, int] = {}
         self._follower: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ProcessInstallation:
-        self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self._ports['controller']}")
         try:
             for path in self.agent_paths:
                 await self._start("agent", path, "[jobs]\nsigned_script_injection_allowed = true\n")
             await self._start("controller", "controller", 'id = "controller"\n')
+            self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self._ports['controller']}")
             await self._until_ready()
             self._follower = asyncio.create_task(self._follow())
             await self.update_items([item for path in self.agent_paths for item in self._agent_items(path)])
@@ -104,18 +105,29 @@ class ProcessInstallation:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def _start(self, kind: str, name: str, settings: str) -> None:
+        """Start the component and wait until it answers; a port that somebody else has taken is exchanged."""
         data = self.folder / name
         keys = data / "private" / "trusted-x509-keys"
         keys.mkdir(parents=True)
         (keys / "key.pem").write_bytes(self._key.certificate_pem())
-        web = f'[web]\nhost = "127.0.0.1"\nport = {self._ports[name]}\npublic = true\n'
-        (data / f"{kind}.toml").write_text(settings + web if kind == "controller" else web + settings)
-        log = os.open(data / "log", os.O_WRONLY | os.O_CREAT)
+        for _ in range(5):
+            self._ports[name] = _free_port()
+            web = f'[web]\nhost = "127.0.0.1"\nport = {self._ports[name]}\npublic = true\n'
+            (data / f"{kind}.toml").write_text(settings + web if kind == "controller" else web + settings)
+            process = await self._spawn(kind, data)
+            if await self._answers(process, f"http://127.0.0.1:{self._ports[name]}/{kind}/api"):
+                self._processes.append(process)
+                return
+        raise AssertionError(f"{name} does not start: {(data / 'log').read_text()}")
+
+    async def _spawn(self, kind: str, data: Path) -> asyncio.subprocess.Process:
+        log = os.open(data / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "stellwerk.cli", kind, "--data", str(data)),
                 stdout=log,
                 stderr=log,
@@ -123,7 +135,19 @@ class ProcessInstallation:
             )
         finally:
             os.close(log)
-        self._processes.append(process)
+
+    async def _answers(self, process: asyncio.subprocess.Process, url: str) -> bool:
+        """True when the component answers, False when it has ended."""
+        async with asyncio.timeout(_START_SECONDS), aiohttp.ClientSession() as session:
+            while process.returncode is None:
+                try:
+                    async with session.get(url) as answer:
+                        if answer.status == 200:
+                            return True
+                except aiohttp.ClientError:
+                    pass  # it is still starting
+                await asyncio.sleep(0.05)
+        return False
 
     async def _until_ready(self) -> None:
         async with asyncio.timeout(_START_SECONDS):
@@ -131,9 +155,8 @@ class ProcessInstallation:
                 try:
                     await self.command({"TYPE": "NoOperation"})
                     return
-                except (aiohttp.ClientError, ProblemError):
-                    pass  # it is still starting
-                await asyncio.sleep(0.05)
+                except ProblemError:
+                    await asyncio.sleep(0.05)
 
     def _agent_items(self, path: str) -> list[dict[str, Any]]:
         uri = f"http://127.0.0.1:{self._ports[path]}"
@@ -144,6 +167,7 @@ class ProcessInstallation:
 
     async def _follow(self) -> None:
         after = 0
+        assert self._session is not None
         while True:
             query = {"after": str(after), "timeout": "30", "delay": "0", "return": "Event"}
             async with self._session.get("/controller/api/event", params=query) as answer:
@@ -159,7 +183,10 @@ class ProcessInstallation:
     # --- commands ---
 
     async def _post(self, path: str, body: bytes, content_type: str) -> Any:
-        async with self._session.post(path, data=body, headers={"Content-Type": content_type}) as answer:
+        assert self._session is not None
+        async with self._session.post(
+            path, data=body, headers={"Content-Type": content_type, "Accept": "application/json"}
+        ) as answer:
             text = await answer.read()
             if answer.content_type != "application/json":
                 raise ProblemError(f"{answer.status} {text.decode(errors='replace')}")

@@ -32,8 +32,6 @@ from stellwerk.values.problems import ProblemError
 
 Json = Any
 
-#: What this release says when it knows a thing but does not do it yet.
-_LATER = re.compile(r"(Instruction \S+|Items of type \S+|\S+) (?:is|are) not supported (?:yet )?by this release")
 _COMMANDS = {str(command.__struct_config__.tag) for command in get_args(ControllerCommand)} | {"Batch"}
 #: Events and states that come by themselves after the last step.
 _SETTLE_SECONDS = 5.0
@@ -75,8 +73,6 @@ async def run(case: Json, installation_type: type[Installation] = InProcessInsta
             except DifferenceError as error:
                 return f"{error}\n{scenario.history()}"
             except ProblemError as error:
-                if later := _LATER.findall(str(error)):
-                    raise NotSupportedError(", ".join(dict.fromkeys(later))) from error
                 return f"{error}\n{scenario.history()}"
             except JournalFailedError as error:
                 return f"A node has ended: {error}\n{scenario.history()}"
