@@ -682,12 +682,17 @@ def _into(branch: str) -> _OrderHandler:
     return handler
 
 
-def _after_block(fold: Fold, work: _Work, event: Event) -> None:
-    """The order leaves a block: to the instruction behind the one that has it."""
-    position = work.order.position
-    if len(position) > 2:
-        *parent, number = position[:-2]
-        work.order.position = [*parent, int(number) + 1]
+def _after_block(kind: str) -> _OrderHandler:
+    """The order leaves a block of this kind, and all that are within: to the instruction behind the one that has it."""
+
+    def handler(fold: Fold, work: _Work, event: Event) -> None:
+        position = work.order.position
+        ends = [index for index in range(1, len(position), 2) if position[index] == kind]
+        if ends:
+            *parent, number = position[: ends[-1]]
+            work.order.position = [*parent, int(number) + 1]
+
+    return handler
 
 
 def _cycle_started(fold: Fold, work: _Work, event: Event) -> None:
@@ -784,7 +789,7 @@ _ORDER_EVENTS: dict[str, _OrderHandler] = {
     "OrderStopped": _stopped,
     "OrderBroken": _broken,
     "OrderStickySubagentEntered": _into("stickySubagent"),
-    "OrderStickySubagentLeaved": _after_block,
+    "OrderStickySubagentLeaved": _after_block("stickySubagent"),
     "OrderCyclingPrepared": _cycle_prepared,
     "OrderCycleStarted": _cycle_started,
     "OrderCycleFinished": _cycle_finished,
@@ -793,17 +798,17 @@ _ORDER_EVENTS: dict[str, _OrderHandler] = {
     "OrderSaid": _nothing,
     "OrderLocksQueued": _to("WaitingForLock"),
     "OrderLocksAcquired": _into("lock"),
-    "OrderLocksReleased": _after_block,
+    "OrderLocksReleased": _after_block("lock"),
     "OrderLockQueued": _to("WaitingForLock"),
     "OrderLockAcquired": _into("lock"),
-    "OrderLockReleased": _after_block,
+    "OrderLockReleased": _after_block("lock"),
     "OrderNoticePosted": _nothing,
     "OrderNoticesExpected": _to("ExpectingNotices"),
     "OrderNoticeExpected": _to("ExpectingNotices"),
     "OrderNoticesRead": _to("Ready"),
     "OrderNoticeRead": _to("Ready"),
     "OrderNoticesConsumptionStarted": _into("consumeNotices"),
-    "OrderNoticesConsumed": _after_block,
+    "OrderNoticesConsumed": _after_block("consumeNotices"),
     "OrderPrompted": _prompted,
     "OrderPromptAnswered": _to("Ready"),
     "OrderCancellationMarked": _marked("Cancelling"),
