@@ -29,7 +29,7 @@ from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, w2
 
 from stellwerk.cli.components import PROFILE
 
-ALONE = ("cold-start", "waiting-orders", "journal", "projection")
+ALONE = ("cold-start", "waiting-orders", "journal", "projection", "instructions")
 _HERE = Path(__file__).parent
 
 
@@ -68,6 +68,9 @@ def main() -> None:
         )
     if "idle_pss_mib_of" in figures:
         print("idle PSS, MiB: " + ", ".join(f"{name} {value}" for name, value in figures["idle_pss_mib_of"].items()))
+    if "instructions" in figures:
+        costs = figures["instructions"]["cpu_us_per_event"]
+        print("engine, CPU µs per event: " + ", ".join(f"{name} {value}" for name, value in costs.items()))
     print("The whole of the figures: --json")
 
 
@@ -91,6 +94,17 @@ async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
         result = _script("projection.py")
         figures["projection_cpu_ms_per_event"] = result["bulk"]["cpu_ms_per_event"]
         figures["projection"] = result
+    if "instructions" in wanted:
+        _say("instructions, 100,000 orders for one lock and one notice, 10,000 files")
+        figures["instructions"] = result = _script("instructions.py")
+        orders, seconds = result["orders"], result["real_release_seconds"]
+        figures["released_by_lock_us"] = result["released_by_lock_us"]
+        figures["released_by_lock_ratio"] = result["released_by_lock_us"] / result["released_by_lock_us_few"]
+        figures["released_by_notice_us"] = result["released_by_notice_us"]
+        figures["released_by_notice_ratio"] = result["released_by_notice_us"] / result["released_by_notice_us_few"]
+        figures["real_released_by_lock_per_second"] = orders / seconds["lock"]
+        figures["real_released_by_notice_per_second"] = orders / seconds["notice"]
+        figures["watched_files_seconds"] = result["watched_files_seconds"]
     figures["raw_after"] = yardstick(1500)
     return figures
 
