@@ -1,7 +1,7 @@
 """What each instruction costs, orders that wait for one lock or notice, and files in a watched folder.
 
-Prints one line of JSON. The first figures are of the engine alone (a rehearsal: no journal, no processes), the last ones
-of a real Controller with its journal on disk.
+Prints one line of JSON. The first figures are of the engine alone (a rehearsal: no journal, no processes), the last
+ones of a real Controller with its journal on disk.
 """
 
 from __future__ import annotations
