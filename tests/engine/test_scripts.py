@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from installation import Installation, short
 
-from stellwerk.engine import commands
+from stellwerk.engine import commands, noticing
 from stellwerk.engine import requests as r
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Order
 from stellwerk.language.outcomes import AnyOutcome, Failed, Succeeded
+from stellwerk.language.positions import WorkflowId
 from stellwerk.values.problems import ProblemError
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
@@ -87,6 +88,15 @@ class Conversation:
             command(commands.answer_order_prompt, order_id)
         elif name == "delete":
             command(commands.delete_orders_when_terminated, [order_id])
+        elif name == "change":
+            command(commands.change_order, r.ChangeOrder(order_id=order_id, priority=int(words[1])))
+        elif name == "transfer":
+            workflow_id = WorkflowId(words[0], words[1])
+            command(commands.transfer_orders, workflow_id)
+        elif name == "post":
+            command(noticing.post_notice, r.PostNotice(notice_id=[*words]))
+        elif name == "delete-notice":
+            command(noticing.delete_notice, r.DeleteNotice(notice_id=[*words]))
         elif name == "state":
             raise ProblemError(self.installation.state(order_id))
         else:
