@@ -45,6 +45,7 @@ def workflow(*instructions: Json, jobs: Json | None = None, **members: Any) -> J
 def findings(folder: Path, files: dict[str, Any]) -> list[Finding]:
     for name, content in files.items():
         text = content if isinstance(content, str) else json.dumps(content, indent=2)
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return check(find_files([folder]))
 
@@ -61,6 +62,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "$.instructions[0].demands[0]",
     ),
+    "same-name": ({"a/w.workflow.json": workflow(run("j")), "b/w.workflow.json": workflow(run("j"))}, "$"),
     "nested-lock": (
         {"w.workflow.json": workflow(lock("L", body=block(lock("L"))))},
         "$.instructions[0].lockedWorkflow.instructions[0].demands[0]",
@@ -192,6 +194,14 @@ def test_what_is_no_workflow_is_told(tmp_path: Path, text: str, expected: str) -
     found = findings(tmp_path, {"w.workflow.json": text})
     assert [finding.severity for finding in found] == ["error"]
     assert expected in found[0].message
+
+
+@pytest.mark.parametrize("name", ["import", "-x", "a b", "a..b"])
+def test_a_name_that_the_inventory_refuses(tmp_path: Path, name: str) -> None:
+    [found] = findings(tmp_path, {f"{name}.workflow.json": workflow(run("j"))})
+    assert found.severity == "error"
+    assert name in found.message
+    assert found.remedy == "rename the file"
 
 
 def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:

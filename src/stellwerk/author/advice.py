@@ -241,10 +241,19 @@ def _names_in(expression: Expression, bound: frozenset[str] = frozenset()) -> It
 
 def of_all(files: Sequence[AuthorFile]) -> Iterator[Advice]:
     """What only the sight of several files shows."""
+    yield from _same_names(files)
     yield from _lock_orders(files)
     yield from _lock_counts(files)
     yield from _missing_objects(files)
     yield from _never_posted(files)
+
+
+def _same_names(files: Sequence[AuthorFile]) -> Iterator[Advice]:
+    first: dict[tuple[str, str], AuthorFile] = {}
+    for file in files:
+        other = first.setdefault((file.kind, file.name), file)
+        if other is not file:
+            yield Advice(file, "$", rules.SAME_NAME, f"{file.name!r} is the name of {other.file}, too")
 
 
 def _lock_orders(files: Sequence[AuthorFile]) -> Iterator[Advice]:

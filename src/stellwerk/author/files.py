@@ -21,6 +21,7 @@ from stellwerk.language.inventory import (
     lock_to_engine,
     workflow_to_engine,
 )
+from stellwerk.language.inventory.names import name_fault
 from stellwerk.language.items import UnsignedItem, read_signed_item, read_unsigned_item
 from stellwerk.language.items.signed import JobResource
 from stellwerk.language.reader import ReadError, ReadProblem, parse_json
@@ -82,6 +83,9 @@ class AuthorFile:
         except ProblemError as error:
             self._add(ReadProblem(path="$", problem=error.problem))
             return
+        if (fault := name_fault(self.name)) is not None:
+            problem = Problem(message=f"{self.name!r} is no name of an inventory object: {fault}")
+            self._add(ReadProblem(path="$", problem=problem, remedy="rename the file"))
         if not isinstance(self.content, dict):
             self._add(ReadProblem(path="$", problem=Problem(message="a JSON object is expected")))
             return
@@ -115,7 +119,8 @@ class AuthorFile:
             known = {(problem.path, str(problem.problem)) for problem in conversion.problems}
             for problem in error.problems:
                 own = conversion.in_inventory_terms(problem)
-                if (own.path, str(own.problem)) not in known:
+                is_name = own.path == "$.path"  # it comes from the file's name, which has been judged
+                if not is_name and (own.path, str(own.problem)) not in known:
                     self._add(own)
         except ProblemError as error:
             self._add(ReadProblem(path="$", problem=error.problem))

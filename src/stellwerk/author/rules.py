@@ -35,6 +35,12 @@ LOCK_COUNT = Rule(
     "More of a lock is demanded than its limit",
     "demand less, or raise the limit of the lock",
 )
+SAME_NAME = Rule(
+    "same-name",
+    "error",
+    "Two objects of one kind with the same name: folders do not tell them apart",
+    "rename one of the files, and what refers to it",
+)
 UNREACHABLE = _warning(
     "unreachable",
     "Instructions that no order reaches",
@@ -103,6 +109,7 @@ RULES: tuple[Rule, ...] = (
     INVALID,
     UNKNOWN_TIME_ZONE,
     LOCK_COUNT,
+    SAME_NAME,
     SELF_DEADLOCK,
     NESTED_STICKY,
     UNREACHABLE,

@@ -162,6 +162,9 @@ def _error_text(body: Any) -> str | None:
             return str(error["message"])
         if body.get("message"):
             return str(body["message"])
+        errors = body.get("errors")
+        if isinstance(errors, list) and errors:  # some of several objects failed
+            return "\n".join(f"{item.get('path', '')}: {item.get('message', '')}" for item in errors)
     return str(body) if isinstance(body, str) and body else None
 
 

@@ -11,6 +11,7 @@ from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.controllers.start_times import scheduled_for_ms
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.projection.model import NEVER_MS
+from stellwerk.language.inventory.names import name_fault
 
 #: Saturday
 NOW = int(datetime(2026, 1, 31, 12, 34, 56, tzinfo=UTC).timestamp() * 1000)
@@ -77,7 +78,7 @@ def test_other_starts_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "A-1", "übung", "1st", "x_y.z", "日本"])
 def test_names(name: str) -> None:
-    assert names.name_fault(name) is None
+    assert name_fault(name) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_names(name: str) -> None:
     ],
 )
 def test_names_that_break_a_rule(name: str, text: str) -> None:
-    fault = names.name_fault(name)
+    fault = name_fault(name)
     assert fault is not None and text in fault
 
 

@@ -28,9 +28,10 @@ from stellwerk.cockpit.controllers.order_selection import (
     is_suspendible,
 )
 from stellwerk.cockpit.deployment.deployer import Deployer
-from stellwerk.cockpit.inventory.names import name_fault, name_of
+from stellwerk.cockpit.inventory.names import name_of
 from stellwerk.cockpit.projection.model import LiveOrder
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.language.inventory.names import name_fault
 from stellwerk.language.workflow import Workflow, read_workflow
 from stellwerk.values.problems import Problem, ProblemError
 
