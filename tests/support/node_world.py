@@ -186,6 +186,15 @@ class NodeWorld:
         """Wait until the Controller has that many such events."""
         await self.until(lambda: self.of(key).count(type_) >= count, f"{count} x {type_} of {key}")
 
+    async def until_event_of_item(self, key: str, type_: str, count: int = 1) -> None:
+        """The same for an event about an item: `key` is the event's Key, or what the event names as its key."""
+
+        def has_come() -> bool:
+            events = [event for event in self.events() if event["TYPE"] == type_]
+            return sum(key in (event.get("Key"), event.get("key")) for event in events) >= count
+
+        await self.until(has_come, f"{count} x {type_} of {key}")
+
     async def until_done(self, *order_ids: str) -> None:
         for order_id in order_ids:
             await self.until_event(order_id, "OrderFinished")
@@ -202,7 +211,7 @@ class NodeWorld:
 
     def snapshot(self, node: Node[Any, Any]) -> list[Any]:
         """The state in a form that can be compared: sorted, because the order of a dictionary is no state."""
-        return sorted((decode(line) for line in node.state.snapshot_objects()), key=lambda item: json.dumps(item))
+        return sorted((decode(line) for line in node.state.snapshot_objects()), key=encode)
 
     def history(self, node: Node[Any, Any] | None = None) -> str:
         return "\n".join(str(event) for event in self.events(node))
