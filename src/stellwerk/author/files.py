@@ -84,8 +84,8 @@ class AuthorFile:
             self._add(ReadProblem(path="$", problem=error.problem))
             return
         if (fault := name_fault(self.name)) is not None:
-            problem = Problem(message=f"{self.name!r} is no name of an inventory object: {fault}")
-            self._add(ReadProblem(path="$", problem=problem, remedy="rename the file"))
+            told = Problem(message=f"{self.name!r} is no name of an inventory object: {fault}")
+            self._add(ReadProblem(path="$", problem=told, remedy="rename the file"))
         if not isinstance(self.content, dict):
             self._add(ReadProblem(path="$", problem=Problem(message="a JSON object is expected")))
             return
