@@ -66,7 +66,8 @@ class RestrictedScheme(msgspec.Struct, frozen=True, kw_only=True):
                 if (cut := _cut(period.interval(unit), months)) is not None:
                     yield cut
                 unit = period.next_unit(unit)
-                if unit is not None and month_of(unit) not in months:
+                # The unit of `from_ms` itself, behind a previous one that covers it, may begin in a forbidden month.
+                if unit is not None and unit + offset_ms > from_ms and month_of(unit) not in months:
                     from_ms = unit + offset_ms
                     break
             if unit is None:
