@@ -96,6 +96,22 @@ async def test_bundles_with_constant_and_computed_id(tmp_path: Path) -> None:
         await world.until_event("U", "OrderFailed")
 
 
+async def test_a_priority_by_unknown_metrics_selects_nobody(tmp_path: Path) -> None:
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        priority = "if $js7CpuLoad < 0.8 then 1 else missing"
+        bundle = {"TYPE": "SubagentBundle", "id": "BUNDLE", "subagentToPriority": {"A-1": priority}}
+        await world.items({"TYPE": "AddOrChangeSimple", "item": bundle})
+        await world.deploy(workflow("W", shell("true", subagentBundleIdExpr="'BUNDLE'")))
+        await world.add_order("O", "W")
+        await world.until_event("O", "OrderAttached")
+        await world.items({"TYPE": "AddOrChangeSimple", "item": {**bundle, "subagentToPriority": {"A-1": 1}}})
+        await world.until_done("O")
+        kinds = [event["TYPE"] for event in world.events() if "Bundle:BUNDLE" in str(event) or event.get("Key") == "O"]
+        changed = len(kinds) - 1 - kinds[::-1].index("ItemAttached")
+        assert kinds.index("OrderProcessingStarted") > changed
+
+
 async def test_a_disabled_subagent_takes_no_processes(tmp_path: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await world.register()

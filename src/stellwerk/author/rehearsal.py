@@ -126,6 +126,8 @@ class Rehearsal:
                 controller.calendars[item.path] = item
             case SubagentBundle():
                 controller.subagent_bundles[item.id] = item
+                for agent in self.agents.values():
+                    self.transact(agent, processing.offer_subagents)
             case _:
                 raise ProblemError(f"{item.key} has no part in a rehearsal")
 

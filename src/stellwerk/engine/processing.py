@@ -34,6 +34,14 @@ def offer_slot(transaction: Transaction, key: JobKey | None) -> None:
         transaction.touch(order_id)
 
 
+def offer_subagents(transaction: Transaction) -> None:
+    """Have all orders looked at that wait for a Subagent: one has become usable, or priorities have changed."""
+    state = transaction.state
+    waiting, state.waiting_for_subagent = state.waiting_for_subagent, {}
+    for order_id in waiting:
+        transaction.touch(order_id)
+
+
 def on_processed(transaction: Transaction, order_id: str, outcome: AnyOutcome) -> None:
     """A process has ended, or is known to be lost: OrderProcessed, and its slot goes to the next order.
 

@@ -144,6 +144,7 @@ class EngineState:
         self.joinable_children: dict[str, int] = {}
         #: Orders that wait for a process slot: per job, and under None for the Agent's own limit.
         self.waiting: dict[JobKey | None, list[tuple[Any, int, str]]] = {}
+        self.waiting_for_subagent: dict[str, None] = {}
         self._arrival = 0
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._timers: list[tuple[int, str]] = []
@@ -541,6 +542,10 @@ class EngineState:
         """Queue an order for a process slot, by priority, then arrival. Entries that have become void do no harm."""
         self._arrival += 1
         heapq.heappush(self.waiting.setdefault(key, []), (-order.priority, self._arrival, order.id))
+
+    def wait_for_subagent(self, order: Order) -> None:
+        """No Subagent that it may use is usable now. Entries that have become void do no harm."""
+        self.waiting_for_subagent[order.id] = None
 
     def next_waiting(self, key: JobKey | None) -> str | None:
         """Take the first order that still waits for a slot of this job (None: of the Agent)."""

@@ -20,6 +20,7 @@ from stellwerk.language.items import (
     ItemKey,
     JobResource,
     Signed,
+    SubagentBundle,
     SubagentItem,
     agent_key,
     read_signed_item,
@@ -50,8 +51,10 @@ def attach_item(transaction: Transaction, state: AgentState, item: i.AttachableI
     transaction.emit(None, i.ItemAttachedToMe(item=item))
     if isinstance(item, SubagentItem) and state.subagents[item.id].subagent_run_id is None:
         dedicate_local_subagent(transaction, item.id, subagent_run_id)
-    if isinstance(item, AgentRef | SubagentItem):
+    if isinstance(item, AgentRef):
         processing.offer_slot(transaction, None)
+    elif isinstance(item, SubagentItem | SubagentBundle):
+        processing.offer_subagents(transaction)
     elif isinstance(item, PathControl):
         _touch_orders(transaction, state, lambda path, version: path == item.path)
     elif isinstance(item, Control):
@@ -67,7 +70,7 @@ def forget_files(transaction: Transaction, state: AgentState, watch_path: str) -
 def dedicate_local_subagent(transaction: Transaction, subagent_id: str, subagent_run_id: str) -> None:
     transaction.emit(subagent_id, s.SubagentDedicated(subagent_run_id=subagent_run_id))
     transaction.emit(subagent_id, s.SubagentCoupled())
-    processing.offer_slot(transaction, None)
+    processing.offer_subagents(transaction)
 
 
 def _touch_orders(transaction: Transaction, state: AgentState, applies: Callable[[str, str], bool]) -> None:

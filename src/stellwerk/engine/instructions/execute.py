@@ -40,7 +40,7 @@ def execute(step: Step, instruction: ExecuteNamed | ExecuteAnonymous) -> None:
         step.emit(e.OrderProcessed(outcome=Disrupted.other(error.problem)))
         return
     if choice is None:
-        state.wait_for_slot(None, order)
+        state.wait_for_subagent(order)
         return
     step.emit(
         e.OrderProcessingStarted(
