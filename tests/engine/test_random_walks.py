@@ -57,6 +57,7 @@ ACTION_NAMES = [
     "open",
     "priority",
     "limit",
+    "bundle",
 ]
 
 
@@ -119,6 +120,9 @@ def _act(installation: Installation, action: str, number: int, choice: int) -> N
             command(commands.change_order, r.ChangeOrder(order_id=order_id, priority=choice))
         case "limit":
             installation.deploy({"TYPE": "Lock", "path": "M", "limit": number})
+        case "bundle":
+            priorities = {"B-1": "missing"} if choice % 2 else {"B-1": 1, "B-2": "1"}
+            installation.deploy({"TYPE": "SubagentBundle", "id": "BUNDLE", "subagentToPriority": priorities})
 
 
 def _check_indexes(state: EngineState) -> None:
