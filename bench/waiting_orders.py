@@ -15,7 +15,8 @@ from bench.installation import Installation, installation, sequence, wait_until
 from bench.machine import pss_bytes
 
 from stellwerk.cli.installation import process_start_time
-from stellwerk.controller.state import ControllerState, event_decoder, snapshot_decoder
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import event_decoder, snapshot_decoder
 from stellwerk.effects.system_disk import SystemDisk
 from stellwerk.journal import recover
 from stellwerk.values.events import decode_envelope

@@ -18,7 +18,8 @@ from typing import Any
 
 import aiohttp
 
-from stellwerk.controller.state import ControllerState, event_decoder
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import event_decoder
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import Problem, ProblemError

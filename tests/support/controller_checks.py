@@ -8,7 +8,8 @@ import msgspec
 from controller_events import Stream
 from up_process import Api
 
-from stellwerk.controller.state import ControllerState, event_decoder
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import event_decoder
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.problems import ProblemError
 

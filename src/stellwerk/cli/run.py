@@ -19,7 +19,8 @@ import msgspec
 from stellwerk.author.files import AuthorFile, find_files, kind_of, object_name
 from stellwerk.cli.author import valid_workflow
 from stellwerk.cli.output import CommandError, print_json
-from stellwerk.controller.state import ControllerState, event_decoder
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import event_decoder
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Broken, Order, Prompting
 from stellwerk.language.expressions import to_string

@@ -20,7 +20,8 @@ import msgspec
 
 from stellwerk.controller.adoption import WANTED, AgentEvent, adopt_events, decode_lines
 from stellwerk.controller.command_queue import CommandQueue, Prepared
-from stellwerk.controller.state import AgentRefState, ControllerState
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import AgentRefState
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.effects.peer import Peer, PeerUnreachableError
 from stellwerk.engine.events import agent as a

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from stellwerk.controller.state import Attachment, ControllerState
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import Attachment
 from stellwerk.engine.order import Attached, Attaching, Detaching, Order
 from stellwerk.engine.requests import AttachOrder, DetachOrder, MarkOrder
 from stellwerk.language.items import (

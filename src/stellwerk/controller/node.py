@@ -16,7 +16,8 @@ from stellwerk.controller import commands as cc
 from stellwerk.controller.agent_driver import AgentDriver, PeerFactory
 from stellwerk.controller.agent_reset import reset_agent
 from stellwerk.controller.items import Operations, read_operations, update_items
-from stellwerk.controller.state import ControllerState, agent_path_of, event_decoder, snapshot_decoder
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import agent_path_of, event_decoder, snapshot_decoder
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.controller.workflow_control import control_workflow, control_workflow_path
 from stellwerk.engine import board_types, noticing, planning

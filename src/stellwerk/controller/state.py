@@ -6,21 +6,24 @@ write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
+from stellwerk.controller.state_objects import (
+    AgentRefState,
+    Attachment,
+    Attachments,
+    ControllerMetaState,
+    agent_path_of,
+    workflow_id_of,
+)
 from stellwerk.engine.events import agent as a
-from stellwerk.engine.events import board as b
 from stellwerk.engine.events import controller as c
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order_watch as w
-from stellwerk.engine.events import plan as p
 from stellwerk.engine.events import subagent as s
-from stellwerk.engine.events.journal import AnyJournalEvent
-from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.locks import LockState
 from stellwerk.engine.notices import Notice, NoticeConsumption, NoticePlace
 from stellwerk.engine.order import Order
@@ -42,12 +45,9 @@ from stellwerk.language.items import (
     SubagentItem,
     UnsignedItem,
     agent_key,
-    control_key,
     job_resource_key,
-    path_control_key,
     read_signed_item,
     split_key,
-    subagent_key,
     workflow_key,
 )
 from stellwerk.language.positions import WorkflowId
@@ -56,98 +56,12 @@ from stellwerk.node.state import (
     JournalState,
     NodeState,
     SignedItem,
-    SnapshotObject,
     SubagentItemState,
     without_type,
 )
-from stellwerk.values.json import decoder
-from stellwerk.values.problems import Problem, ProblemError
+from stellwerk.values.problems import ProblemError
 
-AnyEvent = (
-    AnyOrderEvent
-    | i.ControllerItemEvent
-    | a.AnyAgentEvent
-    | s.AnySubagentEvent
-    | c.AnyControllerEvent
-    | AnyJournalEvent
-    | b.AnyBoardEvent
-    | p.AnyPlanEvent
-    | w.AnyOrderWatchEvent
-)
-
-
-class ControllerMetaState(SnapshotObject, frozen=True, kw_only=True):
-    controller_id: str
-    #: Epoch milliseconds.
-    initially_started_at: int
-    timezone: str = "UTC"
-
-
-class AgentRefState(SnapshotObject, frozen=True, kw_only=True):
-    """An Agent as the Controller sees it. `event_id`: up to there its events have been taken over."""
-
-    agent_ref: AgentRef
-    agent_run_id: str | None = None
-    timezone: str | None = None
-    coupling_state: s.CouplingState = s.FRESH
-    event_id: int = 0
-    problem: Problem | None = None
-    cluster_state: dict[str, Any] = msgspec.field(default_factory=lambda: {"TYPE": "Empty"})
-    platform_info: dict[str, Any] | None = None
-
-    @property
-    def is_resetting(self) -> bool:
-        return isinstance(self.coupling_state, s.Resetting)
-
-
-class Attachment(msgspec.Struct, frozen=True):
-    """Where one item is on its way to one Agent (orders spec 6.2)."""
-
-    state: str
-    revision: int | None = None
-
-    ATTACHABLE: ClassVar[str] = "Attachable"
-    ATTACHED: ClassVar[str] = "Attached"
-    DETACHABLE: ClassVar[str] = "Detachable"
-
-
-Attachments = Mapping[str, Attachment]
 _NOWHERE: Attachments = {}
-
-AnySnapshotObject = (
-    JournalState
-    | ControllerMetaState
-    | AgentRefState
-    | SubagentItemState
-    | PathControl
-    | Control
-    | SubagentBundle
-    | LockState
-    | PlanSchema
-    | PlanSchemaState
-    | Plan
-    | Notice
-    | NoticePlace
-    | GlobalBoard
-    | PlannableBoard
-    | NoticeConsumption
-    | Calendar
-    | i.UnsignedSimpleItemAdded
-    | ExternalOrder
-    | i.SignedItemAdded
-    | i.VersionAdded
-    | i.VersionedItemAdded
-    | i.VersionedItemChanged
-    | i.VersionedItemRemoved
-    | i.ItemAttachable
-    | i.ItemAttached
-    | i.ItemDetachable
-    | i.ItemDeletionMarked
-    | Order
-)
-
-event_decoder = decoder(AnyEvent)
-snapshot_decoder = decoder(AnySnapshotObject)
 
 
 class ControllerState(NodeState):
@@ -590,31 +504,3 @@ class ControllerState(NodeState):
                 self.order_watches.restore(snapshot_object)
             case _:
                 self.apply(None, snapshot_object)
-
-
-def workflow_id_of(name: str) -> WorkflowId:
-    """`PATH~VERSION` of an item key."""
-    path, _, version = name.rpartition("~")
-    return WorkflowId(path, version)
-
-
-def agent_path_of(delegate_id: str) -> str:
-    kind, name = split_key(delegate_id)
-    if kind != "Agent":
-        raise ProblemError(f"Not an Agent: {delegate_id}")
-    return name
-
-
-__all__ = [
-    "AgentRefState",
-    "Attachment",
-    "ControllerMetaState",
-    "ControllerState",
-    "agent_path_of",
-    "control_key",
-    "event_decoder",
-    "path_control_key",
-    "snapshot_decoder",
-    "subagent_key",
-    "workflow_id_of",
-]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellwerk.controller.state import Attachment, ControllerState, workflow_id_of
+from stellwerk.controller.state import ControllerState
+from stellwerk.controller.state_objects import Attachment, workflow_id_of
 from stellwerk.engine.context import Context
 from stellwerk.engine.events import item as i
 from stellwerk.engine.transaction import LIMIT, Transaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from stellwerk.controller.commands import ControlWorkflow, ControlWorkflowPath
-from stellwerk.controller.state import Attachment
+from stellwerk.controller.state_objects import Attachment
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.engine.events import item as i
 from stellwerk.engine.state import Control, PathControl
