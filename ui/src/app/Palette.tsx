@@ -2,7 +2,7 @@
 import { Modal } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type KeyboardEvent, useDeferredValue, useState } from "react";
+import { type KeyboardEvent, useState } from "react";
 import { keepPreviousData, workflowsQuery } from "../api/queries";
 import { Icon } from "../components/Icon";
 import { splitPath } from "../domain/words";
@@ -20,7 +20,8 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
-  const wanted = useDeferredValue(text.trim());
+  // Not deferred: Enter right behind the last letter must open what the whole text finds.
+  const wanted = text.trim();
   const workflows = useQuery({ ...workflowsQuery({ limit: 500 }), placeholderData: keepPreviousData });
 
   const screens: Hit[] = [
