@@ -72,7 +72,7 @@ def _job(job: WorkflowJob) -> str:
     match executable:
         case ShellScriptExecutable():
             lines = executable.script.strip().splitlines()
-            what = f"script of {len(lines)} lines"
+            what = f"script of {len(lines)} line{'s' * (len(lines) != 1)}"
         case PathExecutable():
             what = f"program {executable.path}"
         case CommandLineExecutable():
