@@ -134,6 +134,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"w.workflow.json": workflow(run("j"), jobs={"j": job("#!/bin/sh\r\ntrue")})},
         "$.jobs.j.executable.script",
     ),
+    "expected-run-time": (
+        {"w.workflow.json": workflow(run("j"), jobs={"j": job(warnIfLonger="120%", warnIfShorter="an hour")})},
+        "$.jobs.j.warnIfShorter",
+    ),
     "self-adding": (
         {"w.workflow.json": workflow({"TYPE": "AddOrder", "workflowName": "w"}, run("j"))},
         "$.instructions[0]",

@@ -43,6 +43,8 @@ from stellwerk.language.schedules import AdmissionTimeScheme, time_zone
 from stellwerk.language.workflow import Workflow
 from stellwerk.values.problems import ProblemError
 
+_RUN_TIME = re.compile(r"\d+:[0-5]?\d(:[0-5]?\d)?|\d+(\.\d+)?[s%]?")
+
 
 class Advice(msgspec.Struct, frozen=True):
     """A finding at a JSON path of the engine's form."""
@@ -59,6 +61,7 @@ def of_each(files: Iterable[AuthorFile]) -> Iterator[Advice]:
         if file.workflow is None:
             continue
         yield from _of_definition(file, file.workflow)
+        yield from _expected_run_times(file)
         yield from _of_blocks(file, file.workflow)
         for visited in visit(file.workflow):
             yield from _of_instruction(file, visited)
@@ -84,6 +87,16 @@ def _of_definition(file: AuthorFile, workflow: Workflow) -> Iterator[Advice]:
                 rules.ENDLESS_ADD_ORDER,
                 f"each order adds another order of {workflow.id.path}",
             )
+
+
+def _expected_run_times(file: AuthorFile) -> Iterator[Advice]:
+    """Of these only the Cockpit knows (services spec 6.2), so they are not in the engine's form."""
+    for name, job in (file.content.get("jobs") or {}).items():
+        for member in ("warnIfLonger", "warnIfShorter"):
+            value = job.get(member)
+            if value is not None and not _RUN_TIME.fullmatch(str(value).strip()):
+                message = f"{member} of job {name!r} is {value!r}"
+                yield Advice(file, f"$.jobs.{name}.{member}", rules.EXPECTED_RUN_TIME, message)
 
 
 def _of_blocks(file: AuthorFile, workflow: Workflow) -> Iterator[Advice]:

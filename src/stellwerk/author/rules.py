@@ -99,6 +99,11 @@ CRLF_SCRIPT = _warning(
     "A script with Windows line ends: the program of its first line is not found on Unix",
     "store the script with LF line ends",
 )
+EXPECTED_RUN_TIME = _warning(
+    "expected-run-time",
+    "An expected run time that nobody understands, so that nobody is warned",
+    "write HH:MM:SS, seconds such as 90s, or a share of the average such as 120%",
+)
 ENDLESS_ADD_ORDER = _warning(
     "self-adding",
     "A workflow whose orders always add orders of the same workflow",
@@ -124,5 +129,6 @@ RULES: tuple[Rule, ...] = (
     ZERO_LIMIT,
     MISSING_OBJECT,
     CRLF_SCRIPT,
+    EXPECTED_RUN_TIME,
     ENDLESS_ADD_ORDER,
 )
