@@ -67,6 +67,8 @@ class Locks:
         self.items: dict[str, LockItem] = {}
         #: Lock path → order id → count; None: exclusively.
         self.holders: dict[str, dict[str, int | None]] = {}
+        #: Lock path → sum of the counts of its holders. Follows from `holders`.
+        self._taken: dict[str, int] = {}
         self._waiting: dict[Demands, Waiting] = {}
         #: Lock path → kinds of demands that wait for it.
         self._kinds: dict[str, dict[Demands, None]] = {}
@@ -95,12 +97,9 @@ class Locks:
             return False
         if demand.count is None:
             return not holders
-        taken = 0
-        for count in (holders or {}).values():
-            if count is None:
-                return False
-            taken += count
-        return taken + demand.count <= item.limit
+        taken = self._taken.get(demand.lock_path, 0)
+        is_exclusive = bool(holders) and taken == 0
+        return not is_exclusive and taken + demand.count <= item.limit
 
     def first_fitting(self, path: str) -> str | None:
         """The order that goes on next when this lock has been released, if one can."""
@@ -180,10 +179,19 @@ class Locks:
     def acquire(self, order_id: str, demands: Demands) -> None:
         for demand in demands:
             self._state.put(self.holders.setdefault(demand.lock_path, {}), order_id, demand.count)
+            self._take(demand.lock_path, demand.count)
 
     def release(self, order_id: str, paths: tuple[str, ...]) -> None:
         for path in paths:
-            self._state.remove(self.holders.get(path, {}), order_id)
+            holders = self.holders.get(path, {})
+            if order_id in holders:
+                self._take(path, holders[order_id], -1)
+                self._state.remove(holders, order_id)
+
+    def _take(self, path: str, count: int | None, sign: int = 1) -> None:
+        """An exclusive holder counts nothing: it is the only one."""
+        if count is not None:
+            self._state.put(self._taken, path, self._taken.get(path, 0) + sign * count)
 
     # --- snapshots ---
 
@@ -217,5 +225,6 @@ class Locks:
             self.holders[item.path] = {acquired["orderId"]: None}
         elif acquired["TYPE"] == "NonExclusive":
             self.holders[item.path] = dict(acquired["orderToCount"])
+            self._taken[item.path] = sum(acquired["orderToCount"].values())
         arrivals = snapshot.arrivals or range(1, len(snapshot.queue) + 1)
         self._restored_arrivals.update(zip(snapshot.queue, arrivals, strict=False))
