@@ -86,20 +86,22 @@ class WorkerPool:
                     f"worker-{next(self._numbers)}",
                 )
             )
+            connected = asyncio.ensure_future(self._connected.get())
+            ended = asyncio.ensure_future(process.wait())
             try:
                 async with asyncio.timeout(_START_SECONDS):
-                    connected = asyncio.ensure_future(self._connected.get())
-                    ended = asyncio.ensure_future(process.wait())
                     await asyncio.wait({connected, ended}, return_when=asyncio.FIRST_COMPLETED)
-                    ended.cancel()
-                    if not connected.done():
-                        connected.cancel()
-                        raise OSError("the Python worker has ended while it started")
-                    reader, writer = connected.result()
+                if not connected.done():
+                    raise OSError("the Python worker has ended while it started")
+                reader, writer = connected.result()
             except BaseException:
                 process.kill()
                 process.abandon_output()
                 raise
+            finally:
+                # A getter that is left would take the connection of the next worker.
+                connected.cancel()
+                ended.cancel()
             return _Worker(process, reader, writer)
 
     async def _listen(self) -> str:
