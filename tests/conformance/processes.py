@@ -20,13 +20,13 @@ import aiohttp
 
 from stellwerk.controller.state import ControllerState
 from stellwerk.controller.state_objects import event_decoder
+from stellwerk.sdk.in_process import item_operations
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import Problem, ProblemError
-from stellwerk.wire.signatures import SigningKey, sign
+from stellwerk.wire.signatures import SigningKey
 
 _START_SECONDS = 60.0
-_SIGNED_TYPES = ("Workflow", "JobResource")
 
 
 def _free_port() -> int:
@@ -212,15 +212,5 @@ class ProcessInstallation:
         return version
 
     async def update_items(self, items: Sequence[Mapping[str, Any]], version: str | None = None) -> None:
-        operations: list[Any] = []
-        if any(item["TYPE"] == "Workflow" for item in items):
-            operations.append({"TYPE": "AddVersion", "versionId": version})
-        for item in items:
-            if item["TYPE"] in _SIGNED_TYPES:
-                text = encode({**item, "versionId": version} if item["TYPE"] == "Workflow" else item).decode()
-                signed = {"string": text, "signature": sign(text, self._key)}
-                operations.append({"TYPE": "AddOrChangeSigned", "signedString": signed})
-            else:
-                operations.append({"TYPE": "AddOrChangeSimple", "item": item})
-        body = b"\n".join(encode(operation) for operation in operations)
+        body = item_operations(items, version, self._key)
         await self._post("/controller/api/item", body, "application/x-ndjson")

@@ -11,6 +11,18 @@ from node_world import NodeWorld, shell, workflow
 from stellwerk.values.problems import ProblemError
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder that is watched."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 def removing() -> dict[str, Any]:
     """A workflow that takes the file away."""
     instruction = shell("")
@@ -42,9 +54,7 @@ async def prepare(world: NodeWorld, folder: Path, *, removes: bool, **members: A
     await world.until_event_of_item("OrderWatch:files", "ItemAttached")
 
 
-async def test_each_file_becomes_an_order_that_goes_with_its_file(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+async def test_each_file_becomes_an_order_that_goes_with_its_file(tmp_path: Path, folder: Path) -> None:
     (folder / "early").write_text("x")
     async with NodeWorld(tmp_path) as world:
         await prepare(world, folder, removes=True)
@@ -54,13 +64,11 @@ async def test_each_file_becomes_an_order_that_goes_with_its_file(tmp_path: Path
             await world.until_event(name, "OrderDeleted")
             assert world.of(name)[0] == "OrderAdded"
             assert "OrderExternalVanished" in world.of(name)
-        assert [path.name for path in folder.iterdir()] == [".hidden"]
+        assert names(folder) == [".hidden"]
         assert not world.running_controller.state.orders
 
 
-async def test_a_file_that_stays_keeps_its_ended_order_also_across_restarts(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+async def test_a_file_that_stays_keeps_its_ended_order_also_across_restarts(tmp_path: Path, folder: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await prepare(world, folder, removes=False)
         (folder / "f").write_text("x")
@@ -79,9 +87,7 @@ async def test_a_file_that_stays_keeps_its_ended_order_also_across_restarts(tmp_
         await world.until_event("f", "OrderDeleted")
 
 
-async def test_files_that_come_and_go_while_nobody_looks(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+async def test_files_that_come_and_go_while_nobody_looks(tmp_path: Path, folder: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await prepare(world, folder, removes=False)
         (folder / "f").write_text("x")
@@ -94,9 +100,7 @@ async def test_files_that_come_and_go_while_nobody_looks(tmp_path: Path) -> None
         await world.until_event("h", "OrderFinished")
 
 
-async def test_a_file_that_comes_again_waits_for_the_end_of_its_order(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+async def test_a_file_that_comes_again_waits_for_the_end_of_its_order(tmp_path: Path, folder: Path) -> None:
     go = tmp_path / "go"
     async with NodeWorld(tmp_path) as world:
         await world.register()
@@ -143,9 +147,7 @@ async def test_a_changed_folder_and_pattern(tmp_path: Path) -> None:
         assert not world.of("b.txt")
 
 
-async def test_an_order_that_may_not_be_is_said_once(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+async def test_an_order_that_may_not_be_is_said_once(tmp_path: Path, folder: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await world.register()
         needs = {"parameters": {"file": {"type": "String"}, "customer": {"type": "String"}}}
@@ -158,9 +160,7 @@ async def test_an_order_that_may_not_be_is_said_once(tmp_path: Path) -> None:
         assert not world.of("f")
 
 
-async def test_a_deleted_watch_leaves_the_agent_and_its_orders_go_on(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
+async def test_a_deleted_watch_leaves_the_agent_and_its_orders_go_on(tmp_path: Path, folder: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await prepare(world, folder, removes=False)
         (folder / "f").write_text("x")

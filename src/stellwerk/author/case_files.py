@@ -154,16 +154,3 @@ def instant_text(milliseconds: int) -> str:
 
 def order_day(start_ms: int, days: int) -> date:
     return datetime.fromtimestamp(start_ms / 1000 + days * 86_400, UTC).date()
-
-
-def find_case_files(paths: list[Path]) -> list[Path]:
-    """The files named, and in folders all `*.test.toml`. Raises `FileNotFoundError`."""
-    files: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            files.update(dict.fromkeys(sorted(path.rglob(f"*{SUFFIX}"))))
-        elif path.is_file():
-            files[path] = None
-        else:
-            raise FileNotFoundError(str(path))
-    return list(files)

@@ -12,15 +12,7 @@ from typing import Any
 import msgspec
 
 from stellwerk.author.json_places import JsonPlaces, Place
-from stellwerk.language.inventory import (
-    Conversion,
-    Target,
-    board_to_engine,
-    file_order_source_to_engine,
-    job_resource_to_engine,
-    lock_to_engine,
-    workflow_to_engine,
-)
+from stellwerk.language.inventory import CONVERSIONS, Conversion, Target
 from stellwerk.language.inventory.names import name_fault
 from stellwerk.language.items import UnsignedItem, read_signed_item, read_unsigned_item
 from stellwerk.language.items.signed import JobResource
@@ -36,13 +28,6 @@ KINDS = {
     ".lock.json": "LOCK",
     ".noticeboard.json": "NOTICEBOARD",
     ".fileordersource.json": "FILEORDERSOURCE",
-}
-_CONVERSIONS = {
-    "WORKFLOW": workflow_to_engine,
-    "JOBRESOURCE": job_resource_to_engine,
-    "LOCK": lock_to_engine,
-    "NOTICEBOARD": board_to_engine,
-    "FILEORDERSOURCE": file_order_source_to_engine,
 }
 #: Largest file that is read.
 MAXIMUM_BYTES = 32 << 20
@@ -93,7 +78,7 @@ class AuthorFile:
             self._read_engine_workflow()
             return
         target = Target(path=f"/{self.name}", version_id="check")
-        self.conversion = _CONVERSIONS[self.kind](self.content, target)
+        self.conversion = CONVERSIONS[self.kind](self.content, target)
         for problem in self.conversion.problems:
             self._add(problem)
         self._read_engine_form(self.conversion)
@@ -148,12 +133,12 @@ def object_name(file: Path) -> str:
     return file.name.removesuffix(".json")
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and in folders all inventory files. Raises `FileNotFoundError`."""
+def find_files(paths: Iterable[Path], ends: Iterable[str] = tuple(KINDS)) -> list[Path]:
+    """The files named, and in folders all whose names end so: inventory files. Raises `FileNotFoundError`."""
     files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            files.update(dict.fromkeys(sorted(file for end in KINDS for file in path.rglob(f"*{end}"))))
+            files.update(dict.fromkeys(sorted(file for end in ends for file in path.rglob(f"*{end}"))))
         elif path.is_file():
             files[path] = None
         else:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from stellwerk.author.case_files import SUFFIX as CASE_SUFFIX
-from stellwerk.author.case_files import find_case_files
 from stellwerk.author.case_run import Result, run_file
 from stellwerk.author.check import Finding, as_github, as_text, check
 from stellwerk.author.explain import mermaid, steps
@@ -61,8 +60,8 @@ def errors_of(files: Iterable[Path]) -> list[Finding]:
     return [finding for finding in check(files) if finding.severity == "error"]
 
 
-def valid_workflow(file: Path) -> Workflow:
-    """Raises `CommandError` with everything that is wrong."""
+def valid_workflow(file: Path) -> tuple[AuthorFile, Workflow]:
+    """The file and the workflow in it. Raises `CommandError` with everything that is wrong."""
     if not file.is_file():
         raise CommandError(f"{file} does not exist", "name a workflow file (*.workflow.json)", WRONG)
     read = AuthorFile(file)
@@ -71,11 +70,11 @@ def valid_workflow(file: Path) -> Workflow:
             f"{file}:{item.place.line}:{item.place.column}: {item.path}: {item.problem}" for item in read.problems
         )
         raise CommandError(f"{file} is not a valid workflow:\n{text}", "correct the file", WRONG)
-    return read.workflow
+    return read, read.workflow
 
 
 def explain(file: Path, is_diagram: bool) -> None:
-    workflow = valid_workflow(file)
+    _, workflow = valid_workflow(file)
     if is_diagram:
         print(mermaid(workflow))
     else:
@@ -90,7 +89,7 @@ def print_schema() -> None:
 def run_tests(paths: list[Path], as_json: bool) -> int:
     """Run the tests of all files; a failed one shows what differs and what happened."""
     try:
-        files = find_case_files(paths)
+        files = find_files(paths, (CASE_SUFFIX,))
     except FileNotFoundError as error:
         raise CommandError(f"{error} does not exist", "name test files, or folders that hold them", WRONG) from error
     if not files:

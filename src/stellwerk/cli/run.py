@@ -54,8 +54,8 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
 
 async def run_workflow(file: Path, arguments: Mapping[str, Any], *, keep: bool, as_json: bool) -> int:
     """Run it, show what happens (jobs, their output, failures), return the exit code. Raises `CommandError`."""
-    items = _items(file)
-    workflow = valid_workflow(file)
+    own, workflow = valid_workflow(file)
+    items = _items(own, workflow)
     agents = sorted({workflow.job(p)[1].agent_path for p, _ in workflow.instructions() if _is_job(workflow, p)})
     order_id = ORDER_ID if workflow.definition.calendar_path is None else f"#{datetime.now(UTC):%Y-%m-%d}#{ORDER_ID}"
     folder = Path(tempfile.mkdtemp(prefix="stellwerk-run-"))
@@ -81,9 +81,8 @@ async def run_workflow(file: Path, arguments: Mapping[str, Any], *, keep: bool, 
     return exit_code
 
 
-def _items(file: Path) -> list[Any]:
+def _items(own: AuthorFile, workflow: Workflow) -> list[Any]:
     """The workflow in the engine's spelling, with the objects of its folder that it refers to, and its calendar."""
-    workflow = valid_workflow(file)
     items: list[Any] = []
     calendar_path = workflow.definition.calendar_path
     if calendar_path is not None:
@@ -100,12 +99,11 @@ def _items(file: Path) -> list[Any]:
         "NOTICEBOARD": workflow.board_paths(),
         "JOBRESOURCE": workflow.job_resource_paths(),
     }
-    for other in find_files([file.parent]):
+    for other in find_files([own.file.parent]):
         if object_name(other) in wanted.get(kind_of(other), ()):
             read = AuthorFile(other)
             if read.conversion is not None:
                 items.append(read.conversion.value)
-    own = AuthorFile(file)
     value = own.content if own.conversion is None else own.conversion.value
     return [*items, {**value, "TYPE": "Workflow", "path": workflow.id.path}]
 

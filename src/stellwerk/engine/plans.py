@@ -154,7 +154,10 @@ class Plans:
         self._state.put(self.schema_states, schema_id, old)
         for plan_id, status in self._status.items():
             if plan_id[0] == schema_id and isinstance(status, Finished):
-                heapq.heappush(self._retentions, (status.at + self.retention_ms(schema_id), plan_id))
+                self._retain(plan_id, status)
+
+    def _retain(self, plan_id: PlanId, finished: Finished) -> None:
+        heapq.heappush(self._retentions, (finished.at + self.retention_ms(plan_id[0]), plan_id))
 
     def set_status(self, plan_id: PlanId, status: PlanStatus) -> None:
         state = self._state
@@ -163,7 +166,7 @@ class Plans:
         else:
             state.put(self._status, plan_id, status)
         if isinstance(status, Finished):
-            heapq.heappush(self._retentions, (status.at + self.retention_ms(plan_id[0]), plan_id))
+            self._retain(plan_id, status)
 
     def count_order(self, plan_id: PlanId, difference: int) -> None:
         if not plan_id:
@@ -194,7 +197,7 @@ class Plans:
             plan_id, status = snapshot_object.plan_id, snapshot_object.status
             self._status[plan_id] = status
             if isinstance(status, Finished):
-                heapq.heappush(self._retentions, (status.at + self.retention_ms(plan_id[0]), plan_id))
+                self._retain(plan_id, status)
 
 
 def illegal_change(old: PlanStatus, new: PlanStatus) -> Problem:

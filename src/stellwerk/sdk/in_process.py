@@ -159,18 +159,7 @@ class InProcessInstallation:
 
     async def update_items(self, items: Sequence[Mapping[str, Any]], version: str | None = None) -> None:
         """Items in the engine's spelling, signed as needed. Raises `ProblemError`; then nothing has changed."""
-        operations: list[Any] = []
-        if any(item["TYPE"] == "Workflow" for item in items):
-            operations.append({"TYPE": "AddVersion", "versionId": version})
-        for item in items:
-            if item["TYPE"] in _SIGNED_TYPES:
-                versioned = {**item, "versionId": version} if item["TYPE"] == "Workflow" else item
-                text = encode(versioned).decode()
-                signed = {"string": text, "signature": sign(text, self._key)}
-                operations.append({"TYPE": "AddOrChangeSigned", "signedString": signed})
-            else:
-                operations.append({"TYPE": "AddOrChangeSimple", "item": item})
-        await self.controller.update_items(b"\n".join(encode(operation) for operation in operations))
+        await self.controller.update_items(item_operations(items, version, self._key))
 
     # --- events ---
 
@@ -185,3 +174,18 @@ class InProcessInstallation:
                 yield lines
             else:
                 await journal.wait_after(after)
+
+
+def item_operations(items: Sequence[Mapping[str, Any]], version: str | None, key: SigningKey) -> bytes:
+    """One update of a Controller's items, a line each: those in the engine's spelling, signed as needed."""
+    operations: list[Any] = []
+    if any(item["TYPE"] == "Workflow" for item in items):
+        operations.append({"TYPE": "AddVersion", "versionId": version})
+    for item in items:
+        if item["TYPE"] in _SIGNED_TYPES:
+            text = encode({**item, "versionId": version} if item["TYPE"] == "Workflow" else item).decode()
+            signed = {"string": text, "signature": sign(text, key)}
+            operations.append({"TYPE": "AddOrChangeSigned", "signedString": signed})
+        else:
+            operations.append({"TYPE": "AddOrChangeSimple", "item": item})
+    return b"\n".join(encode(operation) for operation in operations)

@@ -13,16 +13,9 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.inventory.types import ObjectType
+from stellwerk.language import inventory
 from stellwerk.language.expressions import ExpressionError, parse_expression
-from stellwerk.language.inventory import (
-    Conversion,
-    Target,
-    board_to_engine,
-    file_order_source_to_engine,
-    job_resource_to_engine,
-    lock_to_engine,
-    workflow_to_engine,
-)
+from stellwerk.language.inventory import Conversion, Target
 from stellwerk.language.inventory.workflow import walk
 from stellwerk.language.reader import ReadError, ReadProblem
 from stellwerk.language.workflow import read_workflow
@@ -32,11 +25,7 @@ _ENVIRONMENT_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 
 #: How each deployable type becomes what a Controller understands.
 CONVERSIONS: dict[ObjectType, Callable[[Any, Target], Conversion]] = {
-    ObjectType.WORKFLOW: workflow_to_engine,
-    ObjectType.JOBRESOURCE: job_resource_to_engine,
-    ObjectType.LOCK: lock_to_engine,
-    ObjectType.NOTICEBOARD: board_to_engine,
-    ObjectType.FILEORDERSOURCE: file_order_source_to_engine,
+    ObjectType[name]: convert for name, convert in inventory.CONVERSIONS.items()
 }
 
 

@@ -12,6 +12,7 @@ from stellwerk.engine.step import Step
 from stellwerk.language.expressions import ChildScope, ExpressionError, Scope, as_list, as_object, soft_string
 from stellwerk.language.expressions.errors import invalid_arguments
 from stellwerk.language.instructions import ForkList
+from stellwerk.language.items import subagent_bundle_key
 from stellwerk.values.ids import CHILD_SEPARATOR, child_order_id
 from stellwerk.values.json import JsonValue
 from stellwerk.values.problems import Problem, ProblemError
@@ -37,7 +38,7 @@ class _ForkListScope(ChildScope):
         bundle_id = soft_string(positional[0]) or ""
         bundle = state.subagent_bundles.get(bundle_id)
         if bundle is None:
-            raise ProblemError(Problem.of("UnknownKey", type="SubagentBundle", key=f"SubagentBundle:{bundle_id}"))
+            raise ProblemError.of("UnknownKey", type="SubagentBundle", key=subagent_bundle_key(bundle_id))
         return [*sorted(bundle.subagent_to_priority)]
 
 

@@ -8,6 +8,9 @@ cannot show (an unknown Agent name, an include script that has not been released
 Must not know: databases, Controllers, which items exist; a `Target` brings along what depends on an installation.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from stellwerk.language.inventory.conversion import Conversion, Target
 from stellwerk.language.inventory.items import (
     board_from_engine,
@@ -22,7 +25,17 @@ from stellwerk.language.inventory.quoting import expression_or_string, quote_unl
 from stellwerk.language.inventory.shown_positions import with_positions
 from stellwerk.language.inventory.workflow import workflow_from_engine, workflow_to_engine
 
+#: Type of an inventory object, in the Cockpit's word → how it becomes what a Controller understands.
+CONVERSIONS: Mapping[str, Callable[[Any, Target], Conversion]] = {
+    "WORKFLOW": workflow_to_engine,
+    "JOBRESOURCE": job_resource_to_engine,
+    "LOCK": lock_to_engine,
+    "NOTICEBOARD": board_to_engine,
+    "FILEORDERSOURCE": file_order_source_to_engine,
+}
+
 __all__ = [
+    "CONVERSIONS",
     "Conversion",
     "Target",
     "board_from_engine",
