@@ -12,6 +12,7 @@ import styles from "./actions.module.css";
 import { ArgumentInput } from "./ArgumentInput";
 import { ShowAs } from "./ShowAs";
 import { useChange } from "./useChange";
+import { useSendKey } from "./useSendKey";
 
 type Start = "now" | "at" | "in" | "never";
 
@@ -73,6 +74,7 @@ export function AddOrderDialog({ controllerId, workflow, given = {}, onClose }: 
     setChecked(true);
     if (!faulty && !change.isPending) change.mutate(request);
   }
+  useSendKey(send);
 
   return (
     <Modal opened onClose={onClose} title={`Add order to ${splitPath(workflow.path).name}`} size={640}>
@@ -82,9 +84,6 @@ export function AddOrderDialog({ controllerId, workflow, given = {}, onClose }: 
         onSubmit={(event) => {
           event.preventDefault();
           send();
-        }}
-        onKeyDown={(event) => {
-          if (event.key === "Enter" && event.ctrlKey) send();
         }}
       >
         {fields.length > 0 && (

@@ -10,6 +10,7 @@ import { plural, shortId } from "../domain/words";
 import styles from "./actions.module.css";
 import { ShowAs } from "./ShowAs";
 import { useChange } from "./useChange";
+import { useSendKey } from "./useSendKey";
 import { allowed, effect, NO_OPTIONS, requestOf, type Verb, type VerbOptions, VERBS } from "./verbs";
 
 interface VerbDialogProps {
@@ -35,6 +36,7 @@ export function VerbDialog({ verb, orders, labels = [], onClose }: VerbDialogPro
   const send = () => {
     if (request !== undefined && !change.isPending) change.mutate(request);
   };
+  useSendKey(send);
   const title = orders.length === 1 && first !== undefined ? `${look.label} order` : `${look.label} ${plural(orders.length, "order")}`;
 
   return (
@@ -44,9 +46,6 @@ export function VerbDialog({ verb, orders, labels = [], onClose }: VerbDialogPro
         onSubmit={(event) => {
           event.preventDefault();
           send();
-        }}
-        onKeyDown={(event) => {
-          if (event.key === "Enter" && event.ctrlKey) send();
         }}
       >
         <ul className={styles.touched}>
