@@ -46,6 +46,19 @@ class ShutDown(Command, frozen=True, kw_only=True):
     dont_notify_active_node: bool = False
 
 
+class ClusterAppointNodes(Command, frozen=True, kw_only=True):
+    """Make this node and another one a pair (cluster spec 1.12)."""
+
+    id_to_uri: dict[str, str]
+    active_id: str
+
+
+class ClusterSwitchOver(Command, frozen=True, kw_only=True):
+    """Hand the role over to the other node; `agent_path`: of that Agent's Directors."""
+
+    agent_path: str | None = None
+
+
 class AddOrderResponse(msgspec.Struct, frozen=True, tag_field="TYPE", tag="AddOrder.Response", rename="camel"):
     ignored_because_duplicate: bool
 
@@ -63,5 +76,7 @@ ControllerCommand = (
     | ResetSubagent
     | EmitTestEvent
     | ShutDown
+    | ClusterAppointNodes
+    | ClusterSwitchOver
     | CommonCommand
 )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from stellwerk.cluster.member import Phase
 from stellwerk.controller import commands as cc
 from stellwerk.controller.agent_driver import AgentDriver, PeerFactory
 from stellwerk.controller.agent_reset import reset_agent
@@ -31,12 +32,14 @@ from stellwerk.engine.events import order as e
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import plan as p
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import AnyClusterEvent
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.order import Attached, Attaching, Detaching
 from stellwerk.journal import JournalOptions
 from stellwerk.language.items import Signed, SubagentItem, split_key
 from stellwerk.node import commands as nc
+from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster
 from stellwerk.node.commands import CommandIntake
 from stellwerk.node.node import (
     EXIT_EMERGENCY,
@@ -73,7 +76,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
                 i.VersionAdded, i.VersionedItemAdded, i.VersionedItemChanged, i.VersionedItemRemoved
             ),
             "ControllerEvent": tags(c.AnyControllerEvent),
-            "ClusterEvent": frozenset(),
+            "ClusterEvent": tags(AnyClusterEvent),
             "AgentRefStateEvent": tags(a.AnyAgentEvent),
             "SubagentItemStateEvent": tags(s.AnySubagentEvent),
             "OrderWatchEvent": tags(w.AnyOrderWatchEvent),
@@ -93,9 +96,10 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         verifier: Callable[[], SignatureVerifier],
         journal_options: JournalOptions,
         receivers: Sequence[str] = (),
+        cluster: NodeCluster = STAND_ALONE,
     ) -> None:
         """`receivers`: the users that must have released events before these are deleted (journal spec 1.5)."""
-        super().__init__(effects, ControllerState(), journal_options)
+        super().__init__(effects, ControllerState(), journal_options, cluster)
         self.controller_id = controller_id
         self.drivers: dict[str, AgentDriver] = {}
         self._peer_factory = peer_factory
@@ -140,6 +144,10 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
                 cc.ResetSubagent: self._reset_subagent,
                 cc.EmitTestEvent: self._decided_by(lambda t, command: t.emit(None, c.ControllerTestEvent())),
                 cc.ShutDown: self._shut_down,
+                cc.ClusterAppointNodes: lambda command, user_id: self.cluster.appoint(
+                    command.id_to_uri, command.active_id
+                ),
+                cc.ClusterSwitchOver: self._switch_over,
                 nc.ReleaseEvents: self._release_events,
                 nc.TakeSnapshot: lambda command, user_id: self.take_snapshot(),
                 nc.NoOperation: self._no_operation,
@@ -224,6 +232,8 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
     def not_ready_problem(self) -> Problem | None:
         if self.is_stopping or self.terminated.done():
             return Problem.of("ControllerIsShuttingDown")
+        if not self.cluster.is_active and self.cluster.phase is not Phase.STARTING:
+            return self.cluster.problem()
         return None if self.is_ready else Problem.of("ControllerIsNotReady")
 
     # --- drivers ---
@@ -375,13 +385,25 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         if command.duration:
             await asyncio.sleep(command.duration)
 
-    def _shut_down(self, command: cc.ShutDown, user_id: str) -> None:
-        if command.cluster_action is not None:
-            raise ProblemError.of("ClusterSwitchOverButNotCoupled", clusterState='{"TYPE":"Empty"}')
+    async def _switch_over(self, command: cc.ClusterSwitchOver, user_id: str) -> None:
+        await self.cluster.switch_over()
+
+    async def _shut_down(self, command: cc.ShutDown, user_id: str) -> None:
+        """Cluster spec 1.9.5."""
+        action = None if command.cluster_action is None else command.cluster_action.get("TYPE")
+        is_passive = self.cluster.phase is Phase.PASSIVE
+        if action is not None and is_passive:
+            raise ProblemError.of("PassiveClusterNodeShutdownNotAllowed")
+        if action == "Switchover":
+            await self.cluster.switch_over(is_final=not command.restart)
+            return
+        if action not in (None, "Failover"):
+            raise ProblemError(f"Unknown clusterAction {action}: it is Switchover or Failover")
         code = EXIT_RESTART if command.restart else 0
         termination = Termination(
             exit_code=code,
             is_restart=command.restart,
+            is_immediate=action == "Failover" or (is_passive and command.dont_notify_active_node),
             suppresses_snapshot=command.suppress_snapshot,
             reason="ShutDown",
         )

@@ -13,9 +13,11 @@ from urllib.parse import quote
 import msgspec
 
 from stellwerk import __version__
+from stellwerk.cluster.member import Phase
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import Clock
 from stellwerk.engine.requests import DeleteOrdersWhenTerminated, FreshOrder
+from stellwerk.node.cluster_routes import ClusterRoutes, acknowledgement_response
 from stellwerk.node.web import NodeWeb
 from stellwerk.values.json import decoder, encode
 from stellwerk.values.problems import Problem, ProblemError
@@ -56,7 +58,7 @@ class ControllerRoutes:
             router.add("GET", path, self.overview, permission=Permission.PUBLIC)
         router.add("GET", "/controller/api/journalInfo", self.journal_info, permission=Permission.PUBLIC)
         router.add("POST", "/controller/api/command", self.command)
-        router.add("GET", "/controller/api/cluster", self.cluster)
+        ClusterRoutes(self._current).add_to(router, "/controller/api")
         router.add("GET", "/controller/api/event", self.events)
         for path in ("/controller/api/snapshot", "/controller/api/snapshot/"):
             router.add("GET", path, self.snapshot)
@@ -68,8 +70,16 @@ class ControllerRoutes:
         router.add("GET", "/controller/api/agent-forward/{agent}", self.forward_to_agent)
 
     def _node(self) -> ControllerNode:
+        """For what only an active node does."""
+        node = self._reading_node()
+        if not node.is_ready:
+            raise ProblemError(node.not_ready_problem() or Problem.of("ControllerIsNotReady"))
+        return node
+
+    def _reading_node(self) -> ControllerNode:
+        """For what a passive node does, too."""
         node = self._current()
-        if node is None or not node.is_ready:
+        if node is None:
             raise ProblemError.of("ControllerIsNotReady")
         return node
 
@@ -86,14 +96,15 @@ class ControllerRoutes:
         if node is not None and meta is not None:
             body["initiallyStartedAt"] = meta.initially_started_at
         body["startedAt"] = self._started_at_ms
-        if node is not None and node.is_ready:
+        if node is not None and (node.is_ready or node.cluster.phase is Phase.PASSIVE):
             body["totalRunningTime"] = node.total_running_seconds
             body["orderCount"] = len(node.state.orders)
+        if node is not None and node.is_ready:
             await node.durable()
         return Response.json({**body, "system": system_overview(), "java": java_overview()})
 
     async def journal_info(self, request: Request) -> Response:
-        journal = self._node().journal
+        journal = self._reading_node().readable_journal()
         files = [{"fileEventId": file, "position": length} for file, length in journal.files()]
         return Response.json(
             {
@@ -103,16 +114,13 @@ class ControllerRoutes:
             }
         )
 
-    async def cluster(self, request: Request) -> Response:
-        if request.query.get("return") == "ClusterNodeState":
-            return Response.json({"nodeId": "Primary", "isBackup": False, "clusterState": {"TYPE": "Empty"}})
-        return Response.json({"TYPE": "Empty"})
-
     async def events(self, request: Request) -> StreamingResponse:
-        node = self._node()
+        node = self._reading_node()
+        if request.query.boolean("onlyAcks"):
+            return acknowledgement_response(node, request)
         return event_stream_response(
             request,
-            node.journal,
+            node.readable_journal(),
             families=node.FAMILIES,
             clock=self._clock,
             metering=lambda: server_metering_line(self._clock.now_ms()),
@@ -121,7 +129,7 @@ class ControllerRoutes:
     async def snapshot(self, request: Request) -> StreamingResponse:
         if "eventId" in request.query:
             raise ProblemError("Snapshots of the past are not supported; ask for the present one without eventId")
-        return StreamingResponse(_chunks(await self._node().snapshot()))
+        return StreamingResponse(_chunks(await self._reading_node().snapshot()))
 
     async def forward_to_agent(self, request: Request) -> Response:
         node = self._node()

@@ -53,6 +53,7 @@ from stellwerk.language.items import (
 from stellwerk.language.positions import WorkflowId
 from stellwerk.language.workflow import Workflow
 from stellwerk.node.state import (
+    ClusterStateSnapshot,
     JournalState,
     NodeState,
     SignedItem,
@@ -472,6 +473,8 @@ class ControllerState(NodeState):
                 self.add_order(snapshot_object)
             case JournalState():
                 self.released.update(snapshot_object.user_id_to_released_event_id)
+            case ClusterStateSnapshot():
+                self.restore_cluster(snapshot_object)
             case ControllerMetaState():
                 self._set_meta(snapshot_object)
             case AgentRefState():

@@ -14,6 +14,7 @@ from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import plan as p
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import AnyClusterEvent
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.locks import LockState
@@ -33,6 +34,7 @@ from stellwerk.language.items import (
 )
 from stellwerk.language.positions import WorkflowId
 from stellwerk.node.state import (
+    ClusterStateSnapshot,
     JournalState,
     SnapshotObject,
     SubagentItemState,
@@ -47,6 +49,7 @@ AnyEvent = (
     | s.AnySubagentEvent
     | c.AnyControllerEvent
     | AnyJournalEvent
+    | AnyClusterEvent
     | b.AnyBoardEvent
     | p.AnyPlanEvent
     | w.AnyOrderWatchEvent
@@ -92,6 +95,7 @@ Attachments = Mapping[str, Attachment]
 
 AnySnapshotObject = (
     JournalState
+    | ClusterStateSnapshot
     | ControllerMetaState
     | AgentRefState
     | SubagentItemState

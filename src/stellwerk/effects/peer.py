@@ -12,8 +12,12 @@ from typing import Protocol
 class PeerUnreachableError(Exception):
     """The peer could not be asked, or its answer got lost: the third outcome beside answer and problem.
 
-    The command may or may not have been executed.
+    The command may or may not have been executed. `is_refused`: its machine answered, but no process listens there.
     """
+
+    def __init__(self, message: str, *, is_refused: bool = False) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
 
 
 class Peer(Protocol):

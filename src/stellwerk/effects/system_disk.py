@@ -86,6 +86,9 @@ class SystemDisk:
     def create(self, name: str) -> SystemAppendFile:
         return SystemAppendFile(self.directory / name, self._syncs)
 
+    def append(self, name: str, length: int) -> SystemAppendFile:
+        return SystemAppendFile(self.directory / name, self._syncs, length)
+
     def rename(self, old: str, new: str) -> None:
         os.replace(self.directory / old, self.directory / new)
 
@@ -117,13 +120,15 @@ class SystemDisk:
 class SystemAppendFile:
     """`AppendFile` with preallocation."""
 
-    def __init__(self, path: Path, syncs: _Syncs) -> None:
+    def __init__(self, path: Path, syncs: _Syncs, length: int | None = None) -> None:
+        """`length` None: a new file; else an existing one, cut to so many bytes."""
         self._path = path
         self._syncs = syncs
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        self._position = 0
-        self._synced = 0
-        self._allocated = 0
+        flags = os.O_CREAT | os.O_TRUNC if length is None else 0
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+        self._position = self._synced = self._allocated = length or 0
+        if length is not None:
+            os.ftruncate(self._fd, length)
         self._preallocates = True
         self._sync_is_running = False
 

@@ -15,11 +15,15 @@ from stellwerk.journal.errors import (
     JournalDiskFullError,
     JournalError,
     JournalFailedError,
+    JournalSealedError,
 )
 from stellwerk.journal.export import export_js7
 from stellwerk.journal.format import JournalHeader
-from stellwerk.journal.journal import Journal, JournalOptions, delete_at_next_start
-from stellwerk.journal.recovery import Recovered, recover
+from stellwerk.journal.journal import Journal, delete_at_next_start
+from stellwerk.journal.raw import raw_journal
+from stellwerk.journal.readable import JournalOptions, ReadableJournal
+from stellwerk.journal.recovery import Recovered, cut, recover
+from stellwerk.journal.replica import Replica, is_being_replaced
 from stellwerk.journal.space import Space
 
 __all__ = [
@@ -31,9 +35,15 @@ __all__ = [
     "JournalFailedError",
     "JournalHeader",
     "JournalOptions",
+    "JournalSealedError",
+    "ReadableJournal",
     "Recovered",
+    "Replica",
     "Space",
+    "cut",
     "delete_at_next_start",
     "export_js7",
+    "is_being_replaced",
+    "raw_journal",
     "recover",
 ]

@@ -5,6 +5,8 @@ Texts are for the person who has to act: what is wrong, where, what to do.
 
 from __future__ import annotations
 
+from stellwerk.effects.disk import DiskFullError
+
 
 class JournalError(Exception):
     """Base class of everything here."""
@@ -24,3 +26,27 @@ class JournalDiskFullError(JournalFailedError):
 
 class JournalClosedError(JournalFailedError):
     """The journal has been closed in an orderly way."""
+
+
+class JournalSealedError(JournalFailedError):
+    """The node has been switched over: it may not write any more."""
+
+
+def copy_of(failure: JournalFailedError) -> JournalFailedError:
+    """One exception object for each who gets it: a shared one would collect the tracebacks of all."""
+    copy = type(failure)(*failure.args)
+    copy.__cause__ = failure.__cause__
+    return copy
+
+
+def failed(error: OSError) -> JournalFailedError:
+    """What an error of the disk means to a journal."""
+    if isinstance(error, DiskFullError):
+        return JournalDiskFullError(
+            f"No room on the disk for the journal: {error}. Nothing acknowledged is lost. Free some space; "
+            "the node goes on in a new file when there is room."
+        )
+    return JournalFailedError(
+        f"The journal cannot be written: {error}. Nothing acknowledged is lost. Check the disk and its logs, "
+        "then start the node again."
+    )

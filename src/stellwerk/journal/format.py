@@ -42,6 +42,9 @@ EVENTS_BEGIN = b'"-------EVENTS-------"\n'
 TRANSACTION = b'"TRANSACTION"\n'
 COMMIT = b'"COMMIT"\n'
 
+#: Marks the end of a file in the stream to a passive node (journal spec 4.11); never stored.
+END_OF_FILE = b'"/// END OF JOURNAL FILE ///"\n'
+
 RECORD_BEGIN = b'{"TYPE":"Commit",'
 _RECORD_AT_LINE = b"\n" + RECORD_BEGIN
 _RECORD_TEXT = re.compile(rb'\{"TYPE":"Commit","from":([0-9]{1,19}),"crc":"([0-9a-f]{8})"\}')
@@ -207,6 +210,59 @@ def blocks(disk: Disk, file: str, position: Position = FILE_BEGIN, end: int | No
         block_start = start
         start = base + record.end()
         yield Block(block_start, data, start, crc)
+
+
+def block_end_at(disk: Disk, file: str, position: int) -> Position | None:
+    """`position` as the end of a block, with its checksum; None when no commit record ends there."""
+    if position == 0:
+        return FILE_BEGIN
+    begin = max(0, position - _RECORD_MAX_LENGTH)
+    tail = disk.read(file, begin, position - begin)
+    found = tail.rfind(_RECORD_AT_LINE)
+    record = None if found < 0 else _RECORD.match(tail, found + 1)
+    if record is None or begin + record.end() != position:
+        return None
+    return Position(position, extend_crc(int(record[2], 16), record[0]))
+
+
+class BlockParser:
+    """Cuts a stream of bytes from another node into verified blocks, and the marks between them.
+
+    Raises `InvalidBlockError` when the bytes do not go on where the position was.
+    """
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self._buffer = b""
+        self._searched = 0
+
+    def feed(self, data: bytes) -> Iterator[tuple[Block, bytes] | None]:
+        """Blocks with their raw bytes; None for the mark of the file's end. Heartbeats are dropped."""
+        self._buffer += data
+        while True:
+            buffer = self._buffer
+            if not self._searched and buffer[:1] == b"\n":
+                self._buffer = buffer.lstrip(b"\n")
+                continue
+            if buffer.startswith(END_OF_FILE):
+                self._buffer = buffer[len(END_OF_FILE) :]
+                yield None
+                continue
+            found = buffer.find(_RECORD_AT_LINE, self._searched)
+            end = -1 if found < 0 else buffer.find(b"\n", found + 1)
+            if end < 0:
+                self._searched = found if found >= 0 else max(0, len(buffer) - len(_RECORD_AT_LINE))
+                return
+            self._searched = 0
+            raw, self._buffer = buffer[: end + 1], buffer[end + 1 :]
+            start, crc = self.position
+            record = _RECORD.match(raw, found + 1)
+            block_data = raw[: found + 1]
+            crc = extend_crc(crc, block_data)
+            if record is None or int(record[1]) != start or int(record[2], 16) != crc:
+                raise InvalidBlockError(start)
+            self.position = Position(start + len(raw), extend_crc(crc, record[0]))
+            yield Block(start, block_data, self.position.start, self.position.crc), raw
 
 
 def _is_nul(disk: Disk, file: str, start: int, end: int) -> bool:

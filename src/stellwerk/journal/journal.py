@@ -17,16 +17,22 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from stellwerk import __version__
 from stellwerk.effects.clock import Clock, Random
 from stellwerk.effects.disk import Disk, DiskFullError
 from stellwerk.journal import format
-from stellwerk.journal.errors import JournalClosedError, JournalDiskFullError, JournalFailedError
+from stellwerk.journal.acknowledgement import AcknowledgementGate
+from stellwerk.journal.errors import (
+    JournalClosedError,
+    JournalDiskFullError,
+    JournalFailedError,
+    JournalSealedError,
+    copy_of,
+    failed,
+)
 from stellwerk.journal.format import JournalHeader
-from stellwerk.journal.reader import EventReader
-from stellwerk.journal.recent import RecentEvents
+from stellwerk.journal.readable import DEFAULT_OPTIONS, JournalOptions, ReadableJournal
 from stellwerk.journal.recovery import Recovered, deletion_mark
 from stellwerk.journal.snapshot import write_snapshot
 from stellwerk.journal.space import Space, SpaceWatch
@@ -42,24 +48,7 @@ _SMALL_MIRROR_BYTES = 1 << 20
 _RETRY_SNAPSHOT_SECONDS = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class JournalOptions:
-    """Settings (journal spec 4.5, 4.6); durations in milliseconds, sizes in bytes."""
-
-    snapshot_period_ms: int = 3_600_000
-    snapshot_when_bigger_than: int = 1_000_000_000
-    #: Obsolete files are kept that long after the time of the released EventId.
-    release_delay_ms: int = 0
-    remove_obsolete_files: bool = True
-    #: Below this free space `is_space_low` says that new work must be refused.
-    low_space_bytes: int = 256 << 20
-    #: Size of the file that is given back when space runs out.
-    reserve_bytes: int = 16 << 20
-    #: Memory for recent events.
-    recent_bytes: int = 16 << 20
-
-
-class Journal:
+class Journal(ReadableJournal):
     """Begin with `await Journal.start(...)`; end with `await journal.close()`."""
 
     def __init__(
@@ -70,19 +59,15 @@ class Journal:
         random: Random,
         options: JournalOptions,
         on_failure: Callable[[JournalFailedError], None],
+        acknowledgement: AcknowledgementGate | None = None,
     ) -> None:
+        super().__init__(disk, recovered.name, clock, options)
         last = recovered.last_event_id
         header = recovered.header
-        self.options = options
         self.event_ids = EventIdGenerator(last)
         self.journal_id = recovered.journal_id or run_id(random.token_bytes(16))
         self.type_name = recovered.type_name
-        self._disk = disk
-        self._name = recovered.name
-        self._clock = clock
         self._on_failure = on_failure
-        self._loop = asyncio.get_running_loop()
-        self._failure: JournalFailedError | None = None
 
         now_ms = clock.now_ms()
         self._started_at = self._loop.time()
@@ -106,11 +91,14 @@ class Journal:
         self._appended_event_id = last
         self._wakeup: asyncio.Future[None] | None = None
         self._is_closing = False
+        self._is_sealed = False
         self._committer: asyncio.Task[None] | None = None
         self._callbacks: list[Callable[[int], None]] = []
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waiter_count = 0
-        self._next_commit: asyncio.Future[None] | None = None
+
+        #: The passive node of a cluster, when its acknowledgement is part of a commit.
+        self.acknowledgement = acknowledgement or AcknowledgementGate()
 
         self._writer: BlockWriter | None = None
         self._file_event_count = 0
@@ -125,12 +113,8 @@ class Journal:
         self._switch: tuple[BlockWriter, asyncio.Future[None]] | None = None
 
         files = format.file_event_ids(disk, self._name) if header is not None else []
-        self._reader = EventReader(disk, self._name, files or [last], RecentEvents(options.recent_bytes, last))
-        self._release_until = -1
-        self._release_timer: asyncio.TimerHandle | None = None
-        self._space = SpaceWatch(
-            disk, self._name, options.low_space_bytes, options.reserve_bytes, lambda error: self._fail(_failed(error))
-        )
+        self._begin_reading(files or [last], last)
+        self._space = SpaceWatch(disk, self._name, options.low_space_bytes, options.reserve_bytes, self._disk_failed)
 
     # --- life
 
@@ -144,21 +128,56 @@ class Journal:
         random: Random,
         snapshot: Iterable[bytes],
         on_failure: Callable[[JournalFailedError], None],
-        options: JournalOptions = JournalOptions(),
+        options: JournalOptions = DEFAULT_OPTIONS,
+        acknowledgement: AcknowledgementGate | None = None,
     ) -> Journal:
         """Begin a new file after what was recovered; `snapshot` is the whole recovered state, one object per line.
 
         `on_failure` is called once, when nothing can be made durable any more: stop the node. Raises
         `JournalFailedError` (`JournalDiskFullError`) when the new file cannot be written.
         """
-        journal = cls(disk, recovered, clock, random, options, on_failure)
+        journal = cls(disk, recovered, clock, random, options, on_failure, acknowledgement)
+        await journal._started(journal._begin(recovered, snapshot))
+        return journal
+
+    @classmethod
+    async def resume(
+        cls,
+        disk: Disk,
+        recovered: Recovered,
+        *,
+        clock: Clock,
+        random: Random,
+        on_failure: Callable[[JournalFailedError], None],
+        options: JournalOptions = DEFAULT_OPTIONS,
+        acknowledgement: AcknowledgementGate | None = None,
+    ) -> Journal:
+        """Go on in the very file that a replica has received: nothing is read, no snapshot is written (cluster).
+
+        Raises `JournalFailedError`.
+        """
+        journal = cls(disk, recovered, clock, random, options, on_failure, acknowledgement)
+        await journal._started(journal._resume(recovered))
+        return journal
+
+    async def _started(self, start: Awaitable[None]) -> None:
         try:
-            await journal._begin(recovered, snapshot)
+            await start
         except OSError as error:
             if isinstance(error, DiskFullError):
-                journal._space.give_back()  # for the next try
-            raise _failed(error) from error
-        return journal
+                self._space.give_back()  # for the next try
+            raise failed(error) from error
+
+    async def _resume(self, recovered: Recovered) -> None:
+        await self._space.start()
+        if self._failure is not None:
+            raise copy_of(self._failure)
+        assert recovered.header is not None
+        self._writer = BlockWriter(self._disk, recovered.file, recovered.end)
+        self._file_event_count = recovered.event_count
+        self._snapshot_event_count = recovered.header.total_event_count
+        self._reader.committed_position = recovered.valid_bytes
+        self._committer = asyncio.create_task(self._commit_forever(), name=f"journal {self._name}")
 
     async def _begin(self, recovered: Recovered, snapshot: Iterable[bytes]) -> None:
         disk = self._disk
@@ -175,7 +194,7 @@ class Journal:
         await self._space.start()
         file_event_id = recovered.last_event_id
         if self._failure is not None:
-            raise _copy(self._failure)
+            raise copy_of(self._failure)
         writer = self._new_file(file_event_id, self._event_count)
         try:
             self._snapshot_object_count = await write_snapshot(writer, snapshot)
@@ -206,6 +225,20 @@ class Journal:
         if self._failure is None:
             self._end(JournalClosedError(f"The journal {self._name} has been closed"))
 
+    async def abandon(self) -> None:
+        """End without committing what has been appended: nobody will ever know of it (a deposed cluster node)."""
+        if self._failure is None:
+            self._end(JournalClosedError(f"The journal {self._name} has been abandoned"))
+        tasks = [task for task in (self._committer, self._snapshot) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._space.close()
+
+    def seal(self) -> None:
+        """What has been appended is the last: further appends raise `JournalSealedError` (a switch-over)."""
+        self._is_sealed = True
+
     # --- append and commit
 
     def append(self, lines: Sequence[bytes], last_event_id: int) -> None:
@@ -214,7 +247,9 @@ class Journal:
         Returns at once; await `committed(last_event_id)` before anyone may know. Raises `JournalFailedError`.
         """
         if self._failure is not None:
-            raise _copy(self._failure)
+            raise copy_of(self._failure)
+        if self._is_sealed:
+            raise JournalSealedError("The node has been switched over: the other one is active now")
         if self._is_closing:
             raise JournalClosedError(f"The journal {self._name} is being closed")
         first_event_id = format.event_id_of(lines[0])
@@ -236,11 +271,6 @@ class Journal:
         return self._appended_event_id
 
     @property
-    def committed_event_id(self) -> int:
-        """EventId up to which everything is durable."""
-        return self._reader.committed_event_id
-
-    @property
     def event_count(self) -> int:
         """All events ever appended to this journal."""
         return self._event_count
@@ -259,7 +289,7 @@ class Journal:
         if event_id <= self._reader.committed_event_id:
             return
         if self._failure is not None:
-            raise _copy(self._failure)
+            raise copy_of(self._failure)
         future: asyncio.Future[None] = self._loop.create_future()
         self._waiter_count += 1
         heapq.heappush(self._waiters, (event_id, self._waiter_count, future))
@@ -284,7 +314,7 @@ class Journal:
                     await self._wakeup
                     self._wakeup = None
         except OSError as error:
-            self._fail(_failed(error), error)
+            self._fail(failed(error), error)
         except Exception as error:
             # A bug, such as a callback that raises: stop rather than go on half published.
             self._fail(JournalFailedError(f"Internal error in the journal: {error!r}"), error)
@@ -301,7 +331,10 @@ class Journal:
         self._space.check()
         block = b"".join([data for _, data in transactions])
         self._writer.write_block(block)
+        if self.acknowledgement.is_required:
+            self._tell_raw_readers()  # the passive node writes and syncs while we do
         await self._writer.sync()
+        await self.acknowledgement.passed(last_event_id)
         self.commit_count += 1
         self.written_bytes += len(block)
         self._file_event_count += len(lines)
@@ -319,9 +352,10 @@ class Journal:
             future = heapq.heappop(waiters)[2]
             if not future.done():
                 future.set_result(None)
-        if self._next_commit is not None:
-            self._next_commit.set_result(None)
-            self._next_commit = None
+        self._tell_readers()
+
+    def _disk_failed(self, error: OSError) -> None:
+        self._fail(failed(error), error)
 
     def _fail(self, failure: JournalFailedError, cause: BaseException | None = None) -> None:
         if self._failure is not None:
@@ -342,13 +376,10 @@ class Journal:
         self._failure = failure
         for _, _, future in self._waiters:
             if not future.done():
-                future.set_exception(_copy(failure))
+                future.set_exception(copy_of(failure))
         self._waiters.clear()
-        if self._next_commit is not None:
-            self._next_commit.set_result(None)
-            self._next_commit = None
-        if self._release_timer is not None:
-            self._release_timer.cancel()
+        self._tell_readers()
+        self._cancel_release()
         if self._writer is not None:
             self._writer.close()
 
@@ -405,7 +436,7 @@ class Journal:
             self._no_snapshot_before = self._loop.time() + _RETRY_SNAPSHOT_SECONDS
             raise JournalDiskFullError(f"No room for a snapshot: {error}. Free some space on the disk.") from error
         except OSError as error:
-            failure = _failed(error)
+            failure = failed(error)
             self._fail(failure, error)
             raise failure from error
         finally:
@@ -444,6 +475,7 @@ class Journal:
         event_count = self._event_count - len(self._pending_lines)
         await self._install(writer, self._mirror_after)
         former.close()
+        self._tell_raw_readers()
         self._file_event_count = event_count - self._snapshot_event_count
         self._reader.committed_position = writer.position
         if not switched.done():
@@ -480,7 +512,7 @@ class Journal:
         self._mirror = None
         self._switch = None
         if task.cancelled():
-            error: BaseException | None = _copy(
+            error: BaseException | None = copy_of(
                 self._failure or JournalClosedError(f"The journal {self._name} is closed")
             )
         else:
@@ -491,81 +523,17 @@ class Journal:
             self._snapshot_result.set_exception(error)
             self._snapshot_result.exception()  # nobody needs to wait; a failed disk goes to on_failure, too
 
-    # --- release
+    # --- replication (journal spec 4.11)
 
-    @property
-    def file_event_id(self) -> int:
-        """Begin of the file being written."""
-        return self._reader.file_event_ids[-1]
+    def raw_end(self, file_event_id: int) -> int | None:
+        """Readable length of the file being written; None when that file is another one by now.
 
-    def files(self) -> list[tuple[int, int]]:
-        """fileEventId and length of each kept file, ascending; of the last one the committed length."""
-        ids = self._reader.file_event_ids
-        sizes = [self._disk.size(format.file_name(self._name, file_event_id)) for file_event_id in ids[:-1]]
-        return list(zip(ids, [*sizes, self._reader.committed_position], strict=True))
-
-    @property
-    def torn_event_id(self) -> int:
-        """The oldest position that a reader may ask for: the begin of the oldest file."""
-        return self._reader.torn_event_id
-
-    def delete_released(self, until_event_id: int) -> None:
-        """All receivers have what is up to `until_event_id`: delete the files that only hold such (journal spec 1.5).
-
-        Waits for `release_delay_ms` after the time of `until_event_id`, and for the next snapshot if need be.
+        What a passive node may have: what is committed, and with its acknowledgement being required also what is
+        about to be.
         """
-        self._release_until = max(self._release_until, until_event_id)
-        self._delete_when_due()
-
-    def _delete_when_due(self) -> None:
-        if self._release_timer is not None:
-            self._release_timer.cancel()
-            self._release_timer = None
-        files = self._reader.file_event_ids
-        until = self._release_until
-        if self._failure is not None or not self.options.remove_obsolete_files or len(files) < 2 or files[1] > until:
-            return
-        delay_ms = until // 1000 + self.options.release_delay_ms - self._clock.now_ms()
-        if delay_ms > 0:
-            self._release_timer = self._loop.call_later(delay_ms / 1000, self._delete_when_due)
-            return
-        try:
-            while len(files) > 1 and files[1] <= until:
-                self._disk.remove(format.file_name(self._name, files[0]))
-                self._reader.remove_first_file()
-        except OSError as error:
-            self._fail(_failed(error), error)
-
-    # --- reading
-
-    def check_after(self, after: int, with_heartbeat: bool) -> None:
-        """Raise the Problem (EventSeqTorn, UnknownEventId) with which a stream beginning `after` is refused (1.3)."""
-        self._reader.check_after(after, with_heartbeat)
-
-    def read_after(self, after: int, max_bytes: int = 1 << 20) -> list[bytes]:
-        """Committed lines after `after`, without line feeds, up to about `max_bytes`, at least one if there is one.
-
-        Raises `ProblemError` EventSeqTorn when they are not kept any more, `JournalCorruptedError` when an old file is
-        damaged.
-        """
-        return self._reader.read_after(after, max_bytes)
-
-    async def wait_after(self, event_id: int, timeout: float | None = None) -> bool:
-        """Wait until there is a committed event after `event_id`; False after `timeout` seconds without one.
-
-        Raises `JournalFailedError` when there will be none.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                while self._reader.committed_event_id <= event_id:
-                    if self._failure is not None:
-                        raise _copy(self._failure)
-                    if self._next_commit is None:
-                        self._next_commit = self._loop.create_future()
-                    await asyncio.shield(self._next_commit)
-        except TimeoutError:
-            return False
-        return True
+        if self._writer is None or file_event_id != self.file_event_id:
+            return None
+        return self._writer.position if self.acknowledgement.is_required else self._reader.committed_position
 
     # --- room
 
@@ -583,22 +551,3 @@ async def delete_at_next_start(disk: Disk, name: str) -> None:
     """Mark the journal for deletion, durably: the next start begins with an empty one (a reset)."""
     disk.create(deletion_mark(name)).close()
     await disk.sync_directory()
-
-
-def _copy(failure: JournalFailedError) -> JournalFailedError:
-    """One exception object for each who gets it: a shared one would collect the tracebacks of all."""
-    copy = type(failure)(*failure.args)
-    copy.__cause__ = failure.__cause__
-    return copy
-
-
-def _failed(error: OSError) -> JournalFailedError:
-    if isinstance(error, DiskFullError):
-        return JournalDiskFullError(
-            f"No room on the disk for the journal: {error}. Nothing acknowledged is lost. Free some space; "
-            "the node goes on in a new file when there is room."
-        )
-    return JournalFailedError(
-        f"The journal cannot be written: {error}. Nothing acknowledged is lost. Check the disk and its logs, "
-        "then start the node again."
-    )

@@ -40,12 +40,17 @@ class Recovered:
     last_event_id: int = 0
     #: Number of events in the file.
     event_count: int = 0
-    #: Bytes of the committed prefix; what follows is a torn batch or preallocation.
-    valid_bytes: int = 0
+    #: End of the committed prefix; what follows is a torn batch or preallocation.
+    end: Position = FILE_BEGIN
     #: Bytes of the torn batch that was cut; 0 if the file ended properly.
     cut_bytes: int = 0
     snapshot_begin: Position = FILE_BEGIN
     events_begin: Position = FILE_BEGIN
+
+    @property
+    def valid_bytes(self) -> int:
+        """Length of the committed prefix."""
+        return self.end.start
 
     @property
     def journal_id(self) -> str | None:
@@ -162,7 +167,7 @@ def _verify(disk: Disk, name: str, type_name: str | None, file_event_id: int) ->
         header,
         last_event_id,
         event_count,
-        valid.start,
+        valid,
         cut_bytes,
         snapshot_begin,
         events_begin,
@@ -194,3 +199,20 @@ def _read_header(data: bytes, file: str, type_name: str | None, file_event_id: i
 
 def _corrupted(file: str, offset: int, what: str) -> JournalCorruptedError:
     return JournalCorruptedError(f"Journal file {file} cannot be used: at byte {offset}, {what}. {_REMEDY}")
+
+
+async def cut(disk: Disk, recovered: Recovered, position: int) -> bytes | None:
+    """Cut the file at the end of a block, durably: what follows was never committed (cluster spec 1.9.3).
+
+    Returns what has been cut off; None when no block ends there, and nothing is done.
+    """
+    if position > recovered.valid_bytes or format.block_end_at(disk, recovered.file, position) is None:
+        return None
+    rest = disk.read(recovered.file, position, recovered.valid_bytes - position)
+    file = disk.append(recovered.file, position)
+    try:
+        await file.sync()
+        await disk.sync_file(recovered.file)
+    finally:
+        file.close()
+    return rest

@@ -45,13 +45,14 @@ class DirectPeer:
     ) -> AsyncIterator[list[bytes]]:
         node = self._node()
         types = selected_types(node, returns)
-        node.journal.check_after(after, True)
+        journal = node.readable_journal()
+        journal.check_after(after, True)
         yield []
         try:
             while self._current() is node:
-                lines = node.journal.read_after(after, _READ_BYTES)
+                lines = journal.read_after(after, _READ_BYTES)
                 if not lines:
-                    if not await node.journal.wait_after(after, heartbeat_seconds):
+                    if not await journal.wait_after(after, heartbeat_seconds):
                         yield []
                     continue
                 after = decode_envelope(lines[-1]).event_id

@@ -16,14 +16,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
 
+from stellwerk.cluster.member import ClusterMember
 from stellwerk.effects.clock import Clock, Random
 from stellwerk.effects.disk import Disk
+from stellwerk.engine.cluster import Coupled
+from stellwerk.engine.events.cluster import AnyClusterEvent, ClusterActiveNodeShutDown
 from stellwerk.engine.events.journal import JournalEventsReleased
 from stellwerk.engine.transaction import Transaction
 from stellwerk.journal import (
@@ -33,10 +36,14 @@ from stellwerk.journal import (
     JournalDiskFullError,
     JournalFailedError,
     JournalOptions,
+    JournalSealedError,
+    ReadableJournal,
     Recovered,
     recover,
 )
+from stellwerk.journal.acknowledgement import AcknowledgementGate
 from stellwerk.journal.format import iso_time_ms
+from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster, NodeHost
 from stellwerk.node.commands import CommandIntake
 from stellwerk.node.persist import Effects, Persister
 from stellwerk.node.state import NodeState
@@ -107,21 +114,30 @@ class Node(Generic[S, X]):
     #: What `return=` of an event request understands: name → event types.
     FAMILIES: ClassVar[Mapping[str, frozenset[str]]]
 
-    def __init__(self, effects: NodeEffects, state: S, journal_options: JournalOptions) -> None:
+    def __init__(
+        self, effects: NodeEffects, state: S, journal_options: JournalOptions, cluster: NodeCluster = STAND_ALONE
+    ) -> None:
         self.effects = effects
         self.state = state
+        #: Of an active node; `readable` is that, or the copy that a passive node receives.
         self.journal: Journal
         self.persister: Persister[X]
+        self.readable: ReadableJournal | None = None
+        #: Whether commits need the passive node of a pair.
+        self.acknowledgement = AcknowledgementGate()
+        self.cluster = ClusterMember(cluster.configuration, NodeHost(self), cluster.peers, effects.random)
         self.started_at_ms = effects.clock.now_ms()
         self.is_ready = False
         self.is_stopping = False
         self.commands: CommandIntake
-        self._journal_options = journal_options
+        self.journal_options = journal_options
         self._former_running_seconds = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         loop = asyncio.get_running_loop()
         self._loop_started = loop.time()
         self.terminated: asyncio.Future[Termination] = loop.create_future()
+        #: Called when this run has opened its journal, before anything is committed.
+        self.on_opened: Callable[[], None] = lambda: None
 
     # --- to be defined by Controller and Agent ---
 
@@ -160,59 +176,112 @@ class Node(Generic[S, X]):
     # --- life ---
 
     async def start(self) -> None:
-        """Recover, begin a new journal file, act. Raises `JournalCorruptedError`, `JournalFailedError`."""
+        """Recover and take the role: a node that stands alone is active when this returns.
+
+        A member of a cluster may then still be finding its role. Raises `JournalCorruptedError`, `JournalFailedError`,
+        `ProblemError`.
+        """
         recovered = recover(self.effects.disk, self.NAME, self.TYPE_NAME)
         self.fold(recovered)
         self._note_running_time(recovered)
         await self.prepare()
-        self.journal = await Journal.start(
-            self.effects.disk,
-            recovered,
-            clock=self.effects.clock,
-            random=self.effects.random,
-            options=self._journal_options,
-            snapshot=self.state.snapshot_objects(),
-            on_failure=self.on_journal_failure,
-        )
+        await self.cluster.start(recovered)
+
+    async def open_journal(
+        self,
+        recovered: Recovered,
+        event: AnyClusterEvent | None,
+        *,
+        in_same_file: bool,
+        needs_acknowledgement: bool,
+    ) -> None:
+        """Become active: write `event`, then act. See `ClusterHost.activate`."""
+        disk, clock, random = self.effects.disk, self.effects.clock, self.effects.random
+        if in_same_file:
+            self.journal = await Journal.resume(
+                disk,
+                recovered,
+                clock=clock,
+                random=random,
+                options=self.journal_options,
+                on_failure=self.on_journal_failure,
+                acknowledgement=self.acknowledgement,
+            )
+        else:
+            self.journal = await Journal.start(
+                disk,
+                recovered,
+                clock=clock,
+                random=random,
+                options=self.journal_options,
+                snapshot=self.state.snapshot_objects(),
+                on_failure=self.on_journal_failure,
+                acknowledgement=self.acknowledgement,
+            )
+        self.readable = self.journal
+        if needs_acknowledgement:
+            self.acknowledgement.require(0)
+        self.on_opened()
         self.persister = Persister(
             self.state,
             self.journal,
-            self.effects.clock,
+            clock,
             self.effects.environment,
             self.transaction,
-            {JournalEventsReleased: self._on_events_released, **self.effects_of_events()},
+            {
+                JournalEventsReleased: self._on_events_released,
+                **dict.fromkeys(get_args(AnyClusterEvent), self._on_cluster_event),
+                **self.effects_of_events(),
+            },
             self.on_bug,
         )
+        if event is not None:
+            self.persist_cluster_event(event)
         self.activate()
         self.persister.start()
         self._release()
         await self.persister.durable()
         self.is_ready = True
 
+    def persist_cluster_event(self, event: AnyClusterEvent) -> None:
+        """Raises `ProblemError` when it is not applicable."""
+        self.persist(lambda transaction: transaction.emit(None, event), follow_up=False)
+
+    def _on_cluster_event(self, event_id: int, key: Any, event: AnyClusterEvent) -> None:
+        self.cluster.on_committed(event)
+
     def fold(self, recovered: Recovered) -> None:
         """State = fold(events): make what has been recovered this node's state. Raises `JournalCorruptedError`."""
-        state = self.state
-        decode_object = self.SNAPSHOT_OBJECTS.decode
-        decode_event = self.EVENTS.decode
-        place = "the snapshot"
         # Nothing of what is built up here is garbage: looking for some takes longer than all the rest.
         has_collector = gc.isenabled()
         gc.disable()
         try:
-            for line in recovered.snapshot:
-                state.take_over(decode_object(line))
-            for line in recovered.events:
-                envelope = decode_envelope(line)
-                place = f"event {event_id_text(envelope.event_id)}"
-                state.apply(envelope.key, decode_event(line))
-        except (msgspec.DecodeError, ProblemError, KeyError, AssertionError) as error:
-            raise JournalCorruptedError(
-                f"Journal file {recovered.file} cannot be used: {place} does not fit the state ({error!r}). "
-                "Nothing has been changed. Start the version of Stellwerk that wrote it, or report this as a bug."
-            ) from error
+            self.take_over_snapshot(recovered.snapshot)
+            self.apply_events(recovered.events)
         finally:
             if has_collector:
                 gc.enable()
+
+    def take_over_snapshot(self, objects: Iterable[bytes]) -> None:
+        """Objects of a snapshot into the state, which was empty. Raises `JournalCorruptedError`."""
+        take_over, decode = self.state.take_over, self.SNAPSHOT_OBJECTS.decode
+        try:
+            for line in objects:
+                take_over(decode(line))
+        except _UNFITTING as error:
+            raise _does_not_fit(self.NAME, "the snapshot", error) from error
+
+    def apply_events(self, lines: Iterable[bytes]) -> None:
+        """Events of the journal into the state. Raises `JournalCorruptedError`."""
+        apply, decode = self.state.apply, self.EVENTS.decode
+        event_id = 0
+        try:
+            for line in lines:
+                envelope = decode_envelope(line)
+                event_id = envelope.event_id
+                apply(envelope.key, decode(line))
+        except _UNFITTING as error:
+            raise _does_not_fit(self.NAME, f"event {event_id_text(event_id)}", error) from error
 
     def _note_running_time(self, recovered: Recovered) -> None:
         header = recovered.header
@@ -234,6 +303,8 @@ class Node(Generic[S, X]):
         self.is_ready = False
         self.terminate(Termination())
         termination = self.terminated.result()
+        if not termination.is_immediate:
+            await self.cluster.say_goodbye()
         try:
             await self.deactivate()
         except Exception:
@@ -244,26 +315,51 @@ class Node(Generic[S, X]):
             task.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not hasattr(self, "journal"):
+        if hasattr(self, "journal"):
+            await self._end_journal(termination)
+        await self.cluster.stop()
+
+    async def _end_journal(self, termination: Termination) -> None:
+        if termination.is_immediate:
+            await self.journal.abandon()
             return
+        is_coupled = isinstance(self.state.cluster_state, Coupled)
         try:
-            if not termination.is_immediate and not termination.deletes_journal:
-                self.persister.persist(self.last_events, follow_up=False)
-                await self.persister.durable()
-                if not termination.suppresses_snapshot:
-                    await self.persister.snapshot_soon()
-        except (JournalFailedError, ProblemError) as error:
+            # A passive node that does not acknowledge must not keep this one from ending.
+            async with asyncio.timeout(self.cluster.patience_seconds if is_coupled else None):
+                if not termination.deletes_journal:
+                    self.persister.persist(self.last_events, follow_up=False)
+                    if is_coupled:
+                        self.persist_cluster_event(ClusterActiveNodeShutDown())
+                    await self.persister.durable()
+                    await self.cluster.report_shutdown()
+                    if not termination.suppresses_snapshot:
+                        await self.persister.snapshot_soon()
+                await self.journal.close()
+        except (JournalFailedError, ProblemError, TimeoutError) as error:
             logger.warning("%s: no orderly end of the journal: %s", self.NAME, error)
-        await self.journal.close()
+            await self.journal.abandon()
 
     def terminate(self, termination: Termination) -> None:
         """Ask whoever runs this node to stop it; the first reason counts."""
         if not self.terminated.done():
             self.terminated.set_result(termination)
 
+    def restart(self, reason: str, *, is_final: bool = False) -> None:
+        """End without further events; begin the next run from the disk, in the role that is then this node's."""
+        logger.info("%s ends: %s", self.NAME, reason)
+        code = 0 if is_final else EXIT_RESTART
+        self.terminate(Termination(exit_code=code, is_restart=not is_final, is_immediate=True, reason=reason))
+
+    def halt(self, reason: str) -> None:
+        """This node must not be active: end at once, commit nothing more, begin the next run."""
+        logger.warning("%s halts: %s", self.NAME, reason)
+        self.is_ready = False
+        self.terminate(Termination(exit_code=EXIT_EMERGENCY_RESTART, is_restart=True, is_immediate=True, reason=reason))
+
     def on_journal_failure(self, failure: JournalFailedError) -> None:
         """Nothing can be made durable any more."""
-        if isinstance(failure, JournalClosedError):
+        if isinstance(failure, JournalClosedError | JournalSealedError):
             return
         self.is_ready = False
         is_full = isinstance(failure, JournalDiskFullError)
@@ -321,12 +417,16 @@ class Node(Generic[S, X]):
 
     async def durable(self) -> None:
         """Return when all that this node has decided is durable. Raises `ProblemError`."""
+        if not hasattr(self, "persister"):
+            return  # a passive node decides nothing
         try:
             await self.persister.durable()
         except JournalFailedError as error:
             raise self.journal_problem(error) from error
 
     def journal_problem(self, error: JournalFailedError) -> ProblemError:
+        if isinstance(error, JournalSealedError):
+            return ProblemError.of("ClusterNodeHasBeenSwitchedOver")
         if isinstance(error, JournalDiskFullError):
             return ProblemError(self._space_problem())
         return ProblemError.of("ShuttingDown")
@@ -341,15 +441,24 @@ class Node(Generic[S, X]):
             "DiskSpaceIsLow",
             freeBytes=str(self.journal.space().free_bytes),
             directory=str(getattr(self.effects.disk, "directory", "the data directory")),
-            requiredBytes=str(self._journal_options.low_space_bytes),
+            requiredBytes=str(self.journal_options.low_space_bytes),
         )
 
     async def snapshot(self) -> Iterator[bytes]:
         """The state as snapshot objects, durable; the first line is the SnapshotEventId (journal spec 8.2)."""
         objects = self.state.snapshot_objects()
-        head = encode({"TYPE": "SnapshotEventId", "eventId": self.journal.appended_event_id})
-        await self.durable()
-        return _chain(head, objects)
+        if self.cluster.is_active:
+            event_id = self.journal.appended_event_id
+            await self.durable()
+        else:
+            event_id = self.readable_journal().committed_event_id
+        return _chain(encode({"TYPE": "SnapshotEventId", "eventId": event_id}), objects)
+
+    def readable_journal(self) -> ReadableJournal:
+        """What streams are served from: active or passive. Raises `ProblemError` while there is nothing."""
+        if self.readable is None or self.is_stopping:
+            raise ProblemError(self.not_ready_problem() or Problem.of("ClusterNodeIsNotReady"))
+        return self.readable
 
     async def take_snapshot(self) -> None:
         """The command TakeSnapshot: a new journal file begins. Raises `ProblemError`."""
@@ -378,9 +487,32 @@ class Node(Generic[S, X]):
         self._release()
 
     def _release(self) -> None:
-        """Let the journal delete what all receivers have; without receivers, what is before the newest snapshot."""
+        """Let the journal delete what all receivers have; without receivers, what is before the newest snapshot.
+
+        In a coupled pair the passive node is a receiver, too; a decoupled one gets a snapshot when it comes back.
+        """
+        readable = self.readable
+        if readable is None:
+            return
         released = [self.state.released.get(user_id, 0) for user_id in self.receivers]
-        self.journal.delete_released(min(released, default=self.journal.file_event_id))
+        until = min(released, default=readable.file_event_id)
+        if self.acknowledgement.is_required:
+            until = min(until, self.acknowledgement.acked_event_id - 1)
+        readable.delete_released(until)
+
+    def release_what_is_obsolete(self) -> None:
+        """A passive node deletes what the active one does, when it has read of a release."""
+        self._release()
+
+
+_UNFITTING = (msgspec.DecodeError, ProblemError, KeyError, AssertionError)
+
+
+def _does_not_fit(name: str, place: str, error: Exception) -> JournalCorruptedError:
+    return JournalCorruptedError(
+        f"The journal of the {name} cannot be used: {place} does not fit the state ({error!r}). "
+        "Nothing has been changed. Start the version of Stellwerk that wrote it, or report this as a bug."
+    )
 
 
 def _chain(head: bytes, objects: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,13 +6,16 @@ at one moment and encoded later, slice by slice, while the state goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 import msgspec
 from msgspec.structs import replace
 
+from stellwerk.engine import cluster
+from stellwerk.engine.cluster import ClusterState
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import AnyClusterEvent
 from stellwerk.engine.events.journal import JournalEventsReleased, SnapshotTaken
 from stellwerk.engine.state import EngineState, Role
 from stellwerk.language.expressions import Expression
@@ -21,6 +24,9 @@ from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem, ProblemError
 
 Apply = Callable[[Any, Any], None]
+
+#: The one key of the container that holds the cluster state: every change of the state is one of an entry.
+_CLUSTER = "cluster"
 
 
 class SnapshotObject(msgspec.Struct, frozen=True, kw_only=True, tag_field="TYPE", rename="camel", omit_defaults=True):
@@ -31,6 +37,12 @@ class JournalState(SnapshotObject, frozen=True, kw_only=True):
     """Per receiver the EventId up to which it has released events."""
 
     user_id_to_released_event_id: dict[str, int] = {}
+
+
+class ClusterStateSnapshot(SnapshotObject, frozen=True, kw_only=True):
+    """The state of the pair that the node belongs to; absent without one."""
+
+    cluster_state: ClusterState
 
 
 class SubagentItemState(SnapshotObject, frozen=True, kw_only=True):
@@ -60,6 +72,7 @@ class NodeState(EngineState):
         #: Receiver → EventId up to which it has everything.
         self.released: dict[str, int] = {}
         self.subagents: dict[str, SubagentItemState] = {}
+        self._cluster: dict[str, ClusterState] = {}
         self.job_resources: dict[str, JobResource] = {}
         #: Workflows and job resources as they were signed.
         self.signed: dict[ItemKey, SignedItem] = {}
@@ -67,6 +80,7 @@ class NodeState(EngineState):
         self.extend_dispatch(
             {
                 SnapshotTaken: self.ignore,
+                **dict.fromkeys(get_args(AnyClusterEvent), self._cluster_event),
                 JournalEventsReleased: self._events_released,
                 s.SubagentDedicated: self._subagent_dedicated,
                 s.SubagentCoupled: self._subagent(coupling_state=s.COUPLED, problem=None),
@@ -96,6 +110,18 @@ class NodeState(EngineState):
 
     def _events_released(self, key: Any, event: JournalEventsReleased) -> None:
         self.put(self.released, event.user_id, event.until_event_id)
+
+    # --- cluster ---
+
+    @property
+    def cluster_state(self) -> ClusterState:
+        return self._cluster.get(_CLUSTER, cluster.EMPTY)
+
+    def _cluster_event(self, key: Any, event: AnyClusterEvent) -> None:
+        self.put(self._cluster, _CLUSTER, cluster.apply(self.cluster_state, event))
+
+    def restore_cluster(self, snapshot: ClusterStateSnapshot) -> None:
+        self._cluster[_CLUSTER] = snapshot.cluster_state
 
     # --- job resources ---
 
@@ -150,6 +176,11 @@ class NodeState(EngineState):
         """The state as it is now, as JSON lines; encoding happens while the iterator is consumed."""
         return _encoded(self.copy_objects())
 
+    def snapshot_copy(self) -> Callable[[], Iterator[bytes]]:
+        """The state as it is now, to be encoded later, as often as one likes."""
+        parts = [part if isinstance(part, list) else list(part) for part in self.copy_objects()]
+        return lambda: _encoded(parts)
+
     def copy_objects(self) -> list[Iterable[Any]]:
         """Shallow copies of everything, in the order of journal spec 8.2; `bytes` are taken as they are."""
         raise NotImplementedError
@@ -159,13 +190,16 @@ class NodeState(EngineState):
         raise NotImplementedError
 
     def copy_journal_state(self) -> list[Any]:
-        return [JournalState(user_id_to_released_event_id=dict(self.released))] if self.released else []
+        """The first objects of a snapshot: who has released what, and the cluster."""
+        released = [JournalState(user_id_to_released_event_id=dict(self.released))] if self.released else []
+        state = self.cluster_state
+        return released if state == cluster.EMPTY else [*released, ClusterStateSnapshot(cluster_state=state)]
 
     def copy_subagents(self) -> list[Any]:
         return [without_type(state, "subagentItem") for state in self.subagents.values()]
 
 
-def _encoded(parts: list[Iterable[Any]]) -> Iterator[bytes]:
+def _encoded(parts: Sequence[Iterable[Any]]) -> Iterator[bytes]:
     for part in parts:
         for item in part:
             yield item if isinstance(item, bytes) else encode(item)

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from stellwerk.journal import recover
+from stellwerk.journal import JournalError, recover
 from stellwerk.simulation.installation import AGENTS, CONTROLLER, SimulatedInstallation
-from stellwerk.simulation.machine import Machine
+from stellwerk.simulation.machine import NodeMachine, Record
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 
@@ -24,7 +24,11 @@ def violations_of(installation: SimulatedInstallation) -> Iterator[str]:
     yield from installation.witness.violations
     for machine in installation.machines.values():
         yield from machine.violations
-        yield from _fold_equals_state(machine)
+        if isinstance(machine, NodeMachine):
+            yield from _fold_equals_state(machine)
+    for record in installation.records.values():
+        yield from record.violations
+    yield from _pair_is_coupled(installation)
     yield from _orders_have_ended(installation)
     yield from _starts_are_durable(installation)
     yield from _successes_were_real(installation)
@@ -32,14 +36,34 @@ def violations_of(installation: SimulatedInstallation) -> Iterator[str]:
     yield from _receiver_has_all(installation)
 
 
-def _events(machine: Machine) -> list[dict[str, Any]]:
-    return [decode(line) for line in machine.record.lines]
+def _events(record: Record) -> list[dict[str, Any]]:
+    return [decode(line) for line in record.lines]
+
+
+def _pair_is_coupled(installation: SimulatedInstallation) -> Iterator[str]:
+    """Liveness of a pair, and that both have the same bytes (cluster spec 6, I7 and I8)."""
+    if len(installation.controllers) < 2:
+        return
+    if not installation.is_coupled():
+        for name in installation.controllers:
+            node = installation.machines[name].node
+            yield f"{name} is not coupled: {None if node is None else node.cluster.status()}"
+        return
+    disks = [installation.machines[name].disk for name in installation.controllers]
+    common = [name for name in disks[0].names() if name.endswith(".journal") and name in disks[1].names()]
+    if not common:
+        yield f"the nodes of the pair have no journal file in common: {[disk.names() for disk in disks]}"
+    for name in common:
+        one, other = (disk.read(name) for disk in disks)
+        length = min(len(one), len(other))
+        if one[:length] != other[:length]:
+            yield f"the copies of {name} differ ({len(one)} and {len(other)} bytes)"
 
 
 def _orders_have_ended(installation: SimulatedInstallation) -> Iterator[str]:
     """Invariant 1, and liveness: an acknowledged order is there and ends as its workflow says."""
     history: dict[str, list[str]] = defaultdict(list)
-    for envelope in installation.machines[CONTROLLER].record.envelopes:
+    for envelope in installation.records[CONTROLLER].envelopes:
         if isinstance(envelope.key, str):
             history[envelope.key].append(envelope.type)
     for order_id in installation.order_ids:
@@ -57,7 +81,7 @@ def _starts_are_durable(installation: SimulatedInstallation) -> Iterator[str]:
     started = {
         (agent, str(envelope.event_id))
         for agent in AGENTS
-        for envelope in installation.machines[agent].record.envelopes
+        for envelope in installation.records[agent].envelopes
         if envelope.type == "OrderProcessingStarted"
     }
     for key in installation.witness.starts:
@@ -70,7 +94,7 @@ def _successes_were_real(installation: SimulatedInstallation) -> Iterator[str]:
     ends = set(installation.witness.ends)
     for agent in AGENTS:
         attempts: dict[str, str] = {}
-        for event in _events(installation.machines[agent]):
+        for event in _events(installation.records[agent]):
             if event["TYPE"] == "OrderProcessingStarted":
                 attempts[event["Key"]] = str(event["eventId"])
             elif event["TYPE"] == "OrderProcessed" and event["outcome"]["TYPE"] == "Succeeded":
@@ -83,14 +107,14 @@ def _agents_events_arrived(installation: SimulatedInstallation) -> Iterator[str]
     """Invariant 3 on the first hop: exactly once, in order per order, unchanged."""
     arrived: dict[tuple[str, str], list[bytes]] = defaultdict(list)
     agents: dict[str, str] = {}
-    for event in _events(installation.machines[CONTROLLER]):
+    for event in _events(installation.records[CONTROLLER]):
         if event["TYPE"] in _AGENTS_OWN:
             if event["TYPE"] == "OrderProcessingStarted":
                 agents[event["Key"]] = event["subagentId"].partition("-")[0]
             arrived[agents.get(event["Key"], "?"), event["Key"]].append(_essence(event))
     sent: dict[tuple[str, str], list[bytes]] = defaultdict(list)
     for agent in AGENTS:
-        for event in _events(installation.machines[agent]):
+        for event in _events(installation.records[agent]):
             if event["TYPE"] in _AGENTS_OWN:
                 sent[agent, event["Key"]].append(_essence(event))
     for key in sorted({*arrived, *sent}):
@@ -107,7 +131,7 @@ def _essence(event: dict[str, Any]) -> bytes:
 
 def _receiver_has_all(installation: SimulatedInstallation) -> Iterator[str]:
     """Invariant 3 on the second hop: the receiver has the Controller's events, each once, in order, unchanged."""
-    lines = installation.machines[CONTROLLER].record.lines
+    lines = installation.records[CONTROLLER].lines
     received = installation.received
     if received != lines[: len(received)]:
         at = next((n for n, (a, b) in enumerate(zip(received, lines, strict=False)) if a != b), len(lines))
@@ -121,15 +145,19 @@ def line_is_release(line: bytes) -> bool:
     return decode_envelope(line).type == "JournalEventsReleased"
 
 
-def _fold_equals_state(machine: Machine) -> Iterator[str]:
+def _fold_equals_state(machine: NodeMachine) -> Iterator[str]:
     """Invariant 5: what a start would recover is what the node holds in memory."""
     node = machine.node
     if node is None:
         yield f"{machine.name} is not running at the end"
         return
-    if node.journal.committed_event_id != node.journal.appended_event_id:
+    if node.cluster.is_active and node.journal.committed_event_id != node.journal.appended_event_id:
         return  # it is still deciding; other runs are looked at while they rest
-    folded = machine.folded(recover(machine.disk, node.NAME, node.TYPE_NAME))
+    try:
+        folded = machine.folded(recover(machine.disk, node.NAME, node.TYPE_NAME))
+    except JournalError as error:
+        yield f"{machine.name} cannot be recovered: {error}"
+        return
     # As values: whether a member that equals its default is written depends on where the value came from.
     kept = {repr(node.SNAPSHOT_OBJECTS.decode(line)) for line in node.state.snapshot_objects()}
     found = {repr(node.SNAPSHOT_OBJECTS.decode(line)) for line in folded.snapshot_objects()}

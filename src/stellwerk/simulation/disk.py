@@ -115,7 +115,8 @@ class SimulatedDisk:
     def __init__(self, random_: random.Random | None = None, capacity: int = 1 << 40) -> None:
         self.random = random_ if random_ is not None else random.Random(0)
         self.capacity = capacity
-        #: Operations so far: (kind, name), kind being write, sync, create, rename, remove, sync_file or sync_directory.
+        #: Operations so far: (kind, name), kind being write, sync, create, cut, rename, remove, sync_file or
+        #: sync_directory.
         self.operations: list[tuple[str, str]] = []
         #: Errors to raise, by number of operation (the first is 0), instead of performing it.
         self.errors: dict[int, OSError] = {}
@@ -147,6 +148,17 @@ class SimulatedDisk:
     def create(self, name: str) -> SimulatedAppendFile:
         inode = _Inode()
         self._change("create", name, lambda names: names.__setitem__(name, inode))
+        return SimulatedAppendFile(self, name, inode)
+
+    def append(self, name: str, length: int) -> SimulatedAppendFile:
+        inode = self._inode(name)
+
+        def cut() -> None:
+            content = inode.content()
+            if len(content) != length:
+                inode.durable, inode.unsynced = content[:length], []
+
+        self.perform("cut", name, cut)
         return SimulatedAppendFile(self, name, inode)
 
     def rename(self, old: str, new: str) -> None:

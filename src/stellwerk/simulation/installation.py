@@ -15,7 +15,8 @@ import hashlib
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,32 @@ import msgspec
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
+from stellwerk.cluster.member import ClusterConfiguration
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.engine.cluster import Coupled
 from stellwerk.journal import JournalOptions
+from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster
 from stellwerk.simulation.disk import CrashForm, Keep, SimulatedDisk
+from stellwerk.simulation.faults import Faults
 from stellwerk.simulation.loop import SimulatedLoop, run
-from stellwerk.simulation.machine import AnyNode, Machine
-from stellwerk.simulation.network import Link, SimulatedPeer, Weather
-from stellwerk.simulation.world import JobWitness, SeededRandom, SimulatedProcesses
+from stellwerk.simulation.machine import AnyNode, Machine, NodeMachine, Record
+from stellwerk.simulation.network import Network, SimulatedClusterPeer, SimulatedPeer, Weather
+from stellwerk.simulation.witness import WitnessMachine
+from stellwerk.simulation.world import START_MS, JobWitness, SeededRandom, SimulatedProcesses
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
 from stellwerk.wire.signatures import Signature, SignatureVerifier
 
 CONTROLLER = "controller"
+#: The second node of the pair, if there is one.
+BACKUP_CONTROLLER = "controller-2"
 AGENTS = ("A", "B")
 #: The receiver of the Controller's events, and the client's user.
 COCKPIT = "cockpit"
 WORKFLOW = "nightly"
-#: Faults end here; from then on everything must come to rest.
-QUIET_AFTER_SECONDS = 40.0
-#: Simulated time within which all orders must have ended.
+#: Simulated time after the last fault within which all must have come to rest.
 DEADLINE_SECONDS = 900.0
 _REPEAT_SECONDS = 0.7
 _ENDED = frozenset({"OrderFinished", "OrderFailed", "OrderCancelled"})
@@ -56,8 +62,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     orders: int = 3
     weather: Weather = Weather()
-    #: Kills, power failures and cuts at random moments.
+    #: How many Controllers: 1, or 2 for a pair; and how many witnesses arbitrate (0, 1 or 3).
+    controllers: int = 1
+    witnesses: int = 0
+    #: Orders are added and faults happen within that time; from then on everything must come to rest.
+    seconds: float = 40.0
+    #: Kills, power failures, cuts, pauses and others at random moments, of those kinds (none: all that fit).
     faults: int = 0
+    kinds: tuple[str, ...] = ()
+    #: Syncs of a disk take up to so long.
+    sync_seconds: float = 0.004
     #: The power of this machine fails at its n-th operation of the disk, in this form.
     crash: tuple[str, int, CrashForm] | None = None
     #: A deliberately broken variant, by name (`broken.VARIANTS`).
@@ -149,10 +163,13 @@ class Report(msgspec.Struct, frozen=True):
     hash: str
     simulated_seconds: float
     faults: Mapping[str, int]
+    #: Facts that a set of runs must have shown at least once.
+    sometimes: frozenset[str]
     #: Operations of the disks, by machine: the points at which a crash can be planned.
     operations: Mapping[str, int]
     events: int
     starts: int
+    takeovers: int
     trace: tuple[str, ...]
 
 
@@ -165,8 +182,11 @@ class SimulatedInstallation:
         self.random = random.Random(plan.seed)
         self.witness = JobWitness()
         self.machines: dict[str, Machine] = {}
-        self.links: dict[str, Link] = {}
-        self.faults: dict[str, int] = {}
+        #: Journals by name: that of the Controllers, and one for each Agent.
+        self.records: dict[str, Record] = {}
+        self.network = Network(loop, self._child_random(), plan.weather)
+        self.faults: Counter[str] = Counter()
+        self.sometimes: set[str] = set()
         #: Readable history: (seconds, text).
         self.trace: list[tuple[float, str]] = []
         #: Orders whose addition has been acknowledged.
@@ -177,7 +197,9 @@ class SimulatedInstallation:
         self._folder = folder
         self._verifier = SimulatedSignatures()
         self._is_deployed = False
-        for name in (CONTROLLER, *AGENTS):
+        self.controllers = (CONTROLLER, BACKUP_CONTROLLER)[: plan.controllers]
+        self.witnesses = tuple(f"witness-{number}" for number in range(1, plan.witnesses + 1))
+        for name in (*self.controllers, *self.witnesses, *AGENTS):
             self._add_machine(name)
         if plan.crash is not None:
             name, number, form = plan.crash
@@ -188,32 +210,54 @@ class SimulatedInstallation:
     def _child_random(self) -> random.Random:
         return random.Random(self.random.getrandbits(64))
 
+    # --- machines ---
+
     def _add_machine(self, name: str) -> None:
         disk = self._parts.disk(self._child_random())
         speed = self._child_random()
 
         async def sync_gate() -> None:
-            await asyncio.sleep(0.004 * speed.random())
+            await asyncio.sleep(self.plan.sync_seconds * speed.random())
 
         disk.sync_gate = sync_gate
         seeded = SeededRandom(self.random.getrandbits(64))
         processes = SimulatedProcesses(name, self.loop, self._child_random(), self.witness)
-        make = self._make_controller if name == CONTROLLER else self._make_agent
-        machine = Machine(name, self.loop, seeded, disk, processes, self._folder / name, make)
+        machine: Machine
+        if name in self.witnesses:
+            machine = WitnessMachine(name, self.loop, seeded, disk, processes, self._uris(), self._cluster_peer(name))
+        else:
+            key = CONTROLLER if name in self.controllers else name
+            record = self.records.setdefault(key, Record(key))
+            make = self._make_controller if name in self.controllers else self._make_agent
+            machine = NodeMachine(name, self.loop, seeded, disk, processes, self._folder / name, record, make)
+        machine.note = lambda text: self.note(name, text)
         machine.on_end.append(lambda: self.note(name, "is down"))
         self.machines[name] = machine
-        self.links[name] = Link(self.loop, machine, self._child_random(), self.plan.weather)
+        self.network.add(machine)
 
-    def _make_controller(self, machine: Machine) -> AnyNode:
+    def _uris(self) -> list[str]:
+        return [f"http://{name}" for name in self.controllers]
+
+    def _cluster_peer(self, client: str) -> Callable[[str], SimulatedClusterPeer]:
+        return lambda uri: SimulatedClusterPeer(self.network.link(client, uri.removeprefix("http://")))
+
+    def _make_controller(self, machine: NodeMachine) -> AnyNode:
         def peer(agent_path: str, uri: str) -> SimulatedPeer:
-            return SimulatedPeer(self.links[agent_path], CONTROLLER)
+            return SimulatedPeer(self.network.link(machine.name, agent_path), CONTROLLER)
 
+        cluster = STAND_ALONE
+        if len(self.controllers) == 2:
+            own, other = machine.name, next(name for name in self.controllers if name != machine.name)
+            configuration = ClusterConfiguration(
+                is_backup=None, own_uri=f"http://{own}", peer_uri=f"http://{other}", watch_ids=self.witnesses
+            )
+            cluster = NodeCluster(configuration, self._cluster_peer(machine.name))
         node: AnyNode = self._parts.controller(
-            CONTROLLER, machine.effects, peer, lambda: self._verifier, _JOURNAL, (COCKPIT,)
+            CONTROLLER, machine.effects, peer, lambda: self._verifier, _JOURNAL, (COCKPIT,), cluster
         )
         return node
 
-    def _make_agent(self, machine: Machine) -> AnyNode:
+    def _make_agent(self, machine: NodeMachine) -> AnyNode:
         shutil.rmtree(machine.work_directory, ignore_errors=True)
         machine.work_directory.mkdir(parents=True)
         options = JobRunnerOptions(
@@ -242,87 +286,94 @@ class SimulatedInstallation:
             machine.start()
         receiver = asyncio.create_task(self._receive())
         client = asyncio.create_task(self._be_client())
-        faults = asyncio.create_task(self._break_things())
+        faults = asyncio.create_task(Faults(self).happen())
         try:
             # `checks` says what has not ended by then.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._until_rest(client, faults), DEADLINE_SECONDS)
+                await asyncio.wait_for(self._until_rest(client, faults), self.plan.seconds + DEADLINE_SECONDS)
         finally:
             for task in (receiver, client, faults):
                 task.cancel()
-            await asyncio.gather(receiver, client, faults, return_exceptions=True)
+            for result in await asyncio.gather(receiver, client, faults, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
 
     async def _until_rest(self, client: asyncio.Task[None], faults: asyncio.Task[None]) -> None:
-        await asyncio.gather(client, faults)
-        # At the end all machines run and can be reached.
-        for name, machine in self.machines.items():
-            self.links[name].heal()
+        await faults
+        # From now on all machines run and can be reached.
+        self.network.heal_all()
+        for machine in self.machines.values():
             machine.start()
+        await client
         while not self._is_at_rest():  # noqa: ASYNC110 - simulated time: nobody waits
             await asyncio.sleep(0.5)
 
     def _is_at_rest(self) -> bool:
-        record = self.machines[CONTROLLER].record
+        record = self.records[CONTROLLER]
         ended = {envelope.key for envelope in record.envelopes if envelope.type in _ENDED}
-        if not ended.issuperset(self.order_ids) or any(machine.node is None for machine in self.machines.values()):
+        nodes = [machine.node for machine in self.machines.values() if isinstance(machine, NodeMachine)]
+        if not ended.issuperset(self.order_ids) or any(node is None for node in nodes):
+            return False
+        if len(self.controllers) == 2 and not self.is_coupled():
             return False
         last = max(envelope.event_id for envelope in record.envelopes if envelope.type != "JournalEventsReleased")
         return len(self.received) > 0 and decode_envelope(self.received[-1]).event_id >= last
+
+    def is_coupled(self) -> bool:
+        """Both nodes know that they are coupled, and the passive one has everything."""
+        nodes = [self.machines[name].node for name in self.controllers]
+        if any(node is None or not isinstance(node.state.cluster_state, Coupled) for node in nodes):
+            return False
+        journals = [node.readable for node in nodes if node is not None and node.readable is not None]
+        newest = {(journal.file_event_id, journal.committed_event_id) for journal in journals}
+        return len(journals) == 2 and len(newest) == 1
 
     @property
     def order_ids(self) -> list[str]:
         return [f"O-{number}" for number in range(1, self.plan.orders + 1)]
 
-    async def _break_things(self) -> None:
-        chance = self._child_random()
-        for moment in sorted(chance.uniform(0.5, QUIET_AFTER_SECONDS) for _ in range(self.plan.faults)):
-            await asyncio.sleep(max(0.0, moment - self.loop.now_seconds))
-            name = chance.choice([CONTROLLER, *AGENTS])
-            machine = self.machines[name]
-            kind = chance.choice(["kill", "power failure", "cut"])
-            if kind == "cut":
-                self.links[name].cut()
-                self.loop.later(chance.uniform(0.1, 8.0), self.links[name].heal)
-            elif machine.life is None:
-                continue
-            elif kind == "kill":
-                machine.kill()
-                machine.restart_later()
-            else:
-                machine.fail(chance.choice(list(Keep)))
-                machine.restart_later()
-            self.faults[kind] = self.faults.get(kind, 0) + 1
-            self.note(name, kind)
-
     # --- client and receiver ---
 
-    def _peer(self) -> SimulatedPeer:
-        return SimulatedPeer(self.links[CONTROLLER], COCKPIT)
+    async def _at_active(self, call: Callable[[str], Awaitable[None]]) -> None:
+        """Have the active Controller do something: ask one after the other."""
+        problem: Exception | None = None
+        for name in self.controllers:
+            try:
+                await call(name)
+                return
+            except (PeerUnreachableError, ProblemError) as error:
+                problem = error
+        assert problem is not None
+        raise problem
+
+    def _peer(self, controller: str) -> SimulatedPeer:
+        return SimulatedPeer(self.network.link(COCKPIT, controller), COCKPIT)
 
     async def _be_client(self) -> None:
         await self._until_done(self._deploy)
+        pause = self.plan.seconds / self.plan.orders / 2 if self.plan.seconds > 100 else 0.5
         for order_id in self.order_ids:
             command = {"TYPE": "AddOrder", "order": {"id": order_id, "workflowPath": WORKFLOW}}
 
-            async def add(body: bytes = encode(command)) -> None:
-                await self._peer().command(body)
+            async def add(controller: str, body: bytes = encode(command)) -> None:
+                await self._peer(controller).command(body)
 
             await self._until_done(add)
             self.acknowledged.append(order_id)
             self.note("client", f"{order_id} is acknowledged")
-            await asyncio.sleep(self.random.random())
+            await asyncio.sleep(2 * pause * self.random.random())
 
-    async def _until_done(self, call: Callable[[], Any]) -> None:
+    async def _until_done(self, call: Callable[[str], Awaitable[None]]) -> None:
         """Repeat what was not answered, or could not be done now."""
         while True:
             try:
-                await call()
+                await self._at_active(call)
                 return
             except (PeerUnreachableError, ProblemError) as error:
                 self.note("client", f"repeats: {error}")
                 await asyncio.sleep(_REPEAT_SECONDS)
 
-    async def _deploy(self) -> None:
+    async def _deploy(self, controller: str) -> None:
         if self._is_deployed:
             return
         operations: list[dict[str, Any]] = []
@@ -340,16 +391,32 @@ class SimulatedInstallation:
             assert isinstance(node, ControllerNode)
             if not any(workflow_id.path == WORKFLOW for workflow_id in node.state.workflows):
                 await node.update_items(body)
+            elif (problem := node.not_ready_problem()) is not None:
+                raise ProblemError(problem)
             await node.durable()
 
-        await self.links[CONTROLLER].call(update)
+        await self.network.link(COCKPIT, controller).call(update)
         self._is_deployed = True
+
+    async def switch_over(self) -> None:
+        """A person asks for it, once."""
+
+        async def ask(controller: str) -> None:
+            await self._peer(controller).command(b'{"TYPE":"ClusterSwitchOver"}')
+            self.sometimes.add("switched over")
+
+        try:
+            await self._at_active(ask)
+        except (PeerUnreachableError, ProblemError) as error:
+            self.note("client", f"does not switch over: {error}")
 
     async def _receive(self) -> None:
         """Exactly once: what is received is kept, then released; after a break it goes on behind the last event."""
-        peer = self._peer()
-        after = 0
+        turn = 0
         while True:
+            peer = self._peer(self.controllers[turn % len(self.controllers)])
+            turn += 1
+            after = decode_envelope(self.received[-1]).event_id if self.received else 0
             try:
                 async for lines in peer.events(after=after):
                     for line in lines:
@@ -382,15 +449,18 @@ def simulate(plan: Plan) -> Report:
             await installation.run()
             machines = installation.machines.values()
             crashes = sum(machine.crashes for machine in machines)
+            records = installation.records.values()
             return Report(
                 plan=plan,
                 violations=tuple(violations_of(installation)),
                 hash=_hash_of(installation),
                 simulated_seconds=loop.now_seconds,
                 faults={**installation.faults, "ended runs": crashes},
+                sometimes=frozenset(installation.sometimes),
                 operations={machine.name: len(machine.disk.operations) for machine in machines},
-                events=sum(len(machine.record.lines) for machine in machines),
+                events=sum(len(record.lines) for record in records),
                 starts=len(installation.witness.starts),
+                takeovers=sum(record.takeovers for record in records),
                 trace=tuple(_trace_of(installation)),
             )
 
@@ -400,20 +470,18 @@ def simulate(plan: Plan) -> Report:
 
 def _hash_of(installation: SimulatedInstallation) -> str:
     digest = hashlib.sha256()
-    for machine in installation.machines.values():
-        for line in machine.record.lines:
+    for record in installation.records.values():
+        for line in record.lines:
             digest.update(line)
     return digest.hexdigest()
 
 
 def _trace_of(installation: SimulatedInstallation) -> list[str]:
     """What was done and which events came of it, by time, as a conversation."""
-    from stellwerk.simulation.world import START_MS
-
     rows = [(seconds, text) for seconds, text in installation.trace]
-    for machine in installation.machines.values():
-        for line, envelope in zip(machine.record.lines, machine.record.envelopes, strict=True):
+    for record in installation.records.values():
+        for line, envelope in zip(record.lines, record.envelopes, strict=True):
             if not envelope.type.startswith("Journal"):
                 body = {key: value for key, value in decode(line).items() if key not in ("eventId", "timestamp")}
-                rows.append((envelope.event_id / 1e6 - START_MS / 1e3, f"{machine.name} {encode(body).decode()[:240]}"))
+                rows.append((envelope.event_id / 1e6 - START_MS / 1e3, f"{record.name} {encode(body).decode()[:240]}"))
     return [f"{seconds:9.3f}  {text}" for seconds, text in sorted(rows, key=lambda row: row[0])]

@@ -28,6 +28,9 @@ class Life:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_over = False
+        #: A stopped process (SIGSTOP): what should have happened waits for its end.
+        self.is_paused = False
+        self._held: list[_Call] = []
         #: Unfinished tasks. Those of an ended life are kept, so that no garbage collector throws into them.
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.context = contextvars.copy_context()
@@ -35,6 +38,18 @@ class Life:
 
     def end(self) -> None:
         self.is_over = True
+        self._held.clear()
+
+    def hold(self, call: _Call) -> None:
+        self._held.append(call)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.is_paused = False
+        held, self._held = self._held, []
+        loop = asyncio.get_running_loop()
+        for call in held:
+            loop.call_soon(call.resume)
 
     def run_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task that belongs to this life."""
@@ -86,7 +101,9 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
         context, life = _context_and_life(context)
         if life is None:
             return super().call_soon(callback, *args, context=context)
-        return super().call_soon(_unless_over, life, callback, args, context=context)
+        call = _Call(life, context, callback, args)
+        call.handle = super().call_soon(call, context=context)
+        return call.handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
@@ -94,7 +111,10 @@ class SimulatedLoop(asyncio.base_events.BaseEventLoop):
         context, life = _context_and_life(context)
         if life is None:
             return super().call_at(when, callback, *args, context=context)
-        return super().call_at(when, _unless_over, life, callback, args, context=context)
+        call = _Call(life, context, callback, args)
+        timer = super().call_at(when, call, context=context)
+        call.handle = timer
+        return timer
 
     def later(self, seconds: float, callback: Callable[..., Any], *args: Any) -> asyncio.TimerHandle:
         """As `call_later`, outside of all lives."""
@@ -147,9 +167,30 @@ def _context_and_life(context: contextvars.Context | None) -> tuple[contextvars.
     return context, context.get(_life)
 
 
-def _unless_over(life: Life, callback: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    if not life.is_over:
-        callback(*arguments)
+class _Call:
+    """A callback of a life: not called any more when that is over, and later when it is paused."""
+
+    __slots__ = ("_arguments", "_callback", "_context", "_life", "handle")
+
+    def __init__(
+        self, life: Life, context: contextvars.Context, callback: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> None:
+        self._life = life
+        self._context = context
+        self._callback = callback
+        self._arguments = arguments
+        self.handle: asyncio.Handle
+
+    def __call__(self) -> None:
+        """In its own context."""
+        if self._life.is_paused:
+            self._life.hold(self)
+        elif not self._life.is_over and not self.handle.cancelled():
+            self._callback(*self._arguments)
+
+    def resume(self) -> None:
+        """Called from outside of the life."""
+        self._context.run(self)
 
 
 async def _forget(loop: SimulatedLoop) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stellwerk.effects.peer import PeerUnreachableError
-from stellwerk.journal import JournalError, Recovered, recover
-from stellwerk.node.node import Node, NodeEffects
+from stellwerk.journal import JournalDiskFullError, JournalError, Recovered, recover
+from stellwerk.node.node import Node, NodeEffects, Termination
 from stellwerk.node.state import NodeState
 from stellwerk.simulation.disk import Keep, SimulatedDisk
 from stellwerk.simulation.loop import Life, SimulatedLoop
@@ -21,64 +20,102 @@ from stellwerk.values.events import Envelope, decode_envelope
 
 AnyNode = Node[Any, Any]
 _READ_BYTES = 1 << 20
+#: How often a node that waits for room on its disk looks again.
+_ROOM_PAUSE_SECONDS = 1.0
 
 
 class Record:
-    """The committed events of one journal, over all runs, as lines with their envelopes."""
+    """The committed events of one journal, over all runs and all nodes that share it, as lines with their envelopes."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.lines: list[bytes] = []
         self.envelopes: list[Envelope] = []
+        self.violations: list[str] = []
+        #: The machine whose node is active, and the node.
+        self.active: tuple[str, AnyNode] | None = None
+        #: How often the role went to another machine.
+        self.takeovers = 0
 
     @property
     def last_event_id(self) -> int:
         return self.envelopes[-1].event_id if self.envelopes else 0
 
-    def add(self, line: bytes) -> None:
+    def opened(self, machine: str, node: AnyNode) -> None:
+        """A node has become active: it must have all that was ever committed, and no other may commit any more."""
+        if self.active is not None and self.active[0] != machine:
+            self.takeovers += 1
+        self.active = machine, node
+        journal = node.journal
+        after = max(journal.torn_event_id, 0)
+        begin = next((n for n, e in enumerate(self.envelopes) if e.event_id > after), len(self.envelopes))
+        known = self.lines[begin:]
+        found: list[bytes] = []
+        while lines := journal.read_after(after, _READ_BYTES):
+            found += lines
+            after = decode_envelope(lines[-1]).event_id
+        if found[: len(known)] != known:
+            missing = next((line for line in known if line not in set(found)), known[-1] if known else b"")
+            self.violations.append(f"{machine}: a committed event is lost: {missing[:300]!r}")
+        for line in found[len(known) :]:
+            self._add(line, machine)
+
+    def committed(self, machine: str, node: AnyNode) -> None:
+        """A node has published events."""
+        if self.active is None or self.active[1] is not node:
+            if node.journal.committed_event_id <= self.last_event_id:
+                return  # it learns late that its last events are committed: the other node has them
+            self.violations.append(f"{machine} commits events, but {self.active and self.active[0]} is active")
+            return
+        for line in node.journal.read_after(self.last_event_id, _READ_BYTES):
+            self._add(line, machine)
+
+    def _add(self, line: bytes, machine: str) -> None:
+        last = self.last_event_id
         self.lines.append(line)
         self.envelopes.append(decode_envelope(line))
+        if self.last_event_id <= last:
+            self.violations.append(f"{machine}: event id {self.last_event_id} follows {last}")
 
 
 class Machine:
-    """See the module. `make_node` builds a new node on the machine's effects."""
+    """See the module. `run` is the program: it returns when it has ended by itself."""
 
     def __init__(
-        self,
-        name: str,
-        loop: SimulatedLoop,
-        random: SeededRandom,
-        disk: SimulatedDisk,
-        processes: SimulatedProcesses,
-        work_directory: Path,
-        make_node: Callable[[Machine], AnyNode],
+        self, name: str, loop: SimulatedLoop, random: SeededRandom, disk: SimulatedDisk, processes: SimulatedProcesses
     ) -> None:
         self.name = name
         self.loop = loop
         self.disk = disk
         self.processes = processes
-        self.directories = SimulatedDirectories()
-        self.work_directory = work_directory
-        self.effects = NodeEffects(disk, SimulatedClock(loop), random, {})
+        self.clock = SimulatedClock(loop)
+        self.effects = NodeEffects(disk, self.clock, random, {})
         self.node: AnyNode | None = None
         self.life: Life | None = None
-        self.record = Record()
+        self.has_power = True
         self.crashes = 0
         self.violations: list[str] = []
-        #: Called when the node has gone: connections break.
+        #: Called when the program has gone: connections break.
         self.on_end: list[Callable[[], None]] = []
         self.restart_seconds = 0.5
         #: What the power failure at `disk.crash_at` leaves of that which was not synced.
         self.crash_keep = Keep.NOTHING
-        self._make_node = make_node
+        #: Beginning with the start, every state of the machine that is worth a line of the trace.
+        self.note: Callable[[str], None] = lambda text: None
         self._random = random.random
         disk.on_crash = self._disk_has_crashed
+
+    async def run(self, life: Life) -> None:
+        """The program. To be defined."""
+        raise NotImplementedError
 
     # --- life ---
 
     def start(self) -> None:
         if self.life is None:
+            self.has_power = True
             self.life = self.loop.begin_life(self.name)
-            self.life.run_task(self._run(self.life), self.name)
+            self.life.run_task(self.run(self.life), self.name)
 
     def kill(self) -> None:
         """`kill -9`; jobs go on until the watchdog or the next start ends them."""
@@ -90,13 +127,21 @@ class Machine:
 
     def fail(self, keep: Keep) -> None:
         """The power fails."""
+        self.has_power = False
         if self.life is not None:
             self._end()
-            self.processes.kill_all()
-            self.disk.power_up(keep)
+        self.processes.kill_all()
+        self.disk.power_up(keep)
 
-    def restart_later(self) -> None:
-        self.loop.later(self.restart_seconds, self.start)
+    def pause(self, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT after a while: nothing of it happens meanwhile, then all at once."""
+        life = self.life
+        if life is not None and not life.is_paused:
+            life.is_paused = True
+            self.loop.later(seconds, life.resume)
+
+    def restart_later(self, seconds: float | None = None) -> None:
+        self.loop.later(self.restart_seconds if seconds is None else seconds, self.start)
 
     def _watchdog(self) -> None:
         if self.life is None:
@@ -104,6 +149,7 @@ class Machine:
 
     def _disk_has_crashed(self) -> None:
         """The power has failed at a chosen operation of the disk; the caller is the node itself."""
+        self.has_power = False
         self._end()
         self.processes.kill_all()
         keep = self.crash_keep
@@ -120,27 +166,61 @@ class Machine:
         for callback in list(self.on_end):
             callback()
 
-    async def _run(self, life: Life) -> None:
+    def ended_by_itself(self, seconds: float | None = None) -> None:
+        """The program starts again, as a supervisor has it do."""
+        self._end()
+        self.crashes -= 1
+        self.restart_later(seconds)
+
+
+class NodeMachine(Machine):
+    """A machine with a Controller or an Agent. `make_node` builds a new node on the machine's effects."""
+
+    def __init__(
+        self,
+        name: str,
+        loop: SimulatedLoop,
+        random: SeededRandom,
+        disk: SimulatedDisk,
+        processes: SimulatedProcesses,
+        work_directory: Path,
+        record: Record,
+        make_node: Callable[[NodeMachine], AnyNode],
+    ) -> None:
+        super().__init__(name, loop, random, disk, processes)
+        self.directories = SimulatedDirectories()
+        self.work_directory = work_directory
+        self.record = record
+        self._make_node = make_node
+
+    async def run(self, life: Life) -> None:
         self._check_recovered()
         node = self._make_node(self)
+        node.on_opened = lambda: self._opened(node)
+        self.node = node
         try:
             await node.start()
         except (JournalError, OSError) as error:
             if life.is_over:
                 return  # the power has failed at the very operation that raised
-            self.violations.append(f"{self.name} does not start: {error}")
+            if not isinstance(error, JournalDiskFullError):
+                self.violations.append(f"{self.name} does not start: {error}")
+                return
+            node.terminate(Termination(is_immediate=True))
+            await node.stop()
+            self.ended_by_itself(_ROOM_PAUSE_SECONDS)
             return
-        self._note_commits(node)
-        node.journal.on_commit(lambda event_id: self._note_commits(node))
-        self.node = node
         termination = await node.terminated
-        self.node = None
         if not termination.is_restart:
             self.violations.append(f"{self.name} has ended by itself: {termination.reason}")
+        self.note(f"ends: {termination.reason}")
         await node.stop()
-        self._end()
-        self.crashes -= 1
-        self.restart_later()
+        self.ended_by_itself(_ROOM_PAUSE_SECONDS if termination.waits_for_room else 0.0)
+
+    def _opened(self, node: AnyNode) -> None:
+        self.note(f"is active, term {node.cluster.term}")
+        self.record.opened(self.name, node)
+        node.journal.on_commit(lambda event_id: self.record.committed(self.name, node))
 
     # --- what it has committed ---
 
@@ -151,42 +231,13 @@ class Machine:
         state: NodeState = node.state
         return state
 
-    def _note_commits(self, node: AnyNode) -> None:
-        for line in node.journal.read_after(self.record.last_event_id, _READ_BYTES):
-            last = self.record.last_event_id
-            self.record.add(line)
-            if self.record.last_event_id <= last:
-                self.violations.append(f"{self.name}: event id {self.record.last_event_id} follows {last}")
-
     def _check_recovered(self) -> None:
-        """P1, P2: everything that was committed is on the disk, unchanged."""
+        """P8: what is on the disk can be read."""
         try:
-            recovered = recover(self.disk, "controller" if self.name == "controller" else "agent", None)
+            recover(self.disk, journal_name(self.name), None)
         except JournalError as error:
             self.violations.append(f"{self.name} cannot be recovered: {error}")
-            return
-        lines = list(recovered.events)
-        first = recovered.file_event_id
-        known = [
-            line
-            for line, envelope in zip(self.record.lines, self.record.envelopes, strict=True)
-            if envelope.event_id > first
-        ]
-        if lines[: len(known)] != known:
-            missing = next((line for line in known if line not in lines), known[-1] if known else b"")
-            self.violations.append(f"{self.name}: a committed event is lost: {missing[:300]!r}")
-        for line in lines[len(known) :]:
-            # Written and synced, but the crash came before anybody was told.
-            if decode_envelope(line).event_id > self.record.last_event_id:
-                self.record.add(line)
 
 
-class DownError(PeerUnreachableError):
-    """The machine's node is down."""
-
-
-def running(machine: Machine) -> AnyNode:
-    """The node, when it is there and ready."""
-    if machine.node is None or not machine.node.is_ready:
-        raise DownError(f"{machine.name} is down")
-    return machine.node
+def journal_name(machine: str) -> str:
+    return "controller" if machine.startswith("controller") else "agent"

@@ -1,8 +1,12 @@
-"""The network of a simulation: `Peer`s whose messages are delayed, lost and doubled, and which break.
+"""The network of a simulation: peers whose messages are delayed, lost and doubled, and connections that break.
 
-A command has three outcomes, as over HTTP: an answer, a problem, or nothing is known (`PeerUnreachableError`), whether
-the request or its answer was lost. Doubled means what a client that repeats an unanswered command does: executed twice,
+A request has three outcomes, as over HTTP: an answer, a problem, or nothing is known (`PeerUnreachableError`), whether
+the request or its answer was lost. Doubled means what a client that repeats an unanswered request does: executed twice,
 the second answer counts. A stream delivers what it was given, in order, until it breaks.
+
+Each pair of machines has links of its own, one for each direction of calling. A link is *cut* (packets vanish: nothing
+breaks, nobody answers) or *reset* (connections break, new ones are possible). A machine without a process refuses; one
+without power is silent.
 """
 
 from __future__ import annotations
@@ -11,17 +15,26 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from stellwerk.cluster.messages import ClusterCommand, ClusterNodeState
+from stellwerk.cluster.peer import acknowledgement_lines
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.journal import JournalFailedError, raw_journal
 from stellwerk.node.direct_peer import DirectPeer
 from stellwerk.simulation.loop import SimulatedLoop
-from stellwerk.simulation.machine import AnyNode, Machine, running
+from stellwerk.simulation.machine import AnyNode, Machine
+from stellwerk.values.json import encode
+from stellwerk.values.problems import Problem, ProblemError
 
-#: A request without answer is given up after that time.
+T = TypeVar("T")
+_problem_decoder = msgspec.json.Decoder(Problem)
+
+#: A request without answer is given up after that time; a stream without a byte as well.
 _ANSWER_TIMEOUT_SECONDS = 10.0
+_IDLE_TIMEOUT_SECONDS = 10.0
 
 
 class Weather(msgspec.Struct, frozen=True):
@@ -32,8 +45,62 @@ class Weather(msgspec.Struct, frozen=True):
     delay: float = 0.002
 
 
+class Network:
+    """All links; made when they are needed."""
+
+    def __init__(self, loop: SimulatedLoop, seeded: random.Random, weather: Weather) -> None:
+        self.loop = loop
+        self.weather = weather
+        self._random = seeded
+        self._machines: dict[str, Machine] = {}
+        self._links: dict[tuple[str, str], Link] = {}
+        self._cuts: set[frozenset[str]] = set()
+
+    def add(self, machine: Machine) -> None:
+        self._machines[machine.name] = machine
+
+    def link(self, client: str, server: str) -> Link:
+        """Calls of `client` to `server`; both are names of machines or of people."""
+        link = self._links.get((client, server))
+        if link is None:
+            seeded = random.Random(f"{client} {server} {self._random.random()}")
+            link = Link(self.loop, self._machines[server], seeded, self.weather)
+            self._links[client, server] = link
+            if client in self._machines:
+                self._machines[client].on_end.append(link.client_has_ended)
+            link.is_cut = frozenset((client, server)) in self._cuts
+        return link
+
+    def cut(self, one: str, other: str) -> None:
+        """No packet gets through any more, in both directions."""
+        self._set(one, other, is_cut=True)
+
+    def heal(self, one: str, other: str) -> None:
+        self._set(one, other, is_cut=False)
+
+    def heal_all(self) -> None:
+        for pair in list(self._cuts):
+            self.heal(*pair)
+
+    def reset(self, one: str, other: str) -> None:
+        """Connections between the two break."""
+        for pair in ((one, other), (other, one)):
+            if pair in self._links:
+                self._links[pair].break_connections()
+
+    def _set(self, one: str, other: str, *, is_cut: bool) -> None:
+        pair = frozenset((one, other))
+        if is_cut:
+            self._cuts.add(pair)
+        else:
+            self._cuts.discard(pair)
+        for names in ((one, other), (other, one)):
+            if names in self._links:
+                self._links[names].is_cut = is_cut
+
+
 class Link:
-    """All connections to one machine. `cut` breaks them, until `heal`."""
+    """The connections of one client to one machine."""
 
     def __init__(self, loop: SimulatedLoop, server: Machine, random_: random.Random, weather: Weather) -> None:
         self.loop = loop
@@ -43,14 +110,19 @@ class Link:
         self.is_cut = False
         #: Whoever waits for something from the server.
         self.waiting: dict[Any, Callable[[Exception], None]] = {}
-        server.on_end.append(self.break_connections)
+        server.on_end.append(self._server_has_ended)
 
-    def cut(self) -> None:
-        self.is_cut = True
-        self.break_connections()
+    def _server_has_ended(self) -> None:
+        if self.server.has_power and not self.is_cut:
+            self.break_connections()  # the system closes the connections of a process that ends
+        # Else without a word: who waits finds out by silence.
 
-    def heal(self) -> None:
-        self.is_cut = False
+    def client_has_ended(self) -> None:
+        """Its connections are closed; who serves them notices."""
+        waiting, self.waiting = self.waiting, {}
+        for stream in waiting:
+            if isinstance(stream, _Stream):
+                stream.close()
 
     def break_connections(self) -> None:
         waiting, self.waiting = self.waiting, {}
@@ -61,25 +133,23 @@ class Link:
         return self.weather.delay * self.random.random()
 
     def is_lost(self) -> bool:
-        return self.random.random() < self.weather.loss
+        return self.is_cut or self.random.random() < self.weather.loss
 
-    async def call(self, execute: Callable[[AnyNode], Awaitable[Any]]) -> Any:
+    async def call(self, execute: Callable[[AnyNode], Awaitable[T]]) -> T:
         """Have the server's node do something; raises what it raises, or `PeerUnreachableError`."""
-        answer: asyncio.Future[Any] = self.loop.create_future()
+        answer: asyncio.Future[T] = self.loop.create_future()
 
         def fail(error: Exception) -> None:
             if not answer.done():
                 answer.set_exception(error)
 
-        def succeed(value: Any) -> None:
+        def succeed(value: T) -> None:
             if not answer.done():
                 answer.set_result(value)
 
         self.waiting[answer] = fail
         times = 2 if self.random.random() < self.weather.doubling else 1
-        if self.is_cut:
-            self.loop.later(self.delay(), fail, PeerUnreachableError(f"{self.server.name} cannot be reached"))
-        elif not self.is_lost():
+        if not self.is_lost():
             self.loop.later(self.delay(), self._deliver, execute, succeed, fail, times)
         timer = self.loop.later(
             _ANSWER_TIMEOUT_SECONDS, fail, PeerUnreachableError(f"{self.server.name} did not answer in time")
@@ -97,12 +167,14 @@ class Link:
         fail: Callable[[Exception], None],
         times: int,
     ) -> None:
-        try:
-            node = running(self.server)
-        except PeerUnreachableError as error:
+        server = self.server
+        if not server.has_power:
+            return
+        if server.node is None or server.life is None:
+            error = PeerUnreachableError(f"{server.name} is down", is_refused=server.life is None)
             self.loop.later(self.delay(), fail, error)
             return
-        assert self.server.life is not None
+        node = server.node
 
         async def executed() -> Any:
             for _ in range(times - 1):
@@ -110,7 +182,7 @@ class Link:
             return await execute(node)
 
         def answered(task: asyncio.Task[Any]) -> None:
-            if task.cancelled() or self.is_cut or self.is_lost():
+            if task.cancelled() or self.is_lost():
                 return
             error = task.exception()
             if error is None:
@@ -118,91 +190,88 @@ class Link:
             elif isinstance(error, Exception):
                 self.loop.later(self.delay(), fail, error)
 
-        task = self.server.life.run_task(executed(), "request")
+        task = server.life.run_task(executed(), "request")
         task.add_done_callback(answered, context=self.loop.world)
 
+    async def stream(self, chunks: Callable[[AnyNode], AsyncIterator[T]]) -> AsyncIterator[T]:
+        """What the server's node streams; ends with its iterator, raises what it raises, or when it breaks."""
 
-class SimulatedPeer:
-    """`Peer` over a link."""
-
-    def __init__(self, link: Link, user_id: str) -> None:
-        self._link = link
-        self._direct = DirectPeer(lambda: link.server.node, user_id)
-        self._streams: list[_Stream] = []
-
-    async def login(self) -> None:
-        await self._link.call(lambda node: self._direct.login())
-
-    async def command(self, body: bytes) -> bytes:
-        answer: bytes = await self._link.call(lambda node: self._direct.command(body))
-        return answer
-
-    async def events(
-        self, *, after: int, returns: str = "Event", heartbeat_seconds: float = 1.0
-    ) -> AsyncIterator[list[bytes]]:
-        async def pump() -> None:
+        async def pump(node: AnyNode) -> None:
             try:
-                async for batch in self._direct.events(
-                    after=after, returns=returns, heartbeat_seconds=heartbeat_seconds
-                ):
-                    stream.send(batch)
-                stream.send(None)
+                async for chunk in chunks(node):
+                    stream.send(chunk)
+                stream.send(_END)
+            except JournalFailedError:
+                stream.send(_END)  # the stream ends with the node's journal
             except Exception as error:
                 stream.send(error)
 
-        stream = _Stream(self._link)
-        self._streams.append(stream)
-        await self._link.call(lambda node: _begin(stream, pump))
+        async def begin(node: AnyNode) -> None:
+            stream.begin(lambda: pump(node))
+
+        stream = _Stream(self)
         try:
-            while (batch := await stream.receive()) is not None:
-                yield batch
+            await self.call(begin)
+            while (item := await stream.receive()) is not _END:
+                yield item
         finally:
             stream.close()
 
-    async def close(self) -> None:
-        for stream in self._streams:
-            stream.close()
 
-
-async def _begin(stream: _Stream, pump: Callable[[], Any]) -> None:
-    stream.begin(pump)
+_END = object()
 
 
 class _Stream:
-    """One event stream: an ordered queue between a task of the server and its reader."""
+    """An ordered queue between a task of the server and its reader."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._arrived: deque[list[bytes] | Exception | None] = deque()
+        self._arrived: deque[Any] = deque()
         self._last_arrival = 0.0
         self._wake_up: asyncio.Future[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._is_torn = False
 
     def begin(self, pump: Callable[[], Any]) -> None:
         """In the life of the server. A doubled request begins no second stream to the same reader."""
         life = self._link.server.life
         if life is not None and not self._is_closed and self._pump is None:
             self._link.waiting[self] = self._arrive
-            self._pump = life.run_task(pump(), "event stream")
+            self._pump = life.run_task(pump(), "stream")
 
-    def send(self, item: list[bytes] | Exception | None) -> None:
+    def send(self, item: Any) -> None:
         link = self._link
+        if link.is_cut and not self._is_torn:
+            # What could not be delivered breaks the connection some time later; until then there is silence.
+            self._is_torn = True
+            link.loop.later(_IDLE_TIMEOUT_SECONDS, self._arrive, PeerUnreachableError("the connection timed out"))
+        if self._is_torn:
+            return
         # Later than the one before: timers of the same time fire in any order.
         self._last_arrival = max(self._last_arrival + 1e-6, link.loop.now_seconds + link.delay())
         link.loop.later(self._last_arrival - link.loop.now_seconds, self._arrive, item)
 
-    def _arrive(self, item: list[bytes] | Exception | None) -> None:
+    def _arrive(self, item: Any) -> None:
+        if self._arrived and isinstance(self._arrived[-1], Exception):
+            return  # nothing comes behind a break
         self._arrived.append(item)
         if self._wake_up is not None and not self._wake_up.done():
             self._wake_up.set_result(None)
 
-    async def receive(self) -> list[bytes] | None:
+    async def receive(self) -> Any:
+        loop = self._link.loop
         while not self._arrived:
-            self._wake_up = self._link.loop.create_future()
-            await self._wake_up
+            self._wake_up = loop.create_future()
+            error = PeerUnreachableError(f"no byte from {self._link.server.name} for {_IDLE_TIMEOUT_SECONDS:g} s")
+            timer = loop.later(_IDLE_TIMEOUT_SECONDS, self._arrive, error)
+            try:
+                await self._wake_up
+            finally:
+                timer.cancel()
         item = self._arrived.popleft()
         if isinstance(item, Exception):
+            self._arrived.appendleft(item)
             raise item
         return item
 
@@ -212,3 +281,72 @@ class _Stream:
         self._link.waiting.pop(self, None)
         if self._pump is not None:
             self._link.loop.later(0.0, self._pump.cancel)
+
+
+class SimulatedPeer:
+    """`Peer` over a link."""
+
+    def __init__(self, link: Link, user_id: str) -> None:
+        self._link = link
+        self._direct = DirectPeer(lambda: link.server.node, user_id)
+
+    async def login(self) -> None:
+        await self._link.call(lambda node: self._direct.login())
+
+    async def command(self, body: bytes) -> bytes:
+        return await self._link.call(lambda node: self._direct.command(body))
+
+    def events(
+        self, *, after: int, returns: str = "Event", heartbeat_seconds: float = 1.0
+    ) -> AsyncIterator[list[bytes]]:
+        return self._link.stream(
+            lambda node: self._direct.events(after=after, returns=returns, heartbeat_seconds=heartbeat_seconds)
+        )
+
+    async def close(self) -> None:
+        """Streams end with their iterators."""
+
+
+class SimulatedClusterPeer:
+    """`ClusterPeer` and `WatchedNode` over a link."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def node_state(self) -> ClusterNodeState:
+        async def state(node: AnyNode) -> ClusterNodeState:
+            return node.cluster.node_state()
+
+        return await self._link.call(state)
+
+    async def command(self, command: ClusterCommand) -> bytes:
+        body = encode(command)
+        return await self._link.call(lambda node: node.cluster.execute(body))
+
+    def journal(self, file_event_id: int, position: int, heartbeat_seconds: float) -> AsyncIterator[bytes]:
+        def chunks(node: AnyNode) -> AsyncIterator[bytes]:
+            journal = node.readable_journal()
+            return raw_journal(node.effects.disk, node.NAME, journal, file_event_id, position, heartbeat_seconds)
+
+        return self._link.stream(chunks)
+
+    async def journal_files(self) -> list[int]:
+        async def files(node: AnyNode) -> list[int]:
+            return [file_event_id for file_event_id, _ in node.readable_journal().files()]
+
+        return await self._link.call(files)
+
+    async def acknowledgements(self, heartbeat_seconds: float) -> AsyncIterator[list[int]]:
+        lines = self._link.stream(lambda node: acknowledgement_lines(node.cluster.acknowledgements(heartbeat_seconds)))
+        async for line in lines:
+            if line[:1] == b"{":
+                raise ProblemError(_problem_decoder.decode(line))
+            yield [int(line)] if line != b"\n" else []
+
+    async def watch_messages(self, watch_id: str, keep_alive_seconds: float) -> AsyncIterator[list[bytes]]:
+        lines = self._link.stream(lambda node: node.cluster.arbiters.requests(watch_id, keep_alive_seconds))
+        async for line in lines:
+            yield [line] if line else []
+
+    async def close(self) -> None:
+        """Streams end with their iterators."""

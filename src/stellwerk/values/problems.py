@@ -98,6 +98,39 @@ TEMPLATES: dict[str, str] = {
     "NoDirector": "No Agent Director is running here",
     "AgentReset": "Agent {agentPath} has been reset",
     "ClusterNodeIsNotActive": "This cluster node is not active",
+    "ClusterNodeIsNotReady": "This cluster node is not ready yet",
+    "BackupClusterNodeNotAppointed": "This backup node has not been appointed yet: no active node has called it",
+    "ClusterSettingNotUpdatable": "The nodes of a cluster cannot be changed, except the address of the passive one",
+    "PassiveClusterNodeUrlChangeableOnlyWhenNotCoupled": "The address of the passive node can only be changed while "
+    "the nodes are not coupled",
+    "PassiveClusterNodeShutdownNotAllowed": "A passive node cannot be shut down with a cluster action",
+    "ClusterNodeIsNotBackup": "This cluster node is not a fresh backup node",
+    "PrimaryClusterNodeMayNotBecomeBackup": "This node has a journal of its own and must not become a backup node: "
+    "correct the configuration, or give it an empty data directory",
+    "ClusterCommandInapplicable": "{command} is not applicable to the cluster state {clusterState}",
+    "ClusterNodeHasBeenSwitchedOver": "This cluster node has been switched over: the other one is active now",
+    "ClusterStateEmpty": "This node does not belong to a cluster",
+    "NoClusterWatch": "No cluster watch is connected",
+    "NoActiveClusterNode": "None of the nodes is active: {nodes}",
+    "AckFromActiveClusterNode": "The node that should acknowledge has become active",
+    "ClusterModuleShuttingDown": "The cluster node is shutting down",
+    "InvalidClusterWatchHeartbeat": "Invalid request to the cluster watch from {from}: it is not the active node of "
+    "the state {clusterState}",
+    "ClusterWatchInactiveNode": "{from} is not the active node; the cluster watch knows {clusterState}",
+    "ClusterWatchActiveStillAlive": "The active node is still alive: heard {duration} ago; {clusterState}",
+    "ClusterWatchEventMismatch": "{event} does not fit what the cluster watch knows: {clusterState}",
+    "ClusterWatchNotAsking": "The cluster watch has not been asked before, or too long ago",
+    "ClusterFailOverWhilePassiveLost": "{from} must not fail over: it has been declared lost; {clusterState}",
+    "ClusterNodeLossNotConfirmed": "The cluster watch does not know the state of the cluster. {fromNodeId} asks for "
+    "{event}: a person must confirm that the lost node has been stopped",
+    "ClusterFailoverNotConfirmed": "{fromNodeId} asks for {event}: a person must confirm that the lost node has been "
+    "stopped",
+    "ClusterNodeIsNotLost": "The loss of {nodeId} cannot be confirmed: {info}",
+    "ClusterWatchIdNotUnique": "The id of the cluster watch {clusterWatchId} is used by another instance",
+    "ClusterWatchRequestDoesNotMatch": "The confirmation does not belong to the present request",
+    "ClusterWatchIdDoesNotMatch": "The confirmation comes from {rejectedId}, but {requestedId} has been asked",
+    "OtherClusterWatchStillAlive": "Another cluster watch has answered a moment ago",
+    "TermIsStale": "The sender has been deposed: its term is {term}, but {newestTerm} is known",
     "DiskSpaceIsLow": "Disk space is low: {freeBytes} bytes are free below {directory}, "
     "{requiredBytes} are required for new work",
 }

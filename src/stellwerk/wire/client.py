@@ -355,7 +355,8 @@ def _unreachable(url: URL, error: Exception) -> PeerUnreachableError:
     detail = str(error) or type(error).__name__
     if isinstance(error, TimeoutError):
         return PeerUnreachableError(f"{place} did not answer in time: {detail}")
-    return PeerUnreachableError(f"{place} cannot be reached: {detail}")
+    is_refused = isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError)
+    return PeerUnreachableError(f"{place} cannot be reached: {detail}", is_refused=is_refused)
 
 
 def _refusal(status: int, body: bytes, url: URL) -> ProblemError | PeerUnreachableError:

@@ -84,9 +84,7 @@ class EventRequest(msgspec.Struct, frozen=True):
 def parse_event_request(query: Query, families: EventFamilies) -> EventRequest:
     """Read the parameters; raises `ProblemError` for the first one that is wrong."""
     if query.boolean("onlyAcks"):
-        raise ProblemError(
-            "onlyAcks=true is not available here: this node does not acknowledge a cluster peer's events"
-        )
+        raise ProblemError("onlyAcks=true is not available here: this is not a node of a pair")
     limit = query.integer("limit")
     if limit is not None and limit <= 0:
         raise ProblemError(f"Query parameter limit={limit} must be greater than 0")

@@ -16,6 +16,7 @@ from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import AnyClusterEvent
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.order import Order
@@ -34,7 +35,14 @@ from stellwerk.language.items import (
 )
 from stellwerk.language.positions import WorkflowId
 from stellwerk.language.workflow import Workflow
-from stellwerk.node.state import JournalState, NodeState, SignedItem, SnapshotObject, SubagentItemState
+from stellwerk.node.state import (
+    ClusterStateSnapshot,
+    JournalState,
+    NodeState,
+    SignedItem,
+    SnapshotObject,
+    SubagentItemState,
+)
 from stellwerk.values.json import decoder
 
 AnyEvent = (
@@ -45,6 +53,7 @@ AnyEvent = (
     | w.ExternalOrderAppeared
     | w.ExternalOrderVanished
     | AnyJournalEvent
+    | AnyClusterEvent
 )
 
 
@@ -60,6 +69,7 @@ class AgentMetaState(SnapshotObject, frozen=True, kw_only=True):
 
 AnySnapshotObject = (
     JournalState
+    | ClusterStateSnapshot
     | AgentMetaState
     | AgentRef
     | SubagentItemState
@@ -249,6 +259,8 @@ class AgentState(NodeState):
                 self.add_order(snapshot_object)
             case JournalState():
                 self.released.update(snapshot_object.user_id_to_released_event_id)
+            case ClusterStateSnapshot():
+                self.restore_cluster(snapshot_object)
             case AgentMetaState():
                 self._set_meta(snapshot_object)
             case AgentRef():

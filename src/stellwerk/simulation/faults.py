@@ -1,0 +1,176 @@
+"""What goes wrong in a simulated run: kinds of faults, each at random moments to random machines."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from stellwerk.simulation.disk import Keep
+from stellwerk.simulation.machine import Machine, NodeMachine
+
+if TYPE_CHECKING:
+    from stellwerk.simulation.installation import SimulatedInstallation
+
+
+class Faults:
+    """`happen` as a task."""
+
+    def __init__(self, installation: SimulatedInstallation) -> None:
+        self._installation = installation
+        self._loop = installation.loop
+        self._chance = random.Random(installation.random.getrandbits(64))
+        self._kinds: Mapping[str, Callable[[], str | None]] = {
+            "kill": self._kill,
+            "kill both": self._kill_both,
+            "power failure": self._power_failure,
+            "power failure of both": self._power_failure_of_both,
+            "cut": self._cut,
+            "isolation": self._isolation,
+            "reset": self._reset,
+            "pause": self._pause,
+            "slow disk": self._slow_disk,
+            "full disk": self._full_disk,
+            "clock jump": self._clock_jump,
+            "switch-over": self._switch_over,
+        }
+
+    async def happen(self) -> None:
+        plan = self._installation.plan
+        kinds = list(plan.kinds or self._kinds)
+        moments = sorted(self._chance.uniform(0.5, plan.seconds) for _ in range(plan.faults))
+        for moment in moments:
+            await asyncio.sleep(max(0.0, moment - self._loop.now_seconds))
+            kind = self._chance.choice(kinds)
+            who = self._kinds[kind]()
+            if who is not None:
+                self._installation.faults[kind] += 1
+                self._installation.note(who, kind)
+        # What has an end comes to it.
+        await asyncio.sleep(max(0.0, plan.seconds - self._loop.now_seconds))
+
+    def _machine(self) -> Machine:
+        return self._installation.machines[self._chance.choice(list(self._installation.machines))]
+
+    def _downtime(self) -> float:
+        return self._chance.choice([0.2, 0.5, 2.0, 10.0]) * self._chance.uniform(0.5, 1.5)
+
+    def _pair(self) -> list[Machine]:
+        return [self._installation.machines[name] for name in self._installation.controllers]
+
+    # --- processes and machines ---
+
+    def _kill(self) -> str | None:
+        machine = self._machine()
+        if machine.life is None:
+            return None
+        machine.kill()
+        machine.restart_later(self._downtime())
+        return machine.name
+
+    def _kill_both(self) -> str | None:
+        for machine in self._pair():
+            if machine.life is not None:
+                machine.kill()
+                machine.restart_later(self._downtime())
+        return "both Controllers"
+
+    def _power_failure(self) -> str | None:
+        machine = self._machine()
+        if machine.life is None:
+            return None
+        machine.fail(self._chance.choice(list(Keep)))
+        machine.restart_later(self._downtime())
+        return machine.name
+
+    def _power_failure_of_both(self) -> str | None:
+        for machine in self._pair():
+            machine.fail(self._chance.choice(list(Keep)))
+            machine.restart_later(self._downtime())
+        return "both Controllers"
+
+    def _pause(self) -> str | None:
+        machine = self._machine()
+        if machine.life is None:
+            return None
+        machine.pause(self._downtime())
+        return machine.name
+
+    # --- network ---
+
+    def _two(self) -> tuple[str, str]:
+        names = [*self._installation.machines, "cockpit"]
+        one, other = self._chance.sample(names, 2)
+        return one, other
+
+    def _cut(self) -> str | None:
+        one, other = self._two()
+        self._installation.network.cut(one, other)
+        self._loop.later(self._downtime(), self._installation.network.heal, one, other)
+        return f"{one} and {other}"
+
+    def _isolation(self) -> str | None:
+        """One machine from all others, or from all but one."""
+        name = self._machine().name
+        others = [other for other in (*self._installation.machines, "cockpit") if other != name]
+        if self._chance.random() < 0.5:
+            others.remove(self._chance.choice(others))
+        seconds = self._downtime()
+        for other in others:
+            self._installation.network.cut(name, other)
+            self._loop.later(seconds, self._installation.network.heal, name, other)
+        return name
+
+    def _reset(self) -> str | None:
+        one, other = self._two()
+        self._installation.network.reset(one, other)
+        return f"{one} and {other}"
+
+    # --- disks and clocks ---
+
+    def _slow_disk(self) -> str | None:
+        machine = self._machine()
+        disk = machine.disk
+        former, slow = disk.sync_gate, self._chance.uniform(0.05, 1.0)
+
+        async def sync_gate() -> None:
+            await asyncio.sleep(slow)
+
+        disk.sync_gate = sync_gate
+
+        def heal() -> None:
+            disk.sync_gate = former
+
+        if former is None or former.__qualname__ == sync_gate.__qualname__:
+            disk.sync_gate = former
+            return None  # it is slow already
+        self._loop.later(self._downtime(), heal)
+        return machine.name
+
+    def _full_disk(self) -> str | None:
+        machine = self._machine()
+        if not isinstance(machine, NodeMachine) or machine.life is None:
+            return None
+        disk = machine.disk
+        room = disk.capacity
+        disk.capacity = sum(disk.size(name) for name in disk.names()) + self._chance.randint(0, 4000)
+
+        def heal() -> None:
+            disk.capacity = room
+
+        self._loop.later(self._downtime(), heal)
+        return machine.name
+
+    def _clock_jump(self) -> str | None:
+        machine = self._machine()
+        machine.clock.offset_ms += self._chance.choice([-3_600_000, -600_000, -5_000, 5_000, 600_000, 3_600_000])
+        return machine.name
+
+    # --- people ---
+
+    def _switch_over(self) -> str | None:
+        if len(self._installation.controllers) < 2:
+            return None
+        asyncio.get_running_loop().create_task(self._installation.switch_over())
+        return "client"

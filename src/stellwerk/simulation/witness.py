@@ -1,0 +1,33 @@
+"""A machine with a witness: the real watch of a pair, on simulated effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stellwerk.cluster.watcher import DiskMemory, WatchedNode, Watcher
+from stellwerk.simulation.disk import SimulatedDisk
+from stellwerk.simulation.loop import Life, SimulatedLoop
+from stellwerk.simulation.machine import Machine
+from stellwerk.simulation.world import SeededRandom, SimulatedProcesses
+
+
+class WitnessMachine(Machine):
+    """See the module."""
+
+    def __init__(
+        self,
+        name: str,
+        loop: SimulatedLoop,
+        random: SeededRandom,
+        disk: SimulatedDisk,
+        processes: SimulatedProcesses,
+        uris: Sequence[str],
+        peers: Callable[[str], WatchedNode],
+    ) -> None:
+        super().__init__(name, loop, random, disk, processes)
+        self._uris = uris
+        self._peers = peers
+
+    async def run(self, life: Life) -> None:
+        watcher = Watcher(self.name, self._uris, self._peers, DiskMemory(self.disk, "watch"), self.effects.random)
+        await watcher.run()
