@@ -62,6 +62,16 @@ def run_agent(data: Path) -> int:
     return _run(run(_read(read_agent_configuration, data), lifeline), data)
 
 
+def run_witness(data: Path) -> int:
+    from stellwerk.node.configuration import read_configuration
+    from stellwerk.node.witness import WitnessConfiguration
+    from stellwerk.node.witness import run_witness as run
+
+    lifeline = Lifeline(data)
+    configuration = _read(lambda folder: read_configuration(folder, "witness.toml", WitnessConfiguration), data)
+    return _run(run(configuration, lifeline), data)
+
+
 def _read(read: Callable[[Path], T], data: Path) -> T:
     from stellwerk.node.configuration import ConfigurationError
 

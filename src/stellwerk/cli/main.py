@@ -120,6 +120,14 @@ def agent(data: Data) -> None:
     raise SystemExit(run_agent(data))
 
 
+@app.command()
+def witness(data: Data) -> None:
+    """Run a witness, which arbitrates between the nodes of pairs, on its data folder (which holds witness.toml)."""
+    from stellwerk.cli.components import run_witness
+
+    raise SystemExit(run_witness(data))
+
+
 @app.command("import-js7")
 def import_js7(
     folder: Annotated[Path, typer.Argument(help="the folder of a JS7 Controller or Agent; holds config/")],

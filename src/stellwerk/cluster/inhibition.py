@@ -57,6 +57,11 @@ class Inhibition:
         finally:
             self._lock.release()
 
+    async def released(self) -> None:
+        """Return when no promise is in force (any more)."""
+        while (seconds := self._promised_until - self._loop.time()) > 0:  # noqa: ASYNC110 - it may be prolonged
+            await asyncio.sleep(seconds)
+
     @asynccontextmanager
     async def activation(self) -> AsyncIterator[None]:
         """What happens inside excludes promises. Raises `ProblemError` when one has been given."""

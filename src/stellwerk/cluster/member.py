@@ -243,7 +243,8 @@ class ClusterMember:
             await self._be_passive()
 
     async def _become_active(self) -> None:
-        """Open the journal and work."""
+        """Open the journal and work, as soon as no promise to the other node forbids it."""
+        await self.inhibition.released()
         async with self.inhibition.activation():
             await self._activate(self._recovered, None, in_same_file=False)
 

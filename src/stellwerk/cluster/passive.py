@@ -284,5 +284,6 @@ class PassiveRole:
             logger.warning("The cluster watch refuses the switch-over: %s", verdict.problem)
             await asyncio.sleep(state.setting.timing.heartbeat)
         await self._stop_following()
+        await self._inhibition.released()
         async with self._inhibition.activation():
             await self._activate(None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from stellwerk.controller.node import ControllerNode
 from stellwerk.controller.routes import ControllerRoutes
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
+from stellwerk.node.cluster_host import NodeCluster
 from stellwerk.node.configuration import ControllerConfiguration
-from stellwerk.node.main import Lifeline, NodeProcess
+from stellwerk.node.main import Lifeline, NodeProcess, cluster_peers, health_of
 from stellwerk.node.node import NodeEffects
 from stellwerk.node.web import NodeWeb
 from stellwerk.wire.client import Credentials, HttpPeer
@@ -42,8 +43,7 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
             node = process.node
-            is_healthy = node is not None and node.is_ready
-            return is_healthy, {"status": "ok" if is_healthy else "starting or stopping", "component": "controller"}
+            return health_of(node, "controller")
 
         web = NodeWeb(configuration, clock, random, "/controller", health=health)
         ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview)
@@ -57,6 +57,9 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
             lambda: SignatureVerifier.from_folder(configuration.trusted_keys_directory),
             configuration.journal.options(RELEASE_DELAY_SECONDS),
             configuration.journal.users_allowed_to_release_events,
+            NodeCluster(
+                configuration.cluster.configuration(), cluster_peers(configuration, "controller", configuration.id)
+            ),
         )
 
     return await process.run(make_web, make_node)

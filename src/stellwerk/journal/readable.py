@@ -159,7 +159,8 @@ class ReadableJournal:
             self._raw_readers[file_event_id] -= 1
             if not self._raw_readers[file_event_id]:
                 del self._raw_readers[file_event_id]
-                self._delete_when_due()
+                if not self._loop.is_closed():  # else an abandoned stream is cleaned up at the very end
+                    self._delete_when_due()
 
     # --- release ---
 

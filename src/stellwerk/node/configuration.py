@@ -19,11 +19,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from stellwerk.cluster.member import DEFAULT_TIMING, ClusterConfiguration
+from stellwerk.engine.events.cluster import ClusterTiming
 from stellwerk.journal import JournalOptions
 from stellwerk.wire.authentication import AuthenticationSettings
 from stellwerk.wire.tls import TlsOptions
 
-T = TypeVar("T")
+T = TypeVar("T", bound="NodeConfiguration")
 
 
 class ConfigurationError(Exception):
@@ -88,6 +90,57 @@ class JournalConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         )
 
 
+class ClusterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The other node of a pair (cluster spec 1.1); without `peer` the node stands alone. Durations in seconds.
+
+    Two nodes that are given each other's address find out who is active. With `is_backup` on the one and `node_id` or
+    nothing on the other it is said beforehand.
+    """
+
+    #: Address of this node, as the other one reaches it, and of the other one: `http://HOST:PORT`.
+    url: str | None = None
+    peer: str | None = None
+    node_id: str | None = None
+    is_backup: bool | None = None
+    heartbeat_seconds: float = DEFAULT_TIMING.heartbeat
+    heartbeat_timeout_seconds: float = DEFAULT_TIMING.heartbeat_timeout
+    consent_timeout_seconds: float = DEFAULT_TIMING.consent_timeout
+    #: The watch (one id) or watches (three, of which two must agree); none: whoever comes first.
+    watches: tuple[str, ...] = ()
+    suppress_failover: bool = False
+    keep_truncated_rest: bool = False
+    #: With which this node logs in at the other one, as the Controller's or Agent's id (private.toml).
+    password: str | None = None
+
+    def configuration(self) -> ClusterConfiguration:
+        """Raises `ConfigurationError`."""
+        if (self.url is None) != (self.peer is None):
+            raise ConfigurationError("[cluster]: `url` (of this node) and `peer` (the other one) are given together")
+        if self.peer is not None and self.url == self.peer:
+            raise ConfigurationError("[cluster]: `url` and `peer` are the same address")
+        if len(self.watches) not in (0, 1, 3) or len(set(self.watches)) != len(self.watches):
+            raise ConfigurationError("[cluster]: `watches` names one watch, or three different ones")
+        try:
+            timing = ClusterTiming(
+                heartbeat=self.heartbeat_seconds,
+                heartbeat_timeout=self.heartbeat_timeout_seconds,
+                consent_timeout=self.consent_timeout_seconds,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"[cluster]: {error}") from error
+        is_said = self.node_id is not None or self.is_backup is not None
+        return ClusterConfiguration(
+            node_id=self.node_id,
+            is_backup=bool(self.is_backup) if is_said or self.peer is None else None,
+            own_uri=None if self.url is None else self.url.rstrip("/"),
+            peer_uri=None if self.peer is None else self.peer.rstrip("/"),
+            timing=timing,
+            watch_ids=self.watches,
+            fails_over=not self.suppress_failover,
+            keeps_truncated_rest=self.keep_truncated_rest,
+        )
+
+
 class JobsConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How an Agent runs jobs (workflow spec 4)."""
 
@@ -113,9 +166,23 @@ class NodeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     data: Path
     web: WebConfiguration = WebConfiguration()
     journal: JournalConfiguration = JournalConfiguration()
+    cluster: ClusterSection = ClusterSection()
     log: LogConfiguration = LogConfiguration()
+    #: Client certificate towards other nodes (PEM, relative to the data folder), and whom to trust.
+    client_certificate: str | None = None
+    client_private_key: str | None = None
+    client_trust: tuple[str, ...] = ()
     #: `users.<id>` of private.toml (journal spec 2.4).
     users: dict[str, Any] = {}
+
+    def client_tls(self) -> TlsOptions | None:
+        if self.client_certificate is None and not self.client_trust:
+            return None
+        return TlsOptions(
+            certificate=self.data / self.client_certificate if self.client_certificate else None,
+            private_key=self.data / self.client_private_key if self.client_private_key else None,
+            trust=tuple(self.data / name for name in self.client_trust),
+        )
 
     @property
     def state_directory(self) -> Path:
@@ -134,19 +201,6 @@ class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fie
     id: str = "controller"
     #: AgentPath → password of this Controller at that Agent.
     agents: dict[str, str] = {}
-    #: Client certificate towards Agents (PEM, relative to the data folder), and whom to trust.
-    client_certificate: str | None = None
-    client_private_key: str | None = None
-    client_trust: tuple[str, ...] = ()
-
-    def client_tls(self) -> TlsOptions | None:
-        if self.client_certificate is None and not self.client_trust:
-            return None
-        return TlsOptions(
-            certificate=self.data / self.client_certificate if self.client_certificate else None,
-            private_key=self.data / self.client_private_key if self.client_private_key else None,
-            trust=tuple(self.data / name for name in self.client_trust),
-        )
 
 
 class AgentConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -155,15 +209,16 @@ class AgentConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=T
 
 def read_controller_configuration(data: Path) -> ControllerConfiguration:
     """Raises `ConfigurationError`."""
-    return _read(data, "controller.toml", ControllerConfiguration)
+    return read_configuration(data, "controller.toml", ControllerConfiguration)
 
 
 def read_agent_configuration(data: Path) -> AgentConfiguration:
     """Raises `ConfigurationError`."""
-    return _read(data, "agent.toml", AgentConfiguration)
+    return read_configuration(data, "agent.toml", AgentConfiguration)
 
 
-def _read(data: Path, name: str, type_: type[T]) -> T:
+def read_configuration(data: Path, name: str, type_: type[T]) -> T:
+    """The settings of one component from `name` and private.toml in its data folder. Raises `ConfigurationError`."""
     data = Path.cwd() / data
     if not data.is_dir():
         raise ConfigurationError(f"the data folder {data} does not exist; make it, with a {name} inside")
@@ -175,7 +230,9 @@ def _read(data: Path, name: str, type_: type[T]) -> T:
     if "data" in values:
         raise ConfigurationError(f"{data / name}: `data` is not a setting, it is the folder of this file")
     try:
-        return msgspec.convert({**values, "data": data}, type_)
+        configuration = msgspec.convert({**values, "data": data}, type_)
+        configuration.cluster.configuration()
+        return configuration
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             f"{data / name} or {private.name}: {error}; docs/reference/configuration.md lists the settings"

@@ -12,6 +12,8 @@ import resource
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from stellwerk.cluster.member import Phase
+from stellwerk.cluster.peer import ClusterPeer, ClusterPeerFactory, HttpClusterPeer
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError, SystemDisk
 from stellwerk.journal import JournalDiskFullError, JournalError, delete_at_next_start
 from stellwerk.node.configuration import ConfigurationError, NodeConfiguration
@@ -19,6 +21,7 @@ from stellwerk.node.logs import set_up_logs
 from stellwerk.node.node import EXIT_ERROR, Node, Termination
 from stellwerk.node.web import NodeWeb, prepare_directories
 from stellwerk.values.problems import ProblemError
+from stellwerk.wire.client import Credentials, HttpPeer
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class NodeProcess:
     ) -> Termination:
         node = await make_node(self)
         self.node = node
+        web.ready()  # two nodes of a pair need each other's answers to know their roles
         try:
             await node.start()
         except (JournalError, ProblemError, OSError) as error:
@@ -108,10 +112,9 @@ class NodeProcess:
             is_full = isinstance(error, JournalDiskFullError)
             return Termination(exit_code=EXIT_ERROR, is_restart=is_full, waits_for_room=is_full, reason=str(error))
         _settle_memory()
-        web.ready()
         if is_first:
             self.lifeline.ready(port=web.port)
-        logger.info("%s is ready on port %s", self.name, web.port)
+        logger.info("%s is ready on port %s (%s)", self.name, web.port, node.cluster.phase.value)
         stop = asyncio.ensure_future(self._stop_wanted.wait())
         wanted: list[asyncio.Future[Any]] = [stop, node.terminated]
         await asyncio.wait(wanted, return_when=asyncio.FIRST_COMPLETED)
@@ -130,6 +133,39 @@ class NodeProcess:
             except TimeoutError:
                 continue
         return True
+
+
+def health_of(node: Node[Any, Any] | None, component: str) -> tuple[bool, dict[str, object]]:
+    """For `/health`: an active node that works, and a passive one that follows, are well."""
+    phase = Phase.STARTING if node is None else node.cluster.phase
+    is_healthy = node is not None and (node.is_ready or phase is Phase.PASSIVE) and not node.is_stopping
+    details: dict[str, object] = {"status": "ok" if is_healthy else "starting or stopping", "component": component}
+    if node is not None and phase not in (Phase.STARTING, Phase.STOPPED):
+        details["cluster"] = node.cluster.status()
+    return is_healthy, details
+
+
+def cluster_peers(configuration: NodeConfiguration, prefix: str, user_id: str) -> ClusterPeerFactory:
+    """How a node reaches the other one of its pair. A slow answer is as good as none: time-outs are short."""
+    section = configuration.cluster
+    credentials = None if section.password is None else Credentials(user_id, section.password)
+    timing = section.configuration().timing
+    tls = configuration.client_tls()
+
+    def peer(uri: str) -> ClusterPeer:
+        return HttpClusterPeer(
+            HttpPeer(
+                uri,
+                prefix,
+                credentials,
+                tls=tls,
+                idle_timeout_seconds=timing.active_lost,
+                answer_timeout_seconds=timing.active_lost,
+                connect_timeout_seconds=timing.consent_timeout / 2,
+            )
+        )
+
+    return peer
 
 
 def _settle_memory() -> None:

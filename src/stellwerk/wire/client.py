@@ -133,6 +133,7 @@ class HttpPeer:
         tls: TlsOptions | None = None,
         idle_timeout_seconds: float = DEFAULT_IDLE_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = DEFAULT_ANSWER_TIMEOUT_SECONDS,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._api = f"{self.base_url}/{prefix}/api"
@@ -140,10 +141,10 @@ class HttpPeer:
         self._credentials = credentials
         self._tls: ssl.SSLContext | bool = True if tls is None else client_context(tls)
         self._answer_timeout = aiohttp.ClientTimeout(
-            total=answer_timeout_seconds, sock_connect=CONNECT_TIMEOUT_SECONDS, ceil_threshold=float("inf")
+            total=answer_timeout_seconds, sock_connect=connect_timeout_seconds, ceil_threshold=float("inf")
         )
         self._stream_timeout = aiohttp.ClientTimeout(
-            sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=idle_timeout_seconds, ceil_threshold=float("inf")
+            sock_connect=connect_timeout_seconds, sock_read=idle_timeout_seconds, ceil_threshold=float("inf")
         )
         self._http: aiohttp.ClientSession | None = None
         self._headers: dict[str, str] = {}
