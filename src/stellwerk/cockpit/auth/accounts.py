@@ -146,7 +146,7 @@ class Accounts:
             result = await connection.execute(
                 iam_accounts.update().where(iam_accounts.c.account_name == account).values(account_password=hashed)
             )
-        self._sessions.close_account(account)
+        await self._sessions.close_account(account)
         return bool(result.rowcount)
 
     async def login(self, account: str, password: str, address: str) -> tuple[str, Session]:
@@ -162,7 +162,7 @@ class Accounts:
             assert found is not None
             self._brake.succeeded(account, address)
         await self._record(account, found, None)
-        return self._sessions.open(
+        return await self._sessions.open(
             account=found.name,
             address=address,
             identity_service=f"{found.service_type}:{found.service_name}",
