@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,12 +12,14 @@ import stellwerk
 from stellwerk.cockpit.api.native_orders import PREFIX
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route
-from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.cluster.membership import Membership
+from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database.tables.controllers import inv_agent_instances
 from stellwerk.cockpit.database.tables.history import history_cursors
 from stellwerk.cockpit.database.tables.live import live_agents, live_controllers, live_items, live_orders
 from stellwerk.cockpit.live.names import WorkflowNames
-from stellwerk.cockpit.projection.follower import Followers, LinkState
+from stellwerk.cockpit.live.sharing import SharedLive
+from stellwerk.cockpit.projection.follower import LinkState
 from stellwerk.cockpit.projection.model import FAILED, PROMPTING, SCHEDULED, decode_live_order
 
 SAMPLES = 5
@@ -217,23 +220,24 @@ async def _components(context: RequestContext) -> list[AttentionGroup]:
     return groups
 
 
-def _links(context: RequestContext) -> dict[str, LinkState]:
+def _links(context: RequestContext) -> Mapping[str, LinkState]:
     services = context.services
-    return services.get(Followers).links() if services.has(Followers) else {}
+    return services.get(SharedLive).links() if services.has(SharedLive) else {}
 
 
 async def topology(context: RequestContext, request: NoRequest) -> Topology:
     """Components, their states, and the links between them."""
     database_kind = "SQLite" if context.database.is_sqlite else "PostgreSQL"
+    role = context.services.get(Membership).role
     nodes = [
-        Node(id="cockpit", kind="cockpit", state="RUNNING", role="active", version=stellwerk.__version__),
+        Node(id="cockpit", kind="cockpit", state="RUNNING", role=role, version=stellwerk.__version__),
         Node(id="database", kind="database", state="RUNNING", role=database_kind),
     ]
     links = [Link(from_="cockpit", to="database", state="CONNECTED")]
     follower_links = _links(context)
-    controllers: dict[str, str] = {}
+    controllers: Mapping[str, Urls] = {}
     if context.services.has(ControllerConnections):
-        controllers = dict(await context.services.get(ControllerConnections).registered())
+        controllers = await context.services.get(ControllerConnections).registered()
     allowed = context.session.permissions
     async with context.database.read() as connection:
         ready = {row.controller_id: row for row in await connection.execute(select(live_controllers))}
@@ -259,7 +263,7 @@ async def topology(context: RequestContext, request: NoRequest) -> Topology:
                 kind="controller",
                 state=state,
                 role="active",
-                url=controllers.get(controller_id),
+                url=" ".join(controllers.get(controller_id, ())) or None,
                 started_at=row.ready_time if row is not None else None,
                 message=link.error if link is not None else None,
             )

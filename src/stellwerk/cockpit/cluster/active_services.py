@@ -53,7 +53,7 @@ class ActiveServices:
     def get(self, name: str) -> ActiveService | None:
         return self._services.get(name)
 
-    async def start(self, mode: StartMode) -> None:
+    async def start_all(self, mode: StartMode) -> None:
         """Start all; if one fails, all are stopped and its error is raised."""
         async with self._one_at_a_time:
             _logger.info("active services start", mode=mode.value, services=list(self._services))
@@ -64,7 +64,7 @@ class ActiveServices:
                 raise
             self.are_running = True
 
-    async def stop(self) -> None:
+    async def stop_all(self) -> None:
         """Stop all. A failing stop does not keep the others from stopping; its error is raised at the end."""
         async with self._one_at_a_time:
             await self._stop()

@@ -4,11 +4,11 @@ The one row of `joc_cluster` names the active member, its term, and its last hea
 renews it: a new heart beat in the row. Every change is a compare-and-set on member, term and heart beat; each change of
 the member makes the term greater.
 
-**The lease.** Who renews the role at the instant *t* of its own monotonic clock, taken *before* the renewal is sent, may
-use it until *t* + lease − margin. Who wants the role takes it only when it has seen the very same row for a whole lease,
-by its own monotonic clock, counted from *after* the first read of it. The renewal was sent before it could be read, so
-the holder's lease ends first. No two clocks are compared, and the database's clock does not take part: it may jump
-(F56). It only says whether a request to switch over is still fresh.
+**The lease.** Who renews the role at the instant *t* of its own monotonic clock, taken *before* the renewal is sent,
+may use it until *t* + lease − margin. Who wants the role takes it only when it has seen the very same row for a whole
+lease, by its own monotonic clock, counted from *after* the first read of it. The renewal was sent before it could be
+read, so the holder's lease ends first. No two clocks are compared, and the database's clock does not take part: it may
+jump (F56). It only says whether a request to switch over is still fresh.
 
 A process that is paused in between finds its lease over when it goes on; what it had begun to write fails at the fence
 (`stellwerk.cockpit.database.fence`).
@@ -137,7 +137,8 @@ def decide(seen: Seen, me: Self) -> Action:
     if row.member_id is None:
         return TakeOver(row, started)
     if row.member_id == me.member_id or (me.is_first and me.is_alone):
-        return TakeOver(row, started)  # own left-over: of the process that ran before this one, or of a lease that ended
+        # Its own left-over: of the process that ran before this one, or of a lease that has ended.
+        return TakeOver(row, started)
     remaining = me.lease_seconds - seen.unchanged_seconds
     return TakeOver(row, started) if remaining <= 0 else Wait(remaining)
 

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stellwerk.cockpit.cluster.election import ClusterRow
+from stellwerk.cockpit.cluster.election import SWITCH_SECONDS, ClusterRow
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.cluster import CLUSTER, joc_cluster, joc_instances
 
@@ -63,8 +63,8 @@ class Members:
     async def register(self, values: dict[str, Any], alive_seconds: float) -> int:
         """Enter or renew the own row; gives the ordering.
 
-        `values["ordering"]` None: the present one, else the first that is free. Raises `DuplicateMemberError` if another
-        member with the same ordering has been heard within `alive_seconds`; one that is older gives it up.
+        `values["ordering"]` None: the present one, else the first that is free. Raises `DuplicateMemberError` if
+        another member with the same ordering has been heard within `alive_seconds`; one that is older gives it up.
         """
         table, now = joc_instances, self._database.now_ms
         async with self._database.control() as connection:
@@ -149,6 +149,13 @@ class Members:
         columns = [joc_cluster.c[name] for name in ClusterRow.__struct_fields__]
         found = (await connection.execute(select(*columns).where(joc_cluster.c.id == CLUSTER))).first()
         return None if found is None else ClusterRow(**found._mapping)
+
+    async def has_pending_switch(self) -> bool:
+        """A switch-over of Cockpits has been asked for and not carried out."""
+        table, now = joc_cluster, self._database.now_ms
+        is_fresh = table.c.switch_heart_beat > now - int(SWITCH_SECONDS * 1000)
+        async with self._database.read() as connection:
+            return (await connection.execute(select(table.c.id).where(is_fresh))).first() is not None
 
     async def take_over(self, seen: ClusterRow | None, term: int) -> bool:
         values = {"member_id": self.member_id, "term": term, "switch_member_id": None, "switch_heart_beat": None}

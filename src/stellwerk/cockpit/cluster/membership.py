@@ -1,4 +1,4 @@
-"""`Membership`: this process as a member of the cluster: heart beats, election, and the start and stop of active services.
+"""`Membership`: this process as a member of the cluster: heart beats, election, start and stop of active services.
 
 The loop is thin: read, `election.decide`, do. Two more things happen apart from it, so that nothing holds them up: a
 timer of the loop's monotonic clock ends the role when the lease has not been renewed in time, and a task starts and
@@ -131,7 +131,7 @@ class Membership:
         self._lose("this Cockpit stops")
         try:
             if self._is_serving:
-                await self._services.stop()
+                await self._services.stop_all()
                 self._is_serving = False
         finally:
             await self._leave(term)
@@ -151,6 +151,11 @@ class Membership:
     def look_now(self) -> None:
         """Let the loop read the row now."""
         self._wake.set()
+
+    async def look_everywhere(self) -> None:
+        """Let the loops of all members read the row now."""
+        self.look_now()
+        await self._news.tell(TOPIC)
 
     async def _heard(self, value: Any) -> None:
         self.look_now()
@@ -224,7 +229,8 @@ class Membership:
         member_id, term = (None, 0) if row is None else (row.member_id, row.term)
         if (member_id, term) != (self.active_member_id, self.term):
             self.active_member_id, self.term = member_id, term
-            for listener in self._listeners:
+            # At the start nobody has known anything else before.
+            for listener in self._listeners if self._tasks else ():
                 listener(member_id, term)
 
     # --- the role
@@ -282,7 +288,7 @@ class Membership:
         """Start what shall run, stop what shall not."""
         if self._mode is not None and not self._services.are_running:
             self._is_serving = True
-            self._starting = asyncio.ensure_future(self._services.start(self._mode))
+            self._starting = asyncio.ensure_future(self._services.start_all(self._mode))
             try:
                 await asyncio.wait({self._starting})
                 if not self._starting.cancelled():
@@ -291,7 +297,7 @@ class Membership:
                 self._starting.cancel()
                 self._starting = None
         if self._mode is None and self._is_serving:
-            await self._services.stop()
+            await self._services.stop_all()
             self._is_serving = False
             self.look_now()
 

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 IDLE_TRANSACTION_SECONDS = 4.0
 #: For PostgreSQL: a database that does not answer is noticed within seconds, on new and on open connections.
-_CONNECT = {
+_CONNECT: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,

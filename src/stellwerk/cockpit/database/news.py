@@ -1,4 +1,4 @@
-"""`News`: what one Cockpit tells the others on the same database, at once: PostgreSQL's NOTIFY (SQLite: there are none).
+"""`News`: what one Cockpit tells the others on the same database, at once: PostgreSQL's NOTIFY (SQLite: no others).
 
 News are hints, not data: whoever hears them reads the database. They may get lost while the connection is; then every
 subscriber is told that it may have missed some (`missed`), and looks for itself.
@@ -16,6 +16,7 @@ import msgspec
 import psycopg
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.database.database import Database
@@ -27,6 +28,9 @@ RECONNECT_SECONDS = 1.0
 #: Without news for so long, the connection is asked whether it still lives.
 CHECK_SECONDS = 10.0
 
+_MISSED = ""
+
+Connection = psycopg.AsyncConnection[Any]
 Heard = Callable[[Any], Awaitable[None]]
 Missed = Callable[[], Awaitable[None]]
 
@@ -47,6 +51,7 @@ class News:
         self._sender = secrets.token_hex(8)
         self._subscribers: dict[str, list[Heard]] = {}
         self._missed: list[Missed] = []
+        self._has_lost_some = False
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, topic: str, heard: Heard, missed: Missed | None = None) -> None:
@@ -55,21 +60,28 @@ class News:
         if missed is not None:
             self._missed.append(missed)
 
-    async def tell(self, topic: str, value: Any = None, connection: AsyncConnection | None = None) -> None:
-        """Tell the other members; with `connection` when that transaction commits, else now."""
+    async def tell(self, topic: str, value: Any = None) -> None:
+        """Tell the other members what has been committed. If that fails, they are told later that they missed some."""
         if self._database.is_sqlite:
             return
+        try:
+            async with self._database.write() as connection:
+                if self._has_lost_some:
+                    await self._notify(connection, _MISSED, None)
+                await self._notify(connection, topic, value)
+            self._has_lost_some = False
+        except (SQLAlchemyError, OSError) as error:
+            self._has_lost_some = True
+            _logger.warning("other Cockpits could not be told news", topic=topic, error=str(error))
+
+    async def _notify(self, connection: AsyncConnection, topic: str, value: Any) -> None:
         item = msgspec.json.encode(_Item(self._sender, topic, value)).decode()
-        statement, parameters = text("SELECT pg_notify(:channel, :item)"), {"channel": CHANNEL, "item": item}
-        if connection is not None:
-            await connection.execute(statement, parameters)
-            return
-        async with self._database.write() as own:
-            await own.execute(statement, parameters)
+        await connection.execute(text("SELECT pg_notify(:channel, :item)"), {"channel": CHANNEL, "item": item})
 
     async def start(self) -> None:
+        """From now on nothing is missed without a word."""
         if not self._database.is_sqlite:
-            self._task = asyncio.create_task(self._run(), name="cockpit-news")
+            self._task = asyncio.create_task(self._run(await self._connect()), name="cockpit-news")
 
     async def stop(self) -> None:
         task, self._task = self._task, None
@@ -78,35 +90,52 @@ class News:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _run(self) -> None:
+    async def _connect(self) -> Connection:
+        connection = await self._database.connect_listener()
+        await connection.execute(f"LISTEN {CHANNEL}".encode())
+        return connection
+
+    async def _run(self, connection: Connection) -> None:
         while True:
             try:
-                await self._listen()
+                await self._listen(connection)
             except (psycopg.Error, OSError) as error:
-                _logger.warning("news of other Cockpits are interrupted", error=str(error))
-            await asyncio.sleep(RECONNECT_SECONDS)
+                _logger.warning("news of other Cockpits are interrupted", error=str(error).strip())
+            finally:
+                await connection.close()
+            connection = await self._reconnect()
+            await self._tell_missed()
 
-    async def _listen(self) -> None:
-        connection = await self._database.connect_listener()
-        try:
-            await connection.execute(f"LISTEN {CHANNEL}".encode())
-            for missed in self._missed:
-                await self._safely(missed())
-            while True:
-                async for notification in connection.notifies(timeout=CHECK_SECONDS):
-                    await self._heard(notification.payload)
-                await connection.execute(b"SELECT 1")
-        finally:
-            await connection.close()
+    async def _reconnect(self) -> Connection:
+        while True:
+            await asyncio.sleep(RECONNECT_SECONDS)
+            try:
+                return await self._connect()
+            except (psycopg.Error, OSError) as error:
+                _logger.debug("no connection for news yet", error=str(error).strip())
+
+    async def _listen(self, connection: Connection) -> None:
+        while True:
+            async for notification in connection.notifies(timeout=CHECK_SECONDS):
+                await self._heard(notification.payload)
+            await connection.execute(b"SELECT 1")
 
     async def _heard(self, payload: str) -> None:
         try:
             item = msgspec.json.decode(payload, type=_Item)
         except msgspec.DecodeError:
             return  # not from a Cockpit of this kind
-        if item.sender != self._sender:
+        if item.sender == self._sender:
+            return
+        if item.topic == _MISSED:
+            await self._tell_missed()
+        else:
             for heard in self._subscribers.get(item.topic, ()):
                 await self._safely(heard(item.value))
+
+    async def _tell_missed(self) -> None:
+        for missed in self._missed:
+            await self._safely(missed())
 
     async def _safely(self, work: Awaitable[None]) -> None:
         """A subscriber that fails (the database went away just now) must not silence the others."""
