@@ -191,14 +191,14 @@ class Member:
 _steps = st.one_of(
     st.tuples(st.just("step"), st.integers(0, 2)),
     st.tuples(st.just("steps"), st.integers(0, 2)),
-    st.tuples(st.just("time"), st.floats(0, 8)),
+    st.tuples(st.just("time"), st.sampled_from([0.1, 1.0, 2.0, 2.9, LEASE - MARGIN, LEASE, LEASE + MARGIN / 2])),
     st.tuples(st.just("clock"), st.integers(-200_000, 200_000)),
     st.tuples(st.just("switch"), st.integers(0, 2)),
 )
 
 
-@settings(max_examples=600, deadline=None)
-@given(st.lists(_steps, max_size=120))
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_steps, min_size=40, max_size=120))
 def test_however_members_interleave_no_two_hold_a_valid_lease_and_terms_grow(script: list[tuple[str, Any]]) -> None:
     world = World(database_ms=NOW)
     members = [Member(world, name) for name in "abc"]
