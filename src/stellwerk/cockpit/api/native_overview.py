@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 
-import stellwerk
+from stellwerk.cockpit.api.cluster import member_views
 from stellwerk.cockpit.api.native_orders import PREFIX
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route
-from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database.tables.controllers import inv_agent_instances
 from stellwerk.cockpit.database.tables.history import history_cursors
@@ -225,15 +224,32 @@ def _links(context: RequestContext) -> Mapping[str, LinkState]:
     return services.get(SharedLive).links() if services.has(SharedLive) else {}
 
 
+async def _cockpits(context: RequestContext) -> tuple[list[Node], list[Link]]:
+    """The members of the Cockpit's cluster; the one that answers has the id `cockpit`."""
+    nodes: list[Node] = []
+    links: list[Link] = []
+    for member in await member_views(context, []):
+        id_ = "cockpit" if member["current"] else str(member["instanceId"])
+        is_alive = member["componentState"]["severity"] == 0
+        nodes.append(
+            Node(
+                id=id_,
+                kind="cockpit",
+                state="RUNNING" if is_alive else "LOST",
+                role=member["clusterNodeState"]["_text"],
+                url=member.get("url"),
+                version=member["version"],
+            )
+        )
+        links.append(Link(from_=id_, to="database", state="CONNECTED" if is_alive else "LOST"))
+    return nodes, links
+
+
 async def topology(context: RequestContext, request: NoRequest) -> Topology:
     """Components, their states, and the links between them."""
     database_kind = "SQLite" if context.database.is_sqlite else "PostgreSQL"
-    role = context.services.get(Membership).role
-    nodes = [
-        Node(id="cockpit", kind="cockpit", state="RUNNING", role=role, version=stellwerk.__version__),
-        Node(id="database", kind="database", state="RUNNING", role=database_kind),
-    ]
-    links = [Link(from_="cockpit", to="database", state="CONNECTED")]
+    nodes, links = await _cockpits(context)
+    nodes.append(Node(id="database", kind="database", state="RUNNING", role=database_kind))
     follower_links = _links(context)
     controllers: Mapping[str, Urls] = {}
     if context.services.has(ControllerConnections):

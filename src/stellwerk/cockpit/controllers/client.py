@@ -15,7 +15,7 @@ from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import Problem, ProblemError
-from stellwerk.wire.active_node import ActiveNodePeer, NodePeer
+from stellwerk.wire.active_node import NOT_ACTIVE_CODES, ActiveNodePeer, NodePeer
 from stellwerk.wire.client import line_batches
 
 #: A Batch must stay below the Controller's limit of 8 MiB for one command.
@@ -26,9 +26,12 @@ MAXIMUM_BATCH_BYTES = 7_500_000
 ControllerPeer = NodePeer
 
 #: A Controller that starts or stops is as good as none: nothing was done.
-_NOT_READY_CODES = frozenset(
-    {"ControllerIsNotReady", "ControllerIsShuttingDown", "ShuttingDown", "WebServiceStillNotAvailable"}
-)
+_NOT_READY_CODES = NOT_ACTIVE_CODES | {
+    "ControllerIsNotReady",
+    "ControllerIsShuttingDown",
+    "ShuttingDown",
+    "WebServiceStillNotAvailable",
+}
 
 
 class ControllerClient:
