@@ -92,7 +92,7 @@ class Cockpit:
             if listen:
                 self._server = _Server(self.application, configuration)
                 self.port = await self._server.start()
-                await self.services.get(Members).set_uri(self._url(self.port))
+                await self.services.get(Membership).set_uri(self._url(self.port))
         except BaseException:
             await self.stop()
             raise

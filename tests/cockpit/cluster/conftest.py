@@ -25,7 +25,7 @@ from stellwerk.cockpit.configuration import ClusterConfiguration
 from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.tables.history import history_cursors, history_orders
 
-TIMING = ClusterConfiguration(interval_seconds=0.25, lease_seconds=1.5)
+TIMING = ClusterConfiguration(interval_seconds=0.3, lease_seconds=2.4)
 DEADLINE_SECONDS = 30.0
 
 

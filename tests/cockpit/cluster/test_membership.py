@@ -299,6 +299,22 @@ async def test_the_ordering_of_a_running_member_is_taken(cluster: CockpitCluster
     assert [member.title for member in await cluster.members("b").all()] == ["b"]
 
 
+async def test_a_member_that_was_taken_for_dead_and_deleted_registers_again(cluster: CockpitCluster) -> None:
+    await cluster.start("a")
+    client = await cluster.client("a")
+    [before] = (await client.post("jocs", {}))["jocs"]
+    await cluster.members("a").delete(before["memberId"])
+
+    async def is_back() -> bool:
+        return bool((await client.post("jocs", {}))["jocs"])
+
+    await eventually(is_back)
+    [after] = (await client.post("jocs", {}))["jocs"]
+    same = ("memberId", "url", "title", "instanceId")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert cluster.active() == ["a"]
+
+
 async def test_knowledge_of_the_watch_is_written_by_the_active_member_only(cluster: CockpitCluster) -> None:
     await cluster.start("a")
     await cluster.start("b")

@@ -46,6 +46,10 @@ class DuplicateMemberError(Exception):
     """Another Cockpit with the same ordering is running; this one must not start."""
 
 
+class UnknownMemberError(Exception):
+    """This member is not registered (any more)."""
+
+
 def member_id_of(data: Path) -> str:
     """`<hostname>:<SHA-256 of the data folder's path>`."""
     return f"{platform.node()}:{hashlib.sha256(str(data.resolve()).encode()).hexdigest()}"
@@ -100,7 +104,6 @@ class Members:
             await connection.exec_driver_sql(f"LOCK TABLE {joc_instances.name} IN SHARE ROW EXCLUSIVE MODE")
 
     async def set_uri(self, uri: str) -> None:
-        """Known only when the port is open."""
         async with self._database.control() as connection:
             await connection.execute(
                 update(joc_instances).where(joc_instances.c.member_id == self.member_id).values(uri=uri)
@@ -130,13 +133,18 @@ class Members:
     # --- the one row
 
     async def beat(self) -> tuple[ClusterRow | None, int]:
-        """Write the own heart beat; gives the cluster's row and the database's clock."""
+        """Write the own heart beat; gives the cluster's row and the database's clock.
+
+        Raises `UnknownMemberError` if the own row is gone: somebody has taken this member for dead.
+        """
         async with self._database.control() as connection:
-            await connection.execute(
+            done = await connection.execute(
                 update(joc_instances)
                 .where(joc_instances.c.member_id == self.member_id)
                 .values(heart_beat=self._database.now_ms)
             )
+            if done.rowcount == 0:
+                raise UnknownMemberError
             row = await self._row(connection)
             now = (await connection.execute(select(self._database.now_ms))).scalar_one()
         return row, now

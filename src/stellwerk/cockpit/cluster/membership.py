@@ -29,7 +29,7 @@ from stellwerk.cockpit.cluster.election import (
     Wait,
     decide,
 )
-from stellwerk.cockpit.cluster.members import Members
+from stellwerk.cockpit.cluster.members import Members, UnknownMemberError
 from stellwerk.cockpit.configuration import ClusterConfiguration
 from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.news import News
@@ -89,6 +89,11 @@ class Membership:
     @property
     def member_id(self) -> str:
         return self._members.member_id
+
+    async def set_uri(self, uri: str) -> None:
+        """How others reach this member: known only when its port is open."""
+        self._values["uri"] = uri
+        await self._members.set_uri(uri)
 
     @property
     def alive_seconds(self) -> float:
@@ -180,7 +185,11 @@ class Membership:
     async def _step(self) -> float:
         """One look and what follows from it; gives the seconds until the next."""
         time = asyncio.get_running_loop().time
-        row, database_ms = await self._members.beat()
+        try:
+            row, database_ms = await self._members.beat()
+        except UnknownMemberError:
+            await self._members.register(self._values, self.alive_seconds)
+            return 0.0
         seen = self._sighting.seen(row, database_ms, time())
         self._note(row)
         action = decide(seen, self._self())

@@ -118,7 +118,8 @@ class News:
         while True:
             async for notification in connection.notifies(timeout=CHECK_SECONDS):
                 await self._heard(notification.payload)
-            await connection.execute(b"SELECT 1")
+            async with asyncio.timeout(CHECK_SECONDS):
+                await connection.execute(b"SELECT 1")
 
     async def _heard(self, payload: str) -> None:
         try:
