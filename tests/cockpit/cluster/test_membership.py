@@ -17,7 +17,7 @@ from stellwerk.cockpit.application import Cockpit, add_standard_services
 from stellwerk.cockpit.cluster.active_services import ActiveServices
 from stellwerk.cockpit.cluster.election import StartMode
 from stellwerk.cockpit.cluster.members import DuplicateMemberError
-from stellwerk.cockpit.cluster.watch import WatchKnowledge
+from stellwerk.cockpit.cluster.watch import WatchControl, WatchKnowledge
 from stellwerk.cockpit.database.fence import NotActiveError
 from stellwerk.cockpit.database.tables.cluster import joc_cluster
 from stellwerk.cockpit.database.tables.registry import joc_variables
@@ -335,6 +335,51 @@ async def test_knowledge_of_the_watch_is_written_by_the_active_member_only(clust
     assert known is not None and known.term == cluster.membership("b").term > 1
     await of_b.forget("c")
     assert await of_b.read("c") is None
+
+
+class Watch(Recorder):
+    """What a watch of Controller pairs is to the Cockpit: an active service and the `WatchControl`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: str | None = "Primary"
+
+    async def confirm_node_loss(self, controller_id: str, lost_node_id: str | None, confirmer: str) -> None:
+        self.calls.append(f"{controller_id} {lost_node_id} {confirmer}")
+        self.lost = None
+
+    def node_to_confirm(self, controller_id: str) -> str | None:
+        return self.lost
+
+
+async def test_a_watch_is_an_active_service_that_people_can_talk_to(
+    cluster: CockpitCluster, pair: NodeCluster, monkeypatch: Any
+) -> None:
+    watches: list[Watch] = []
+
+    def add(cockpit: Cockpit) -> None:
+        add_standard_services(cockpit)
+        watches.append(Watch())
+        cockpit.services.get(ActiveServices).add("controller-watch", watches[-1])
+        cockpit.services.add(watches[-1], WatchControl, is_started_here=False)
+
+    monkeypatch.setattr("stellwerk.cockpit.application.add_standard_services", add)
+    await cluster.start("a")
+    await cluster.start("b")
+    client = await cluster.client("a")
+    await register(client, pair)
+    request = {"controllerId": "controller"}
+    shown = await client.post("controller/components", request)
+    assert shown["clusterState"] == {"_text": "ClusterNodeLossToBeConfirmed", "severity": 2, "lossNode": "Primary"}
+    assert [node["componentState"]["_text"] for node in shown["controllers"]] == ["inoperable", "operational"]
+    await client.post("controller/cluster/confirm_node_loss", {**request, "url": pair.primary.url})
+    shown = await client.post("controller/components", request)
+    assert shown["clusterState"]["_text"] == "ClusterCoupled"
+    unknown = {**request, "url": "http://other:1"}
+    await client.post("controller/cluster/confirm_node_loss", unknown, status=420)
+    await client.post("controller/cluster/confirm_node_loss", request)
+    assert watches[0].calls == ["automatic", "controller Primary root", "controller None root"]
+    assert watches[1].calls == []
 
 
 async def test_confirmed_node_loss_is_for_the_watch_of_the_active_member(
