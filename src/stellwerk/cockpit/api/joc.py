@@ -50,7 +50,8 @@ class Properties(msgspec.Struct, frozen=True, rename="camel"):
     welcome_got_it: bool = False
     allow_empty_arguments: bool = False
     allow_undeclared_variables: bool = False
-    cluster_license: bool = False
+    #: Clusters need no licence here.
+    cluster_license: bool = True
     license_type: str = "OPENSOURCE"
     kiosk_role: str = ""
     kiosk_views: dict[str, int] = {}

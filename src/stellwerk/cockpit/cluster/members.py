@@ -18,6 +18,8 @@ from stellwerk.cockpit.cluster.election import SWITCH_SECONDS, ClusterRow
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.cluster import CLUSTER, joc_cluster, joc_instances
 
+_MEMBERS_LOCK = 0x57E1_1001
+
 
 class Member(msgspec.Struct, frozen=True):
     """A row of `joc_instances`; `age_ms`: since its last heart beat, by the database's clock."""
@@ -99,9 +101,9 @@ class Members:
         return ordering
 
     async def _lock_members(self, connection: AsyncConnection) -> None:
-        """Members that start at the same time choose their orderings one after the other."""
+        """Members that start at the same time choose their orderings one after the other; heart beats do not wait."""
         if not self._database.is_sqlite:
-            await connection.exec_driver_sql(f"LOCK TABLE {joc_instances.name} IN SHARE ROW EXCLUSIVE MODE")
+            await connection.execute(select(func.pg_advisory_xact_lock(_MEMBERS_LOCK)))
 
     async def set_uri(self, uri: str) -> None:
         async with self._database.control() as connection:
