@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
+from stellwerk.cockpit.configuration import ClusterConfiguration, CockpitConfiguration, LoginDelays
 from stellwerk.node.configuration import (
     AgentConfiguration,
     ControllerConfiguration,
@@ -29,7 +29,7 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "login_delays": "see below",
             "force_audit_comments": "changing calls need a comment for the audit log",
             "maximum_body_bytes": "larger requests are refused",
-            "maximum_sessions": "more sessions at a time are refused",
+            "maximum_sessions": "with more sessions at a time the one idle longest ends",
             "certificate": "PEM file; with it HTTPS is spoken",
             "private_key": "PEM file of the certificate's key",
             "certificate_authorities": "PEM file of those whose client certificates are accepted",
@@ -38,7 +38,20 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "events_collect_seconds": "how long `events` goes on collecting once there is something",
             "release_interval_seconds": "how often the Controller is told what it need not keep",
             "log_level": "DEBUG, INFO, WARNING or ERROR",
+            "cluster": "see below",
+            "url": "how people and other members reach this Cockpit; none: host and port",
             "log_json": "one JSON object a line instead of text",
+        },
+    ),
+    (
+        "`[cluster]` of `cockpit.toml`",
+        ClusterConfiguration,
+        {
+            "ordering": "0 to 99, unique among the members; none: the first that is free",
+            "title": "name to show; none: the host's",
+            "as_api_server": "serve API and UI, but never become the active one",
+            "interval_seconds": "time between two heart beats",
+            "lease_seconds": "an active member that has not been heard for so long is replaced",
         },
     ),
     (

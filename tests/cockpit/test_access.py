@@ -1,4 +1,4 @@
-"""Permissions, sessions, slow-down of wrong passwords (cockpit-api 1.2, 1.10). No database, no HTTP."""
+"""Permissions, slow-down of wrong passwords, routes (cockpit-api 1.2, 1.10). No database, no HTTP."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route
 from stellwerk.cockpit.auth.delays import MAXIMUM_KEYS, LoginBrake
 from stellwerk.cockpit.auth.permissions import PermissionRow, Permissions
-from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.configuration import LoginDelays
-from stellwerk.effects.clock import SystemRandom
-
-ALL = Permissions([PermissionRow("sos:products")])
 
 
 def test_a_permission_covers_what_lies_below_it_and_exclusions_win() -> None:
@@ -36,60 +32,6 @@ def test_a_permission_covers_what_lies_below_it_and_exclusions_win() -> None:
     assert not permissions.allows("ctl:view", "prod")
     assert permissions.allows_for_any_controller("ctl:view")
     assert permissions.tree("ctl", ["orders:suspend_resume"], "prod") == {"orders": {"suspendResume": True}}
-
-
-class Time:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def sessions(time: Time, *, idle: float = 100.0, maximum: int = 3) -> Sessions:
-    return Sessions(SystemRandom(), idle_seconds=idle, maximum=maximum, time=time)
-
-
-def opened(register: Sessions, account: str = "root") -> str:
-    token, _ = register.open(
-        account=account, address="", identity_service="", roles=(), permissions=ALL, force_password_change=False
-    )
-    return token
-
-
-def test_a_session_ends_when_idle_and_polling_does_not_renew_it() -> None:
-    time = Time()
-    register = sessions(time)
-    token = opened(register)
-    assert len(token) >= 43
-    time.now = 90.0
-    assert register.get(token, renew=False) is not None
-    time.now = 101.0
-    assert register.get(token) is None
-    token = opened(register)
-    for _ in range(5):
-        time.now += 90.0
-        assert register.get(token) is not None
-
-
-def test_the_session_idle_longest_gives_way_and_its_streams_hear_of_it() -> None:
-    time = Time()
-    register = sessions(time)
-    tokens = [opened(register) for _ in range(3)]
-    first = register.get(tokens[1], renew=False)
-    register.get(tokens[0])
-    opened(register)
-    assert register.get(tokens[1]) is None
-    assert first is not None
-    assert first.revoked.is_set()
-    assert register.get(tokens[0]) is not None
-
-
-def test_a_changed_password_ends_the_sessions_of_the_account_only() -> None:
-    register = sessions(Time())
-    mine, other = opened(register, "a"), opened(register, "b")
-    assert register.close_account("a") == 1
-    assert register.get(mine) is None
-    assert register.get(other) is not None
 
 
 def test_wrong_passwords_slow_down_only_their_account_and_address() -> None:

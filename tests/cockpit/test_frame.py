@@ -68,7 +68,7 @@ async def test_every_answer_is_uncached_and_carries_the_security_headers(client:
 
 async def test_health_metrics_and_openapi_answer_without_a_session(client: Any) -> None:
     async with client.session.get(f"{client.base}/health") as response:
-        assert (response.status, await response.json()) == (200, {"status": "ok"})
+        assert (response.status, await response.json()) == (200, {"status": "ok", "role": "active", "term": 1})
     async with client.session.get(f"{client.base}/metrics") as response:
         assert response.status == 200
     document = await client.get("stellwerk/openapi.json")

@@ -14,6 +14,7 @@ import msgspec
 
 from stellwerk.cli.lifeline import Lifeline
 from stellwerk.cli.output import CommandError
+from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError
 
 T = TypeVar("T")
 
@@ -83,11 +84,21 @@ def _read(read: Callable[[Path], T], data: Path) -> T:
 
 def run_cockpit(data: Path, port: int | None) -> int:
     lifeline = Lifeline(data)
-    return _run(_cockpit(data, port, lifeline), data)
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        # A member of the cluster is its data folder: two processes on one would take the role from each other.
+        lock = DirectoryLock(data, "cockpit")
+    except DuplicateStartError as error:
+        raise CommandError(str(error), "stop the other one, or choose another --data") from error
+    try:
+        return _run(_cockpit(data, port, lifeline), data)
+    finally:
+        lock.release()
 
 
 async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
     from stellwerk.cockpit.application import Cockpit
+    from stellwerk.cockpit.cluster.members import DuplicateMemberError
     from stellwerk.cockpit.configuration import CockpitConfiguration
     from stellwerk.node.logs import set_up_logs
 
@@ -113,6 +124,8 @@ async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
         await cockpit.start()
     except OSError as error:
         raise CommandError(str(error), "choose another port") from error
+    except DuplicateMemberError as error:
+        raise CommandError(str(error), "give this member another ordering, or none") from error
     try:
         lifeline.watch(stopped.set)
         lifeline.ready(port=cockpit.port, firstPassword=cockpit.first_password is not None)

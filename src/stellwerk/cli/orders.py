@@ -232,18 +232,23 @@ async def history(cockpit: Cockpit, workflow: str | None, tasks: bool, limit: in
 
 
 async def status(cockpit: Cockpit, as_json: bool) -> None:
-    """Controller and Agents with their coupling, and orders by state."""
+    """Cockpits, Controller and Agents with their states, and orders by state."""
     controller_id = cockpit.target.controller_id
     agents = (await cockpit.post("agents", {"controllerId": controller_id})).get("agents", [])
     controller = await cockpit.post("controller", {"controllerId": controller_id})
     counts = await cockpit.get("stellwerk/counts?by=state")
+    members = (await cockpit.post("jocs", {})).get("jocs", [])
     if as_json:
-        print_json({"controller": controller.get("controller"), "agents": agents, "counts": counts})
+        print_json(
+            {"cockpits": members, "controller": controller.get("controller"), "agents": agents, "counts": counts}
+        )
         return
     item = controller.get("controller", {})
     rows: list[tuple[Any, ...]] = [
-        ("controller", controller_id, item.get("connectionState", {}).get("_text"), item.get("url"))
+        ("cockpit", member.get("title"), member.get("clusterNodeState", {}).get("_text"), member.get("url"))
+        for member in members
     ]
+    rows += [("controller", controller_id, item.get("connectionState", {}).get("_text"), item.get("url"))]
     rows += [
         (
             "agent",

@@ -7,6 +7,7 @@ account, starts the services and listens; `stop()` undoes it in reverse. Signal 
 from __future__ import annotations
 
 import asyncio
+import platform
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,6 +18,7 @@ from litestar import Litestar, asgi
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+import stellwerk
 from stellwerk.cockpit.api import all_routes
 from stellwerk.cockpit.api.dispatch import Dispatcher, RouteTable
 from stellwerk.cockpit.api.native_stream import Streams
@@ -25,12 +27,19 @@ from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.local_session import LocalSession
 from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.cluster.active_services import ActiveServices
+from stellwerk.cockpit.cluster.members import Members, member_id_of
+from stellwerk.cockpit.cluster.membership import Membership
+from stellwerk.cockpit.cluster.watch import NoWatch, WatchControl, WatchKnowledge
 from stellwerk.cockpit.configuration import CockpitConfiguration
-from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database.fence import Fence
+from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.services import add_services
 from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
+from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.metrics import observe
 from stellwerk.cockpit.projection.follower import ControllerFollower, FollowedPeer, Followers
 from stellwerk.cockpit.projection.writer import ProjectionWriter
@@ -83,6 +92,7 @@ class Cockpit:
             if listen:
                 self._server = _Server(self.application, configuration)
                 self.port = await self._server.start()
+                await self.services.get(Membership).set_uri(self._url(self.port))
         except BaseException:
             await self.stop()
             raise
@@ -92,7 +102,7 @@ class Cockpit:
         if self.services.has(LiveHub):
             await self.services.get(LiveHub).stop()
         if self.services.has(Sessions):
-            self.services.get(Sessions).close_all()
+            self.services.get(Sessions).leave()
         if self._server is not None:
             await self._server.stop(grace_seconds)
             self._server = None
@@ -107,8 +117,11 @@ class Cockpit:
         configuration, services = self.configuration, self.services
         loop = asyncio.get_running_loop()
         services.add(self.database)
+        news = services.add(News(self.database))
         sessions = services.add(
             Sessions(
+                self.database,
+                news,
                 self.random,
                 idle_seconds=configuration.session_idle_seconds,
                 maximum=configuration.maximum_sessions,
@@ -117,7 +130,17 @@ class Cockpit:
         )
         services.add(Accounts(self.database, sessions, LoginBrake(configuration.login_delays), self.clock, self.random))
         services.add(LocalSession(sessions, configuration.data / "work"))
+        members = services.add(Members(self.database, member_id_of(configuration.data)))
+        fence = services.add(Fence(self.database))
+        active_services = services.add(ActiveServices())
+        services.add(WatchKnowledge(fence))
+        services.add(NoWatch(), WatchControl)
+        membership = Membership(members, fence, active_services, news, configuration.cluster, self._member_values())
         self._add_services(self)
+        # The last one: what starts as the active member finds everything else running.
+        services.add(membership)
+        if services.has(SharedLive):
+            membership.on_active_changed(services.get(SharedLive).active_changed)
         observe(self.registry, services)
         self.dispatcher = Dispatcher(
             RouteTable(all_routes()),
@@ -128,6 +151,30 @@ class Cockpit:
             configuration=configuration,
         )
         self.application = self._application()
+
+    def _member_values(self) -> dict[str, Any]:
+        """What `joc_instances` says of this member besides what the membership sets."""
+        cluster, host = self.configuration.cluster, platform.node()
+        return {
+            "cluster_id": "api" if cluster.as_api_server else "joc",
+            "os": platform.system(),
+            "host": host,
+            "data_directory": str(self.configuration.data.resolve()),
+            "security_level": "LOW",
+            "timezone": self.clock.zone(),
+            "title": cluster.title or host[:30],
+            "ordering": cluster.ordering,
+            "api_server": cluster.as_api_server,
+            "version": stellwerk.__version__,
+            "uri": self.configuration.url,
+        }
+
+    def _url(self, port: int) -> str:
+        configuration = self.configuration
+        scheme = "https" if configuration.certificate is not None else "http"
+        is_everywhere = configuration.host in ("0.0.0.0", "::", "")
+        host = platform.node() if is_everywhere else configuration.host
+        return configuration.url or f"{scheme}://{host}:{port}"
 
     def _application(self) -> ASGIApp:
         """Litestar carries the mounts; everything below `/joc/api` is the route table's."""
@@ -170,31 +217,36 @@ class Cockpit:
                 await connection.exec_driver_sql("SELECT 1")
         except Exception as error:
             return 503, {"status": "database is not usable", "error": f"{type(error).__name__}: {error}"}
-        return 200, {"status": "ok"}
+        membership = self.services.get(Membership)
+        return 200, {"status": "ok", "role": membership.role, "term": membership.term}
 
 
 def add_standard_services(cockpit: Cockpit) -> None:
     """The services of a real Cockpit, in the order of their start."""
-    add_services(cockpit.services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
+    services = cockpit.services
+    news = services.get(News)
+    add_services(services, cockpit.database, news, cockpit.configuration, cockpit.clock, cockpit.random)
     add_live_services(cockpit)
 
 
 def add_live_services(cockpit: Cockpit) -> None:
-    """The live hub, and a follower for each registered Controller."""
+    """The live hub; on the active member a follower for each registered Controller."""
     services, database, clock = cockpit.services, cockpit.database, cockpit.clock
     names = services.add(WorkflowNames(database))
     hub = services.add(LiveHub(clock, names))
     services.add(Streams())
-    connections = services.get(ControllerConnections)
+    connections, fence = services.get(ControllerConnections), services.get(Fence)
 
-    def make_follower(controller_id: str, url: str) -> tuple[ControllerFollower, FollowedPeer]:
+    def make_follower(controller_id: str, urls: Urls) -> tuple[ControllerFollower, FollowedPeer]:
         # Followed Controllers are reached by the same peers as commands, which can stream, too.
-        peer = cast(FollowedPeer, connections.open_peer(url, controller_id))
-        writer = ProjectionWriter(database, controller_id)
+        peer = cast(FollowedPeer, connections.open_peer(urls, controller_id))
+        writer = ProjectionWriter(database, controller_id, fence.write)
         interval = cockpit.configuration.release_interval_seconds
-        return ControllerFollower(peer, writer, hub, clock, release_interval_seconds=interval), peer
+        return ControllerFollower(peer, writer, shared, clock, release_interval_seconds=interval), peer
 
-    services.add(Followers(make_follower, connections.watch))
+    followers = Followers(make_follower, connections)
+    shared = services.add(SharedLive(database, hub, services.get(News), followers.links))
+    services.get(ActiveServices).add("history", followers)
 
 
 def _with_security_headers(application: Any) -> ASGIApp:

@@ -22,6 +22,29 @@ class LoginDelays(msgspec.Struct, frozen=True):
     long_seconds: float = 30.0
 
 
+class ClusterConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """This Cockpit as a member of its cluster (cluster.md 4.1, 4.2). With SQLite there are no other members.
+
+    All members of a cluster need the same `lease_seconds`. Raises `ValueError` for values that cannot work.
+    """
+
+    #: 0 to 99, unique among the members; None: the first that is free.
+    ordering: int | None = None
+    #: None: the host's name.
+    title: str | None = None
+    as_api_server: bool = False
+    interval_seconds: float = 2.0
+    lease_seconds: float = 6.0
+
+    def __post_init__(self) -> None:
+        if self.ordering is not None and not 0 <= self.ordering <= 99:
+            raise ValueError("ordering must be a number from 0 to 99")
+        if self.title is not None and len(self.title) > 30:
+            raise ValueError("title may have 30 characters")
+        if not 0 < self.interval_seconds * 2.5 <= self.lease_seconds:
+            raise ValueError("lease_seconds must be at least 2.5 times interval_seconds: one heart beat may be late")
+
+
 class CockpitConfiguration(msgspec.Struct, frozen=True):
     """All settings of one Cockpit process.
 
@@ -46,6 +69,9 @@ class CockpitConfiguration(msgspec.Struct, frozen=True):
     events_response_seconds: float = 55.0
     events_collect_seconds: float = 2.0
     release_interval_seconds: float = 15.0
+    cluster: ClusterConfiguration = ClusterConfiguration()
+    #: How other members of the cluster and people reach this Cockpit; None: host name and port.
+    url: str | None = None
     log_level: str = "INFO"
     #: One JSON object a line instead of text.
     log_json: bool = False

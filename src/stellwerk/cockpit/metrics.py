@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 
 from stellwerk.cockpit.api.native_stream import Streams
 from stellwerk.cockpit.auth.sessions import Sessions
-from stellwerk.cockpit.projection.follower import Followers
+from stellwerk.cockpit.cluster.membership import Membership
+from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.services import Services
 
 
@@ -41,7 +42,14 @@ class _Figures(Collector):
         seen = GaugeMetricFamily(
             "stellwerk_cockpit_controller_last_seen_seconds", "Unix time of the last bytes", labels=["controller"]
         )
-        links = services.get(Followers).links() if services.has(Followers) else {}
+        membership = services.get(Membership)
+        yield GaugeMetricFamily(
+            "stellwerk_cockpit_active", "1 on the active member of the cluster", value=float(membership.is_active)
+        )
+        yield GaugeMetricFamily(
+            "stellwerk_cockpit_cluster_term", "Grows with each change of the active member", value=membership.term
+        )
+        links = services.get(SharedLive).links() if services.has(SharedLive) else {}
         for controller_id, link in links.items():
             coupled.add_metric([controller_id], 1.0 if link.state == "coupled" else 0.0)
             cursor.add_metric([controller_id], link.cursor)

@@ -25,11 +25,17 @@ class Services:
 
     def __init__(self) -> None:
         self._by_type: dict[type, Any] = {}
+        self._others: set[int] = set()
         self._started: list[Service] = []
 
-    def add(self, service: T, as_type: type[T] | None = None) -> T:
-        """Register `service` under its class or a base class of it."""
+    def add(self, service: T, as_type: type[T] | None = None, *, is_started_here: bool = True) -> T:
+        """Register `service` under its class or a base class of it, in the place of a former one.
+
+        `is_started_here` False: somebody else starts and stops it (an active service of the cluster).
+        """
         self._by_type[as_type or type(service)] = service
+        if not is_started_here:
+            self._others.add(id(service))
         return service
 
     def get(self, type_: type[T]) -> T:
@@ -46,7 +52,7 @@ class Services:
         """Start in the order of `add`; if one fails, those already started are stopped."""
         try:
             for service in self._by_type.values():
-                if isinstance(service, Service):
+                if isinstance(service, Service) and id(service) not in self._others:
                     await service.start()
                     self._started.append(service)
         except BaseException:

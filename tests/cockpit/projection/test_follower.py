@@ -108,7 +108,7 @@ class Heard:
         self.refetched += 1
         self._changed.set()
 
-    def link_changed(self, controller_id: str, link: LinkState) -> None:
+    async def link_changed(self, controller_id: str, link: LinkState) -> None:
         self.links.append(link.state)
         self._changed.set()
 

@@ -12,6 +12,8 @@ from stellwerk.cockpit.api.routes import Route
 MODULES = (
     "authentication",
     "joc",
+    "cluster",
+    "controller_pairs",
     "controllers",
     "agents",
     "inventory",

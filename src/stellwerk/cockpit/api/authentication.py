@@ -72,7 +72,7 @@ async def logout(context: RequestContext, request: NoRequest) -> dict[str, Any]:
     """End the session; also answers 200 for a token that is unknown."""
     if context.token is None:
         raise MissingParameter("X-Access-Token")
-    session = context.services.get(Sessions).close(context.token)
+    session = await context.services.get(Sessions).close(context.token)
     return security(accessToken="", account=session.account if session else "", message="")
 
 

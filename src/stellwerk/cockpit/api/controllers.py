@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import msgspec
+import structlog
 
-import stellwerk
 from stellwerk.cockpit.api.agents import MANAGE, agent_view
-from stellwerk.cockpit.api.errors import BadRequest, ControllerUnreachable
+from stellwerk.cockpit.api.cluster import member_views, watch_control
+from stellwerk.cockpit.api.errors import BadRequest, ControllerUnreachable, MissingParameter
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.connections import ControllerConnections
-from stellwerk.cockpit.controllers.registry import ControllerInstance, Registry
+from stellwerk.cockpit.controllers.pairs import NodeSurvey, Pairs, survey
+from stellwerk.cockpit.controllers.registry import ControllerInstance, NewNode, Registry
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.problems import ProblemError
 
@@ -21,7 +22,18 @@ _UNREACHABLE = {"_text": "unreachable", "severity": 2}
 _OPERATIONAL = {"_text": "operational", "severity": 0}
 _INOPERABLE = {"_text": "inoperable", "severity": 2}
 _ACTIVE = {"_text": "active", "severity": 0}
+_INACTIVE = {"_text": "inactive", "severity": 1}
 _UNKNOWN_NODE = {"_text": "unknown", "severity": 2}
+#: Those not named: 2.
+_CLUSTER_SEVERITY = {
+    "ClusterCoupled": 0,
+    "ClusterFailedOver": 1,
+    "ClusterSwitchedOver": 1,
+    "ClusterPassiveLost": 1,
+    "ClusterNodesAppointed": 1,
+    "ClusterUnknown": 4,
+}
+_logger = structlog.get_logger(__name__)
 
 
 # --- requests and answers ---------------------------------------------------------------------------------------------
@@ -89,14 +101,20 @@ async def ids(context: RequestContext, request: NoRequest) -> ControllerIds:
     return ControllerIds(timestamp(context.now_ms()), found, found[0] if found else "")
 
 
+async def _surveyed(context: RequestContext, controller_id: str | None) -> list[NodeSurvey]:
+    """The nodes that the caller may see (of one Controller, or of all) as they answer now."""
+    found = [item for item in await _permitted(context) if controller_id in (None, "", item.controller_id)]
+    return await survey(context.services.get(ControllerConnections), found)
+
+
 async def controllers(context: RequestContext, request: ControllerRequest) -> Controllers:
-    """The registered Controllers with their Agents, as they are in the database."""
-    found = [item for item in await _permitted(context) if request.controller_id in (None, "", item.controller_id)]
-    known = {item.controller_id for item in found}
+    """The registered Controllers, each node with its state as it answers now, and their Agents."""
+    found = await _surveyed(context, request.controller_id)
+    known = {item.instance.controller_id for item in found}
     agents = await context.services.get(Registry).agents(request.controller_id or None)
     return Controllers(
         delivery_date=timestamp(context.now_ms()),
-        controllers=[_registered(item) for item in found],
+        controllers=[_node_view(context, item) for item in found],
         agents=[agent_view(agent) for agent in agents if agent.controller_id in known],
         cluster_agents=[],
     )
@@ -119,10 +137,28 @@ def _registered(item: ControllerInstance) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-async def _surveyed(context: RequestContext, item: ControllerInstance) -> dict[str, Any]:
-    """A registered Controller with its state as it answers now. Raises `PeerUnreachableError`."""
-    client = await context.services.get(ControllerConnections).client(item.controller_id)
-    return _with_overview(_registered(item), await client.overview(), context.now_ms())
+def _node_view(context: RequestContext, item: NodeSurvey) -> dict[str, Any]:
+    """A registered node with its state."""
+    now_ms = context.now_ms()
+    view = _registered(item.instance)
+    if item.overview is None:
+        return view | {
+            "componentState": _INOPERABLE,
+            "connectionState": _UNREACHABLE,
+            "clusterNodeState": _UNKNOWN_NODE,
+            "surveyDate": timestamp(now_ms),
+        }
+    view = _with_overview(view, item.overview, now_ms)
+    if not item.instance.is_cluster:
+        return view
+    state = item.state
+    view["isCoupled"] = state is not None and state.type == "Coupled"
+    view["clusterNodeState"] = _UNKNOWN_NODE if state is None else _ACTIVE if state.is_active else _INACTIVE
+    to_confirm = watch_control(context).node_to_confirm(item.instance.controller_id)
+    is_preparing = state is not None and state.type == "PreparedToBeCoupled" and not state.is_active
+    if is_preparing or (state is not None and state.node_id == to_confirm):
+        view["componentState"] = _INOPERABLE
+    return view
 
 
 def _with_overview(registered: dict[str, Any], overview: dict[str, Any], now_ms: int) -> dict[str, Any]:
@@ -150,9 +186,14 @@ def _with_overview(registered: dict[str, Any], overview: dict[str, Any], now_ms:
 
 
 async def controller(context: RequestContext, request: UrlRequest) -> ControllerAnswer:
-    """The state of a Controller, asked now; 434 if it cannot be reached."""
-    item = await context.services.get(Registry).controller(request.controller_id)
-    return ControllerAnswer(timestamp(context.now_ms()), await _surveyed(context, item))
+    """The state of a node, by its url, else of the active one, asked now; 434 if it cannot be reached."""
+    nodes = await context.services.get(Registry).nodes(request.controller_id)
+    chosen = [node for node in nodes if node.uri == (request.url or "").rstrip("/")] or nodes
+    found = await survey(context.services.get(ControllerConnections), chosen)
+    item = next((item for item in found if item.is_active), found[0])
+    if item.overview is None:
+        raise ControllerUnreachable(item.error or f"{item.instance.uri} does not answer")
+    return ControllerAnswer(timestamp(context.now_ms()), _node_view(context, item))
 
 
 async def test(context: RequestContext, request: TestRequest) -> ControllerAnswer:
@@ -174,13 +215,22 @@ async def test(context: RequestContext, request: TestRequest) -> ControllerAnswe
 
 
 async def register(context: RequestContext, request: RegisterRequest) -> Any:
-    """Register a Controller by its URL, or change the URL and title of a registered one."""
-    if len(request.controllers) != 1 or request.controllers[0].role != "STANDALONE":
-        raise BadRequest("this release registers stand-alone Controllers: give one entry with role STANDALONE")
-    [node] = request.controllers
-    await context.services.get(Registry).register(
-        node.url, controller_id=request.controller_id or None, title=node.title or None
-    )
+    """Register a Controller by the URLs of its one or two nodes, or change a registered one."""
+    roles = sorted(node.role for node in request.controllers)
+    if roles not in (["STANDALONE"], ["BACKUP", "PRIMARY"]):
+        raise BadRequest("controllers: give one entry with role STANDALONE, or two with the roles PRIMARY and BACKUP")
+    nodes = [
+        NewNode(node.url, node.role != "BACKUP", node.cluster_url or None, node.title or None)
+        for node in request.controllers
+    ]
+    services = context.services
+    controller_id = await services.get(Registry).register(nodes, controller_id=request.controller_id or None)
+    if len(nodes) > 1:
+        try:
+            await services.get(Pairs).appoint(controller_id)
+        except (PeerUnreachableError, ProblemError) as error:
+            # The registration stands; `appoint_nodes` does it again.
+            _logger.warning("the nodes have not been appointed", controller=controller_id, problem=str(error))
     return context.ok()
 
 
@@ -190,9 +240,17 @@ async def unregister(context: RequestContext, request: UrlRequest) -> Ok:
     return context.ok()
 
 
-def _controller_command(summary: str, command: dict[str, Any]) -> Any:
+def _shut_down(summary: str, *, restart: bool) -> Any:
     async def handler(context: RequestContext, request: UrlRequest) -> Ok:
-        client = await context.services.get(ControllerConnections).client(request.controller_id)
+        pairs, registry = context.services.get(Pairs), context.services.get(Registry)
+        if len(await registry.nodes(request.controller_id)) > 1 and not request.url:
+            raise MissingParameter("url")
+        client, is_active_of_pair = await pairs.node_client(request.controller_id, request.url)
+        command: dict[str, Any] = {"TYPE": "ShutDown"}
+        if restart:
+            command["restart"] = True
+        if is_active_of_pair and request.with_switchover:
+            command["clusterAction"] = {"TYPE": "Switchover"}
         await client.command(command)
         return context.ok()
 
@@ -200,45 +258,14 @@ def _controller_command(summary: str, command: dict[str, Any]) -> Any:
     return handler
 
 
-terminate = _controller_command("Shut a Controller down.", {"TYPE": "ShutDown"})
-restart = _controller_command("Restart a Controller.", {"TYPE": "ShutDown", "restart": True})
+terminate = _shut_down("Shut a node of a Controller down.", restart=False)
+restart = _shut_down("Restart a node of a Controller.", restart=True)
 
 
 async def components(context: RequestContext, request: ControllerRequest) -> dict[str, Any]:
-    """Cockpit, database and Controllers with their states."""
-    now = timestamp(context.now_ms())
-    found = []
-    for item in await _permitted(context):
-        if request.controller_id in (None, "", item.controller_id):
-            try:
-                found.append(await _surveyed(context, item))
-            except (PeerUnreachableError, ProblemError):
-                down = {
-                    "componentState": _INOPERABLE,
-                    "connectionState": _UNREACHABLE,
-                    "clusterNodeState": _UNKNOWN_NODE,
-                    "surveyDate": now,
-                }
-                found.append(_registered(item) | down)
-    host = platform.node()
-    cockpit = {
-        "id": 1,
-        "instanceId": f"{host}#0",
-        "memberId": f"{host}#0",
-        "title": "Stellwerk",
-        "current": True,
-        "host": host,
-        "version": stellwerk.__version__,
-        "isApiServer": False,
-        "connectionState": _ESTABLISHED,
-        "componentState": _OPERATIONAL,
-        "clusterNodeState": _ACTIVE,
-        "controllerConnectionStates": [
-            {"role": item["role"], "state": item.get("connectionState", _UNREACHABLE)} for item in found
-        ],
-        "securityLevel": "LOW",
-        "lastHeartbeat": now,
-    }
+    """Cockpits, database and Controllers with their states."""
+    surveyed = await _surveyed(context, request.controller_id)
+    found = [_node_view(context, item) for item in surveyed]
     async with context.database.read() as connection:
         dialect = connection.dialect
         version = ".".join(str(part) for part in getattr(dialect, "server_version_info", None) or ())
@@ -248,7 +275,29 @@ async def components(context: RequestContext, request: ControllerRequest) -> dic
         "componentState": _OPERATIONAL,
         "connectionState": _ESTABLISHED,
     }
-    return {"deliveryDate": now, "jocs": [cockpit], "database": database, "controllers": found}
+    links = [{"role": item["role"], "state": item.get("connectionState", _UNREACHABLE)} for item in found]
+    answer = {
+        "deliveryDate": timestamp(context.now_ms()),
+        "jocs": await member_views(context, links),
+        "database": database,
+        "controllers": found,
+    }
+    cluster_state = _cluster_state(context, surveyed)
+    return answer if cluster_state is None else answer | {"clusterState": cluster_state}
+
+
+def _cluster_state(context: RequestContext, surveyed: list[NodeSurvey]) -> dict[str, Any] | None:
+    """The state of the pair, if these are the nodes of one (cluster.md 1.3, "Cockpit display")."""
+    ids = {item.instance.controller_id for item in surveyed if item.instance.is_cluster}
+    if len(ids) != 1:
+        return None
+    [controller_id] = ids
+    to_confirm = watch_control(context).node_to_confirm(controller_id)
+    if to_confirm is not None:
+        return {"_text": "ClusterNodeLossToBeConfirmed", "severity": 2, "lossNode": to_confirm}
+    states = sorted((item.state for item in surveyed if item.state is not None), key=lambda state: not state.is_active)
+    text = f"Cluster{states[0].type}" if states else "ClusterUnknown"
+    return {"_text": text, "severity": _CLUSTER_SEVERITY.get(text, 2)}
 
 
 def _changing(path: str, request: type, permission: str, handler: Any) -> Route:

@@ -152,7 +152,7 @@ class Dispatcher:
             plain: Any = query if route.method == "GET" else first_json_value(body)
             request = reader.read(plain)
             token = headers.get("x-access-token") or query.get("accessToken")
-            session = None if route.public else self._session(route, token)
+            session = None if route.public else await self._session(route, token)
             client = scope.get("client")
             context = RequestContext(
                 database=self._database,
@@ -175,8 +175,8 @@ class Dispatcher:
         except Exception as error:
             return self._error(error, route, path, extra)
 
-    def _session(self, route: Route, token: str | None) -> Session:
-        session = self._sessions.get(token, renew=route.renews_session) if token else None
+    async def _session(self, route: Route, token: str | None) -> Session:
+        session = await self._sessions.get(token, renew=route.renews_session) if token else None
         if session is None:
             message = f"SessionNotExistException: Session doesn't exist [{(token or '')[:8]}…]"
             raise StatusAnswer(440, security(message=message))

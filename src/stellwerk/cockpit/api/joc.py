@@ -12,6 +12,7 @@ from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.openapi import openapi_document
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route, timestamp
 from stellwerk.cockpit.auth.accounts import FIRST_ACCOUNT
+from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.database.tables.controllers import inv_agent_instances, inv_js_instances
 
 #: The generation of the API that clients may expect.
@@ -49,7 +50,8 @@ class Properties(msgspec.Struct, frozen=True, rename="camel"):
     welcome_got_it: bool = False
     allow_empty_arguments: bool = False
     allow_undeclared_variables: bool = False
-    cluster_license: bool = False
+    #: Clusters need no licence here.
+    cluster_license: bool = True
     license_type: str = "OPENSOURCE"
     kiosk_role: str = ""
     kiosk_views: dict[str, int] = {}
@@ -140,7 +142,7 @@ async def license_(context: RequestContext, request: NoRequest) -> License:
 
 async def is_active(context: RequestContext, request: NoRequest) -> bool:
     """Is this Cockpit the active one of its cluster."""
-    return True
+    return context.services.get(Membership).is_active
 
 
 async def openapi(context: RequestContext, request: NoRequest) -> dict[str, Any]:

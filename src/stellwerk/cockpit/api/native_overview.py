@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import func, select
 
-import stellwerk
+from stellwerk.cockpit.api.cluster import member_views
 from stellwerk.cockpit.api.native_orders import PREFIX
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route
-from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database.tables.controllers import inv_agent_instances
 from stellwerk.cockpit.database.tables.history import history_cursors
 from stellwerk.cockpit.database.tables.live import live_agents, live_controllers, live_items, live_orders
 from stellwerk.cockpit.live.names import WorkflowNames
-from stellwerk.cockpit.projection.follower import Followers, LinkState
+from stellwerk.cockpit.live.sharing import SharedLive
+from stellwerk.cockpit.projection.follower import LinkState
 from stellwerk.cockpit.projection.model import FAILED, PROMPTING, SCHEDULED, decode_live_order
 
 SAMPLES = 5
@@ -217,23 +219,41 @@ async def _components(context: RequestContext) -> list[AttentionGroup]:
     return groups
 
 
-def _links(context: RequestContext) -> dict[str, LinkState]:
+def _links(context: RequestContext) -> Mapping[str, LinkState]:
     services = context.services
-    return services.get(Followers).links() if services.has(Followers) else {}
+    return services.get(SharedLive).links() if services.has(SharedLive) else {}
+
+
+async def _cockpits(context: RequestContext) -> tuple[list[Node], list[Link]]:
+    """The members of the Cockpit's cluster; the one that answers has the id `cockpit`."""
+    nodes: list[Node] = []
+    links: list[Link] = []
+    for member in await member_views(context, []):
+        id_ = "cockpit" if member["current"] else str(member["instanceId"])
+        is_alive = member["componentState"]["severity"] == 0
+        nodes.append(
+            Node(
+                id=id_,
+                kind="cockpit",
+                state="RUNNING" if is_alive else "LOST",
+                role=member["clusterNodeState"]["_text"],
+                url=member.get("url"),
+                version=member["version"],
+            )
+        )
+        links.append(Link(from_=id_, to="database", state="CONNECTED" if is_alive else "LOST"))
+    return nodes, links
 
 
 async def topology(context: RequestContext, request: NoRequest) -> Topology:
     """Components, their states, and the links between them."""
     database_kind = "SQLite" if context.database.is_sqlite else "PostgreSQL"
-    nodes = [
-        Node(id="cockpit", kind="cockpit", state="RUNNING", role="active", version=stellwerk.__version__),
-        Node(id="database", kind="database", state="RUNNING", role=database_kind),
-    ]
-    links = [Link(from_="cockpit", to="database", state="CONNECTED")]
+    nodes, links = await _cockpits(context)
+    nodes.append(Node(id="database", kind="database", state="RUNNING", role=database_kind))
     follower_links = _links(context)
-    controllers: dict[str, str] = {}
+    controllers: Mapping[str, Urls] = {}
     if context.services.has(ControllerConnections):
-        controllers = dict(await context.services.get(ControllerConnections).registered())
+        controllers = await context.services.get(ControllerConnections).registered()
     allowed = context.session.permissions
     async with context.database.read() as connection:
         ready = {row.controller_id: row for row in await connection.execute(select(live_controllers))}
@@ -259,7 +279,7 @@ async def topology(context: RequestContext, request: NoRequest) -> Topology:
                 kind="controller",
                 state=state,
                 role="active",
-                url=controllers.get(controller_id),
+                url=" ".join(controllers.get(controller_id, ())) or None,
                 started_at=row.ready_time if row is not None else None,
                 message=link.error if link is not None else None,
             )

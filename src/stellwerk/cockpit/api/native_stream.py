@@ -109,7 +109,9 @@ async def _events(
                 )
             finally:
                 changed.cancel()
-            if revoked.done() or closing.done() or sessions.seconds_left(session) <= 0:
+            if revoked.done() or closing.done():
+                return
+            if not await sessions.is_live(session):
                 return
             if not subscription.changed.is_set():
                 yield b": hb\n\n"

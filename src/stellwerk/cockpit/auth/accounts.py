@@ -106,14 +106,17 @@ class Accounts:
         password = password or base64.urlsafe_b64encode(self._random.token_bytes(15)).decode()
         hashed = await self.hash(password)
         async with self._database.write() as connection:
-            service_id = await _insert(
-                connection,
-                iam_identity_services,
-                type=SERVICE_TYPE,
-                name=SERVICE_NAME,
-                authentication_scheme="SINGLE-FACTOR",
-                ordering=1,
-            )
+            service = {
+                "type": SERVICE_TYPE,
+                "name": SERVICE_NAME,
+                "authentication_scheme": "SINGLE-FACTOR",
+                "ordering": 1,
+            }
+            only_once = self._database.upsert(iam_identity_services, ["name"], []).values(service)
+            found = await connection.execute(only_once.returning(iam_identity_services.c.id))
+            service_id = found.scalar_one_or_none()
+            if service_id is None:
+                return None  # another Cockpit of the cluster has been quicker
             for ordering, (role, permissions) in enumerate(DEFAULT_ROLES.items(), start=1):
                 role_id = await _insert(
                     connection, iam_roles, identity_service_id=service_id, role_name=role, ordering=ordering
@@ -146,7 +149,7 @@ class Accounts:
             result = await connection.execute(
                 iam_accounts.update().where(iam_accounts.c.account_name == account).values(account_password=hashed)
             )
-        self._sessions.close_account(account)
+        await self._sessions.close_account(account)
         return bool(result.rowcount)
 
     async def login(self, account: str, password: str, address: str) -> tuple[str, Session]:
@@ -162,7 +165,7 @@ class Accounts:
             assert found is not None
             self._brake.succeeded(account, address)
         await self._record(account, found, None)
-        return self._sessions.open(
+        return await self._sessions.open(
             account=found.name,
             address=address,
             identity_service=f"{found.service_type}:{found.service_name}",

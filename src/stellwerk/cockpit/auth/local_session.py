@@ -24,15 +24,7 @@ class LocalSession:
         self._file = work_directory / TOKEN_FILE
 
     async def start(self) -> None:
-        token, _ = self._sessions.open(
-            account=ACCOUNT,
-            address="local",
-            identity_service="local",
-            roles=("all",),
-            permissions=Permissions([PermissionRow(permission=ROOT)]),
-            force_password_change=False,
-            is_eternal=True,
-        )
+        token = self._sessions.open_local(ACCOUNT, ("all",), Permissions([PermissionRow(permission=ROOT)]))
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file.unlink(missing_ok=True)
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

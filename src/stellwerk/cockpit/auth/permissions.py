@@ -83,9 +83,10 @@ class Permissions:
     """The effective permissions of an account: union of its roles' grants, minus exclusions (exclusions win)."""
 
     def __init__(self, rows: Iterable[PermissionRow]) -> None:
-        rows = [msgspec.structs.replace(row, permission=long_form(row.permission)) for row in rows]
-        self._granted = [row for row in rows if not row.excluded]
-        self._excluded = [row for row in rows if row.excluded]
+        #: All of them, in the long form.
+        self.rows = [msgspec.structs.replace(row, permission=long_form(row.permission)) for row in rows]
+        self._granted = [row for row in self.rows if not row.excluded]
+        self._excluded = [row for row in self.rows if row.excluded]
 
     @property
     def is_empty(self) -> bool:

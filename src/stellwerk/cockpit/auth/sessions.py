@@ -1,6 +1,8 @@
-"""Sessions: opaque 256-bit tokens with an idle time-out, in memory of this Cockpit (cockpit-api 1.2).
+"""Sessions: opaque 256-bit tokens with an idle time-out, in the database (cockpit-api 1.2).
 
-Only a hash of each token is kept. Sessions do not survive a restart: clients get 440 and log in again.
+Every member of a cluster knows every session; sessions survive a restart and a fail-over. Only a hash of each token is
+kept. Reads are cheap: what has been looked up is good for `CACHE_SECONDS`, and the time of last use is written at most
+once in `touch_seconds`. A session that ends is told to the other members at once, so that its streams end there, too.
 """
 
 from __future__ import annotations
@@ -9,18 +11,29 @@ import asyncio
 import base64
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from stellwerk.cockpit.auth.permissions import Permissions
+import msgspec
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+
+from stellwerk.cockpit.auth.permissions import PermissionRow, Permissions
+from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database.news import News
+from stellwerk.cockpit.database.tables.identity import joc_sessions
 from stellwerk.effects.clock import Random
+
+CACHE_SECONDS = 5.0
+TOPIC = "sessions"
 
 
 class Session:
-    """One login of one account. `seconds_left(now)` uses the loop's clock."""
+    """One login of one account, as this process knows it. Instants are those of the loop's clock."""
 
     __slots__ = (
         "account",
         "address",
+        "checked_at",
         "force_password_change",
         "identity_service",
         "is_eternal",
@@ -29,6 +42,7 @@ class Session:
         "revoked",
         "roles",
         "token_hash",
+        "touched_at",
     )
 
     def __init__(
@@ -41,7 +55,6 @@ class Session:
         permissions: Permissions,
         force_password_change: bool,
         token_hash: bytes,
-        last_used: float,
         is_eternal: bool = False,
     ) -> None:
         self.account = account
@@ -51,29 +64,60 @@ class Session:
         self.permissions = permissions
         self.force_password_change = force_password_change
         self.token_hash = token_hash
-        self.last_used = last_used
         #: Never idles out: the session of commands on this machine.
         self.is_eternal = is_eternal
+        self.last_used = float("inf") if is_eternal else 0.0
+        #: When the database has been asked last, and when it has been told of a use.
+        self.checked_at = self.touched_at = 0.0
         #: Set when the session ends; streams of the session wait for it.
         self.revoked = asyncio.Event()
 
 
 class Sessions:
-    """All sessions, least recently used first. At `maximum` the one idle longest gives way."""
+    """All sessions. At `maximum` the one idle longest gives way."""
 
-    def __init__(self, random: Random, *, idle_seconds: float, maximum: int, time: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        news: News,
+        random: Random,
+        *,
+        idle_seconds: float,
+        maximum: int,
+        time: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._news = news
         self._random = random
         self._idle_seconds = idle_seconds
         self._maximum = maximum
         self._time = time
-        self._by_hash: OrderedDict[bytes, Session] = OrderedDict()
+        self._touch_seconds = min(60.0, idle_seconds / 20) if idle_seconds > 0 else 60.0
+        #: What this process has looked up, least recently used first.
+        self._known: OrderedDict[bytes, Session] = OrderedDict()
+        self._local: dict[bytes, Session] = {}
+        news.subscribe(TOPIC, self._heard_of_end)
 
     def __len__(self) -> int:
-        """Logins that live; the session of commands on this machine is none."""
-        self._expire()
-        return sum(not session.is_eternal for session in self._by_hash.values())
+        """Logins that this process has looked up and that live; the session of commands on this machine is none."""
+        return sum(self.seconds_left(session) > 0 for session in self._known.values())
 
-    def open(
+    def open_local(self, account: str, roles: tuple[str, ...], permissions: Permissions) -> str:
+        """The session of commands on this machine: in memory only, it ends with the process. Gives the token."""
+        token = self._new_token()
+        self._local[_hash(token)] = Session(
+            account=account,
+            address="local",
+            identity_service="local",
+            roles=roles,
+            permissions=permissions,
+            force_password_change=False,
+            token_hash=_hash(token),
+            is_eternal=True,
+        )
+        return token
+
+    async def open(
         self,
         *,
         account: str,
@@ -82,10 +126,9 @@ class Sessions:
         roles: tuple[str, ...],
         permissions: Permissions,
         force_password_change: bool,
-        is_eternal: bool = False,
     ) -> tuple[str, Session]:
         """A new session and its token, which is told to the client and never kept."""
-        token = base64.urlsafe_b64encode(self._random.token_bytes(32)).rstrip(b"=").decode()
+        token = self._new_token()
         session = Session(
             account=account,
             address=address,
@@ -94,47 +137,80 @@ class Sessions:
             permissions=permissions,
             force_password_change=force_password_change,
             token_hash=_hash(token),
-            last_used=float("inf") if is_eternal else self._time(),
-            is_eternal=is_eternal,
         )
-        self._expire()
-        while len(self._by_hash) >= self._maximum:
-            self._end(next(item for item in self._by_hash.values() if not item.is_eternal))
-        self._by_hash[session.token_hash] = session
+        row = {
+            "token_hash": session.token_hash,
+            "account": account,
+            "address": address,
+            "identity_service": identity_service,
+            "roles": msgspec.json.encode(roles).decode(),
+            "permissions": msgspec.json.encode(permissions.rows).decode(),
+            "force_password_change": force_password_change,
+            "last_used": self._database.now_ms,
+        }
+        table = joc_sessions
+        asked_at = self._time()
+        async with self._database.write() as connection:
+            ended: list[bytes] = []
+            if self._idle_seconds > 0:
+                idle = delete(table).where(self._age_ms() >= self._idle_seconds * 1000).returning(table.c.token_hash)
+                ended += (await connection.execute(idle)).scalars()
+            count = (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+            if count >= self._maximum:
+                oldest = select(table.c.token_hash).order_by(table.c.last_used).limit(count - self._maximum + 1)
+                gone = delete(table).where(table.c.token_hash.in_(oldest.scalar_subquery()))
+                ended += (await connection.execute(gone.returning(table.c.token_hash))).scalars()
+            await connection.execute(insert(table).values(row))
+        await self._ended(ended)
+        session.last_used = session.checked_at = session.touched_at = asked_at
+        self._remember(session)
         return token, session
 
-    def get(self, token: str, *, renew: bool = True) -> Session | None:
+    async def get(self, token: str, *, renew: bool = True) -> Session | None:
         """The live session of `token`; `renew` restarts its idle time."""
-        session = self._by_hash.get(_hash(token))
-        if session is None:
-            return None
-        if self.seconds_left(session) <= 0:
-            self._end(session)
-            return None
-        if renew and not session.is_eternal:
+        token_hash = _hash(token)
+        local = self._local.get(token_hash)
+        if local is not None:
+            return local
+        session = self._known.get(token_hash)
+        if session is None or not self._is_fresh(session):
+            session = await self._look_up(token_hash)
+        if session is not None and renew:
             session.last_used = self._time()
-            self._by_hash.move_to_end(session.token_hash)
+            self._known.move_to_end(token_hash)
+            if session.last_used - session.touched_at >= self._touch_seconds:
+                await self._touch(session)
         return session
 
-    def close(self, token: str) -> Session | None:
-        session = self._by_hash.get(_hash(token))
+    async def is_live(self, session: Session) -> bool:
+        """For who keeps a session for long, such as a stream: it may be used, and end, at other members."""
+        if session.is_eternal or self._is_fresh(session):
+            return not session.revoked.is_set()
+        return await self._look_up(session.token_hash) is not None
+
+    async def close(self, token: str) -> Session | None:
+        session = self._local.pop(_hash(token), None)
+        if session is None:
+            session = await self.get(token, renew=False)
+            if session is not None:
+                await self._delete(joc_sessions.c.token_hash == session.token_hash)
         if session is not None:
-            self._end(session)
+            session.revoked.set()
         return session
 
-    def close_account(self, account: str) -> int:
-        """End all sessions of an account (its password or roles have changed)."""
-        ending = [session for session in self._by_hash.values() if session.account == account]
-        for session in ending:
-            self._end(session)
-        return len(ending)
+    async def close_account(self, account: str) -> int:
+        """End all sessions of an account (its password or roles have changed, or it is gone)."""
+        return await self._delete(joc_sessions.c.account == account)
 
-    def close_all(self) -> None:
-        for session in list(self._by_hash.values()):
-            self._end(session)
+    def leave(self) -> None:
+        """This process stops: its streams end, the sessions live on."""
+        for session in (*self._known.values(), *self._local.values()):
+            session.revoked.set()
+        self._known.clear()
+        self._local.clear()
 
     def seconds_left(self, session: Session) -> float:
-        """Idle time left; infinite if sessions do not expire."""
+        """Idle time left, as far as this process knows; infinite if sessions do not expire."""
         if self._idle_seconds <= 0 or session.is_eternal:
             return float("inf")
         return session.last_used + self._idle_seconds - self._time()
@@ -143,17 +219,81 @@ class Sessions:
         """The value for clients: milliseconds, -1 = unlimited."""
         return -1 if self._idle_seconds <= 0 else int(self._idle_seconds * 1000)
 
-    def _expire(self) -> None:
-        for oldest in list(self._by_hash.values()):
-            if oldest.is_eternal:
-                continue
-            if self.seconds_left(oldest) > 0:
-                return
-            self._end(oldest)
+    # --- inside
 
-    def _end(self, session: Session) -> None:
-        self._by_hash.pop(session.token_hash, None)
-        session.revoked.set()
+    def _new_token(self) -> str:
+        return base64.urlsafe_b64encode(self._random.token_bytes(32)).rstrip(b"=").decode()
+
+    def _is_fresh(self, session: Session) -> bool:
+        return self._time() - session.checked_at < CACHE_SECONDS and self.seconds_left(session) > 0
+
+    def _age_ms(self) -> ColumnElement[int]:
+        return self._database.now_ms - joc_sessions.c.last_used
+
+    async def _look_up(self, token_hash: bytes) -> Session | None:
+        """Ask the database; what it does not know any more ends here."""
+        table = joc_sessions
+        asked_at = self._time()
+        async with self._database.read() as connection:
+            query = select(table, self._age_ms().label("age_ms")).where(table.c.token_hash == token_hash)
+            row = (await connection.execute(query)).first()
+        known = self._known.get(token_hash)
+        last_used = float("-inf") if row is None else asked_at - row.age_ms / 1000
+        if known is not None:
+            last_used = max(last_used, known.last_used) if row is not None else last_used
+        is_over = self._idle_seconds > 0 and last_used + self._idle_seconds <= asked_at
+        if row is None or is_over:
+            self._forget(token_hash)
+            return None
+        if known is None:
+            known = Session(
+                account=row.account,
+                address=row.address,
+                identity_service=row.identity_service,
+                roles=tuple(msgspec.json.decode(row.roles, type=list[str])),
+                permissions=Permissions(msgspec.json.decode(row.permissions, type=list[PermissionRow])),
+                force_password_change=row.force_password_change,
+                token_hash=token_hash,
+            )
+            known.touched_at = last_used
+            self._remember(known)
+        known.last_used, known.checked_at = last_used, asked_at
+        return known
+
+    async def _touch(self, session: Session) -> None:
+        session.touched_at = session.last_used
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(joc_sessions)
+                .where(joc_sessions.c.token_hash == session.token_hash)
+                .values(last_used=self._database.now_ms)
+            )
+
+    async def _delete(self, condition: ColumnElement[bool]) -> int:
+        async with self._database.write() as connection:
+            done = await connection.execute(delete(joc_sessions).where(condition).returning(joc_sessions.c.token_hash))
+            ended = list(done.scalars())
+        await self._ended(ended)
+        return len(ended)
+
+    async def _ended(self, hashes: Sequence[bytes]) -> None:
+        for token_hash in hashes:
+            self._forget(token_hash)
+            await self._news.tell(TOPIC, token_hash.hex())
+
+    async def _heard_of_end(self, value: Any) -> None:
+        self._forget(bytes.fromhex(value))
+
+    def _remember(self, session: Session) -> None:
+        self._known[session.token_hash] = session
+        while len(self._known) > self._maximum:
+            # Still in the database: it is looked up again when it is used.
+            self._known.popitem(last=False)
+
+    def _forget(self, token_hash: bytes) -> None:
+        session = self._known.pop(token_hash, None)
+        if session is not None:
+            session.revoked.set()
 
 
 def _hash(token: str) -> bytes:

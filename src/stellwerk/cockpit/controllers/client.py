@@ -7,34 +7,31 @@ that repeating is harmless. Must not know: the database, HTTP of the Cockpit.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
-from stellwerk.effects.peer import Peer, PeerUnreachableError
+from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import Problem, ProblemError
+from stellwerk.wire.active_node import NOT_ACTIVE_CODES, ActiveNodePeer, NodePeer
 from stellwerk.wire.client import line_batches
 
 #: A Batch must stay below the Controller's limit of 8 MiB for one command.
 MAXIMUM_BATCH_BYTES = 7_500_000
 
 
-class ControllerPeer(Peer, Protocol):
-    """A peer with the HTTP interfaces that only a Controller has. Paths are relative to `/controller/api`."""
-
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes: ...
-
-    async def post(self, path: str, body: bytes, content_type: str = "application/json") -> bytes: ...
-
-    def stream_get(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[bytes]: ...
-
+#: A peer with the HTTP interfaces of a Controller's node. Paths are relative to `/controller/api`.
+ControllerPeer = NodePeer
 
 #: A Controller that starts or stops is as good as none: nothing was done.
-_NOT_READY_CODES = frozenset(
-    {"ControllerIsNotReady", "ControllerIsShuttingDown", "ShuttingDown", "WebServiceStillNotAvailable"}
-)
+_NOT_READY_CODES = NOT_ACTIVE_CODES | {
+    "ControllerIsNotReady",
+    "ControllerIsShuttingDown",
+    "ShuttingDown",
+    "WebServiceStillNotAvailable",
+}
 
 
 class ControllerClient:
@@ -43,6 +40,11 @@ class ControllerClient:
     def __init__(self, controller_id: str, peer: ControllerPeer) -> None:
         self.controller_id = controller_id
         self.peer = peer
+
+    @property
+    def nodes(self) -> tuple[ControllerPeer, ...]:
+        """A peer for each node, in the order of the registration; the primary one first."""
+        return self.peer.nodes if isinstance(self.peer, ActiveNodePeer) else (self.peer,)
 
     async def command(self, command: Mapping[str, Any], *, repeatable: bool = False) -> Any:
         """Execute one command and give its decoded answer.

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
@@ -50,6 +50,15 @@ class ControllerInstance(msgspec.Struct, frozen=True):
         if not self.is_cluster:
             return "STANDALONE"
         return "PRIMARY" if self.is_primary else "BACKUP"
+
+
+class NewNode(msgspec.Struct, frozen=True):
+    """A node of a Controller that is to be registered. `cluster_url`: how the nodes reach each other; None: `url`."""
+
+    url: str
+    is_primary: bool = True
+    cluster_url: str | None = None
+    title: str | None = None
 
 
 class AgentInstance(msgspec.Struct, frozen=True):
@@ -97,13 +106,19 @@ class Registry:
             f"unknown Controller '{controller_id}'", code="JOC-404", kind="UnknownJobSchedulerControllerException"
         )
 
+    async def nodes(self, controller_id: str) -> list[ControllerInstance]:
+        """The nodes of a Controller, the primary one first. Raises `ApiError` JOC-404."""
+        await self.controller(controller_id)
+        found = [instance for instance in await self.controllers() if instance.controller_id == controller_id]
+        return sorted(found, key=lambda instance: not instance.is_primary)
+
     async def look_at(self, url: str, expected_id: str | None) -> dict[str, Any]:
         """The overview of the Controller at a URL.
 
         Raises `BadRequest` for a malformed URL or another id than expected, `PeerUnreachableError`.
         """
         _check_url(url)
-        client = ControllerClient(expected_id or "", self._connections.open_peer(url, None))
+        client = ControllerClient(expected_id or "", self._connections.open_node(url, None))
         try:
             overview = await client.overview()
         finally:
@@ -112,37 +127,52 @@ class Registry:
             raise BadRequest(f"the Controller at {url} has the id '{overview['id']}', not '{expected_id}'")
         return overview
 
-    async def register(self, url: str, *, controller_id: str | None = None, title: str | None = None) -> str:
-        """Register a stand-alone Controller, or change its URL and title; gives the id that the Controller tells."""
-        url = url.rstrip("/")
-        overview = await self.look_at(url, controller_id)
-        found_id = str(overview["id"])
+    async def register(self, nodes: Sequence[NewNode], *, controller_id: str | None = None) -> str:
+        """Register a Controller with its node, or its primary and its backup node; or change what is registered.
+
+        Gives the id that the Controller tells. Raises `BadRequest`, `PeerUnreachableError`.
+        """
+        nodes = _checked(nodes)
+        overviews = [await self.look_at(node.url, controller_id) for node in nodes]
+        ids = list(dict.fromkeys(str(overview["id"]) for overview in overviews))
+        if len(ids) > 1:
+            raise BadRequest(f"the nodes belong to different Controllers: {ids[0]} and {ids[1]}")
+        [found_id] = ids
         table = inv_js_instances
+        async with self._database.write() as connection:
+            taken = select(table.c.uri, table.c.controller_id).where(
+                table.c.uri.in_([node.url for node in nodes]), table.c.controller_id != found_id
+            )
+            other = (await connection.execute(taken)).first()
+            if other is not None:
+                raise BadRequest(f"{other.uri} is already registered for the Controller '{other.controller_id}'")
+            own = (await connection.execute(select(table.c.id, table.c.is_primary).where(_of_id(found_id)))).all()
+            ids_by_role = {row.is_primary: row.id for row in own}
+            # New ones first take the place of old ones: a URL may change its role.
+            await connection.execute(delete(table).where(_of_id(found_id)))
+            for node, overview in zip(nodes, overviews, strict=True):
+                row = self._row(found_id, node, overview, is_cluster=len(nodes) > 1)
+                known = ids_by_role.get(node.is_primary)
+                await connection.execute(insert(table), [row if known is None else {"id": known, **row}])
+        await self._connections.changed()
+        return found_id
+
+    def _row(self, controller_id: str, node: NewNode, overview: dict[str, Any], *, is_cluster: bool) -> dict[str, Any]:
         system = overview.get("system") or {}
-        values = {
-            "uri": url,
-            "title": title or found_id,
+        return {
+            "controller_id": controller_id,
+            "uri": node.url,
+            "cluster_uri": node.cluster_url,
+            "title": node.title or controller_id,
             "version": overview.get("version"),
-            "host": system.get("hostname") or urlsplit(url).hostname,
+            "host": system.get("hostname") or urlsplit(node.url).hostname,
             "os": system.get("distribution"),
             "started_at": overview.get("startedAt"),
             "security_level": "LOW",
-            "is_cluster": False,
-            "is_primary": True,
+            "is_cluster": is_cluster,
+            "is_primary": node.is_primary,
             "modified": self._clock.now_ms(),
         }
-        async with self._database.write() as connection:
-            taken = await connection.execute(select(table.c.controller_id).where(table.c.uri == url))
-            other = taken.scalar()
-            if other is not None and other != found_id:
-                raise BadRequest(f"{url} is already registered for the Controller '{other}'")
-            changed = await connection.execute(
-                update(table).where(table.c.controller_id == found_id, table.c.is_primary).values(values)
-            )
-            if changed.rowcount == 0:
-                await connection.execute(insert(table), [{"controller_id": found_id, **values}])
-        await self._connections.changed(found_id, url)
-        return found_id
 
     async def unregister(self, controller_id: str) -> None:
         """Forget a Controller and its Agents. It works on; its history stays here."""
@@ -150,7 +180,7 @@ class Registry:
         async with self._database.write() as connection:
             for table in (inv_js_instances, inv_agent_instances, inv_agent_names, inv_subagent_instances):
                 await connection.execute(delete(table).where(table.c.controller_id == controller_id))
-        await self._connections.changed(controller_id, None)
+        await self._connections.changed()
 
     # --- Agents -------------------------------------------------------------------------------------------------------
 
@@ -330,6 +360,22 @@ def agent_operations(agent: AgentInstance) -> list[dict[str, Any]]:
         "disabled": agent.disabled,
     }
     return [{"TYPE": "AddOrChangeSimple", "item": item} for item in (reference, subagent)]
+
+
+def _of_id(controller_id: str) -> ColumnElement[bool]:
+    return inv_js_instances.c.controller_id == controller_id
+
+
+def _checked(nodes: Sequence[NewNode]) -> list[NewNode]:
+    """The primary node first. Raises `BadRequest` for a combination that is none."""
+    cleaned = [msgspec.structs.replace(node, url=node.url.rstrip("/")) for node in nodes]
+    for node in cleaned:
+        _check_url(node.url)
+        if node.cluster_url is not None:
+            _check_url(node.cluster_url)
+    if len({node.url for node in cleaned}) != len(cleaned):
+        raise BadRequest("the nodes of a Controller need different urls")
+    return sorted(cleaned, key=lambda node: not node.is_primary)
 
 
 def _check_agent(agent: AgentInstance) -> None:

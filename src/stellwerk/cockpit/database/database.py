@@ -5,8 +5,12 @@ Guarantees:
   data survives power loss (SQLite: WAL with `synchronous=FULL`; events are released at the Controller on that word).
 - SQLite has one writer: writers queue on a lock inside the process, so that `SQLITE_BUSY` never reaches a handler.
 - `read()` sees one consistent state and never waits for the writer.
+- `control()` is a write transaction on a connection of its own, for the few short statements of the cluster that must
+  not wait until other work gives a connection back.
 
 A transaction must not span a network call or any other wait that is not the database's own: it holds the writer.
+PostgreSQL ends one that idles for `IDLE_TRANSACTION_SECONDS`, so that a Cockpit which stands still (paused, cut off)
+keeps no locks: the others wait for it no longer than that.
 """
 
 from __future__ import annotations
@@ -17,11 +21,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, event
+import psycopg
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, cast, event, extract, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+IDLE_TRANSACTION_SECONDS = 4.0
+#: For PostgreSQL: a database that does not answer is noticed within seconds, on new and on open connections.
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": f"-c idle_in_transaction_session_timeout={int(IDLE_TRANSACTION_SECONDS * 1000)}",
+}
 #: SQLite refuses statements with more bound values than this; key lists are cut into slices of this length.
 MAXIMUM_BOUND_VALUES = 900
 
@@ -36,10 +51,14 @@ class Database:
             self._writer = _sqlite_engine(self.url, writes=True)
             self._reader = _sqlite_engine(self.url, writes=False)
             self._write_lock: asyncio.Lock | None = asyncio.Lock()
+            self._control: AsyncEngine | None = None
         else:
-            self._writer = create_async_engine(self.url, pool_size=5, max_overflow=5, pool_pre_ping=True)
+            self._writer = create_async_engine(
+                self.url, pool_size=5, max_overflow=5, pool_pre_ping=True, connect_args=_CONNECT
+            )
             self._reader = self._writer
             self._write_lock = None
+            self._control = create_async_engine(self.url, pool_size=1, max_overflow=1, connect_args=_CONNECT)
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -79,8 +98,32 @@ class Database:
             async with self._write_lock, self._writer.begin() as connection:
                 yield connection
 
+    @asynccontextmanager
+    async def control(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction that does not queue behind others (on SQLite it does: there is one writer)."""
+        if self._control is None:
+            async with self.write() as connection:
+                yield connection
+        else:
+            async with self._control.begin() as connection:
+                yield connection
+
+    @property
+    def now_ms(self) -> ColumnElement[int]:
+        """The database's own clock as an SQL expression: epoch milliseconds, also amid a transaction."""
+        if self.is_sqlite:
+            return cast((func.julianday("now") - 2440587.5) * 86_400_000, BigInteger)
+        return cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+
+    async def connect_listener(self) -> psycopg.AsyncConnection[Any]:
+        """A connection outside of all pools, for `LISTEN`. PostgreSQL only."""
+        url = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return await psycopg.AsyncConnection.connect(url, autocommit=True, **_CONNECT)
+
     async def close(self) -> None:
         await self._writer.dispose()
+        if self._control is not None:
+            await self._control.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
 

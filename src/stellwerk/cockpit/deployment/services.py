@@ -9,9 +9,11 @@ from stellwerk.cockpit.controllers.idempotency import Idempotency
 from stellwerk.cockpit.controllers.order_ids import OrderIds
 from stellwerk.cockpit.controllers.order_selection import OrderFinder
 from stellwerk.cockpit.controllers.orders import OrderService
+from stellwerk.cockpit.controllers.pairs import Pairs
 from stellwerk.cockpit.controllers.peers import CREDENTIALS_FOLDER, http_peers
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.keys import SigningKeys
 from stellwerk.cockpit.inventory.store import Inventory
@@ -23,6 +25,7 @@ from stellwerk.effects.clock import Clock, Random
 def add_services(
     services: Services,
     database: Database,
+    news: News,
     configuration: CockpitConfiguration,
     clock: Clock,
     random: Random,
@@ -30,10 +33,11 @@ def add_services(
 ) -> None:
     """Add them in the order of their start. `peer_factory`: None = HTTP with credentials from the data folder."""
     factory = peer_factory or http_peers(configuration.data / CREDENTIALS_FOLDER)
-    connections = services.add(ControllerConnections(database, factory))
+    connections = services.add(ControllerConnections(database, factory, news))
     keys = services.add(SigningKeys(database, clock, configuration.data))
     inventory = services.add(Inventory(database, clock))
-    services.add(Registry(database, connections, clock))
+    registry = services.add(Registry(database, connections, clock))
+    services.add(Pairs(registry, connections))
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     idempotency = services.add(Idempotency(database, clock))

@@ -113,6 +113,11 @@ class LiveHub:
         for poll in self._polls:
             poll.set()
 
+    @property
+    def has_readers(self) -> bool:
+        """Somebody listens, or may poll again."""
+        return bool(self._subscriptions) or asyncio.get_running_loop().time() <= self._polled_until
+
     # --- from the projection
 
     async def projected(self, controller_id: str, projected: Projected) -> None:
@@ -155,15 +160,19 @@ class LiveHub:
         self._mark(topics)
 
     async def refetch(self, controller_id: str) -> None:
-        """A snapshot has been loaded: everything may be different."""
+        """Everything of the Controller (empty id: of all) may be different."""
         await self.names.refresh()
+        self.tear()
+        self.emit(controller_id, EventSnapshot("ControllerStateChanged", "CONTROLLER", controller_id))
+
+    def tear(self) -> None:
+        """All readers of the native stream fetch again."""
         self.cursor += 1
         for subscription in self._subscriptions:
             subscription.tear()
-        self.emit(controller_id, EventSnapshot("ControllerStateChanged", "CONTROLLER", controller_id))
 
     def link_changed(self, controller_id: str, link: LinkState) -> None:
-        """The Cockpit's own link to a Controller has changed."""
+        """The active Cockpit's link to a Controller has changed."""
         kind = "ProxyCoupled" if link.state == "coupled" else "ProxyDecoupled"
         self.emit(controller_id, EventSnapshot(kind, "CONTROLLER", controller_id))
         self._mark({"cluster", "topology", "attention"})

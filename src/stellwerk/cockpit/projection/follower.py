@@ -7,13 +7,14 @@ rows. A Controller never seen before is followed from its very first event if it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 import msgspec
 import structlog
 
+from stellwerk.cockpit.database.fence import NotActiveError
 from stellwerk.cockpit.projection.snapshot import SnapshotLoader
 from stellwerk.cockpit.projection.writer import Projected, ProjectionWriter
 from stellwerk.effects.clock import Clock
@@ -63,7 +64,22 @@ class Listener(Protocol):
         """Everything may have changed (a snapshot has been loaded)."""
         ...
 
-    def link_changed(self, controller_id: str, link: LinkState) -> None: ...
+    async def link_changed(self, controller_id: str, link: LinkState) -> None: ...
+
+
+#: The nodes of a Controller, the primary one first; none: it is not registered any more.
+Urls = tuple[str, ...]
+ControllerChanged = Callable[[str, Urls], Awaitable[None]]
+
+
+class Directory(Protocol):
+    """Tells which Controllers are registered (`ControllerConnections`)."""
+
+    async def watch(self, changed: ControllerChanged) -> None:
+        """Call `changed` for each Controller now, and again when one comes, changes its URLs, or goes."""
+        ...
+
+    def unwatch(self, changed: ControllerChanged) -> None: ...
 
 
 class ControllerFollower:
@@ -101,14 +117,16 @@ class ControllerFollower:
             self._backoff.start()
             try:
                 await self._follow()
-                self._set_link("lost", "the Controller has ended the stream")
+                await self._set_link("lost", "the Controller has ended the stream")
             except PeerUnreachableError as error:
-                self._set_link("lost", str(error))
+                await self._set_link("lost", str(error))
             except ProblemError as error:
-                self._set_link("failed", str(error.problem))
+                await self._set_link("failed", str(error.problem))
+            except NotActiveError as error:
+                await self._set_link("lost", str(error))
             except Exception as error:  # database full, an event nobody can read, ...: said, and tried again
                 _logger.error("projection failed", controller=self._writer.controller_id, exc_info=error)
-                self._set_link("failed", f"{type(error).__name__}: {error}")
+                await self._set_link("failed", f"{type(error).__name__}: {error}")
             await self._backoff.pause()
 
     async def _follow(self) -> None:
@@ -127,7 +145,7 @@ class ControllerFollower:
             await self._load_snapshot(is_gap=bool(cursor))
 
     async def _load_snapshot(self, *, is_gap: bool) -> None:
-        self._set_link("snapshot", None)
+        await self._set_link("snapshot", None)
         stream = self._peer.stream_get("snapshot/")
         batches = line_batches(stream)
         async with aclosing(batches):
@@ -140,7 +158,7 @@ class ControllerFollower:
         stream: Any = self._peer.events(after=after, heartbeat_seconds=self._heartbeat)
         async with aclosing(stream):
             async for lines in stream:
-                self._seen()
+                await self._seen()
                 begin = asyncio.get_running_loop().time()
                 if lines:
                     await self._project(lines)
@@ -175,37 +193,37 @@ class ControllerFollower:
         self._released = self._cursor
         await self._writer.store_released(self._released)
 
-    def _seen(self) -> None:
+    async def _seen(self) -> None:
         self._backoff.reset()
         now = self._clock.now_ms()
         if self.link.state != "coupled":
-            self._set_link("coupled", None)
+            await self._set_link("coupled", None)
         self.link = msgspec.structs.replace(self.link, last_seen_ms=now, cursor=self._cursor)
 
-    def _set_link(self, state: str, error: str | None) -> None:
+    async def _set_link(self, state: str, error: str | None) -> None:
         if (self.link.state, self.link.error) == (state, error):
             return
         since = self._clock.now_ms() if state != self.link.state else self.link.since_ms
         self.link = LinkState(state, since, self.link.last_seen_ms, self._cursor, error)
-        self._listener.link_changed(self._writer.controller_id, self.link)
+        await self._listener.link_changed(self._writer.controller_id, self.link)
 
 
 class Followers:
-    """One follower per registered Controller; a `Service`. `controllers` tells which there are."""
+    """One follower per registered Controller, on the active Cockpit: the active service `history`."""
 
     def __init__(
-        self,
-        make_follower: Callable[[str, str], tuple[ControllerFollower, FollowedPeer]],
-        watch: Callable[[Callable[[str, str | None], Any]], Any],
+        self, make_follower: Callable[[str, Urls], tuple[ControllerFollower, FollowedPeer]], directory: Directory
     ) -> None:
+        """`directory` tells which Controllers there are."""
         self._make_follower = make_follower
-        self._watch = watch
-        self._running: dict[str, tuple[str, ControllerFollower, FollowedPeer, asyncio.Task[None]]] = {}
+        self._directory = directory
+        self._running: dict[str, tuple[Urls, ControllerFollower, FollowedPeer, asyncio.Task[None]]] = {}
 
-    async def start(self) -> None:
-        await self._watch(self._changed)
+    async def start(self, mode: str) -> None:
+        await self._directory.watch(self._changed)
 
     async def stop(self) -> None:
+        self._directory.unwatch(self._changed)
         for controller_id in list(self._running):
             await self._end(controller_id)
 
@@ -213,15 +231,15 @@ class Followers:
         """How the Cockpit stands to each Controller."""
         return {controller_id: follower.link for controller_id, (_, follower, _, _) in self._running.items()}
 
-    async def _changed(self, controller_id: str, url: str | None) -> None:
+    async def _changed(self, controller_id: str, urls: Urls) -> None:
         running = self._running.get(controller_id)
-        if running is not None and running[0] == url:
+        if running is not None and running[0] == urls:
             return
         await self._end(controller_id)
-        if url is not None:
-            follower, peer = self._make_follower(controller_id, url)
+        if urls:
+            follower, peer = self._make_follower(controller_id, urls)
             task = asyncio.create_task(follower.run(), name=f"follow-{controller_id}")
-            self._running[controller_id] = (url, follower, peer, task)
+            self._running[controller_id] = (urls, follower, peer, task)
 
     async def _end(self, controller_id: str) -> None:
         running = self._running.pop(controller_id, None)

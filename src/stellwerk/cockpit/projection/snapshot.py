@@ -89,7 +89,7 @@ class SnapshotLoader:
                 found = decode_snapshot_object(line)
                 others.append((line, found))
         writer = self._writer
-        async with writer.database.write() as connection:
+        async with writer.transaction() as connection:
             known = await writer.load_orders(connection, {order.id for _, order in orders})
             parents = {order.parent for _, order in orders if order.parent} - known.keys()
             known |= await writer.load_orders(connection, parents)
@@ -226,7 +226,7 @@ class SnapshotLoader:
 
     async def _finish(self, now_ms: int, *, is_gap: bool) -> None:
         writer, event_id = self._writer, self._event_id
-        async with writer.database.write() as connection:
+        async with writer.transaction() as connection:
             here = live_orders.c.controller_id == writer.controller_id
             vanished = [
                 decode_live_order(row[0])

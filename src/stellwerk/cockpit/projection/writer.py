@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -48,6 +49,9 @@ _CACHED_WORKFLOWS = 1000
 _ORDER_ID, _TASK_ID = "history_order_id", "history_task_id"
 
 
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+
 class Projected:
     """What a transaction has done: for the live hub and the follower."""
 
@@ -62,8 +66,10 @@ class Projected:
 class ProjectionWriter:
     """Projects the events of one Controller. Not to be used by two tasks at once."""
 
-    def __init__(self, database: Database, controller_id: str) -> None:
+    def __init__(self, database: Database, controller_id: str, transaction: Transaction | None = None) -> None:
+        """`transaction`: how to begin a write transaction, such as `Fence.write`; None: `Database.write`."""
         self.database = database
+        self.transaction = transaction or database.write
         self.controller_id = controller_id
         self._orders: OrderedDict[str, LiveOrder] = OrderedDict()
         self._workflows: OrderedDict[tuple[str, str], WorkflowIndex] = OrderedDict()
@@ -92,7 +98,7 @@ class ProjectionWriter:
     async def _transaction(self, lines: Sequence[bytes]) -> Projected:
         events = [_decode(line) for line in lines]
         try:
-            async with self.database.write() as connection:
+            async with self.transaction() as connection:
                 cursor = await self._locked_cursor(connection)
                 orders = await self._load_touched(connection, events)
                 await self._load_workflows(connection, events, orders)
@@ -267,7 +273,7 @@ class ProjectionWriter:
 
     async def store_released(self, event_id: int) -> None:
         """Remember what has been released at the Controller."""
-        async with self.database.write() as connection:
+        async with self.transaction() as connection:
             await connection.execute(
                 update(history_cursors)
                 .where(history_cursors.c.controller_id == self.controller_id)

@@ -11,11 +11,15 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 #: The newest revision. Known here, so that a start on a current database needs no Alembic (a test checks it).
-HEAD = "0001"
+HEAD = "0002"
+
+_MIGRATION_LOCK = 0x57E1_1000
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the schema to the newest revision, inside the caller's transaction."""
+    """Bring the schema to the newest revision, inside the caller's transaction; one Cockpit of a cluster at a time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     if current_revision(connection) == HEAD:
         return
     from alembic import command

@@ -4,7 +4,16 @@ Names are those of the specification (cockpit-services 4.9, 5.4, 7.5, 9.2) in lo
 milliseconds (UTC), booleans are SQL booleans, JSON is text that we encode ourselves.
 """
 
-from stellwerk.cockpit.database.tables import controllers, deployment, history, identity, inventory, live, registry
+from stellwerk.cockpit.database.tables import (
+    cluster,
+    controllers,
+    deployment,
+    history,
+    identity,
+    inventory,
+    live,
+    registry,
+)
 from stellwerk.cockpit.database.tables.base import METADATA
 
-__all__ = ["METADATA", "controllers", "deployment", "history", "identity", "inventory", "live", "registry"]
+__all__ = ["METADATA", "cluster", "controllers", "deployment", "history", "identity", "inventory", "live", "registry"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, UniqueConstraint
 
 from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
 
@@ -89,6 +89,23 @@ iam_blocklist = Table(
     text_column("comment"),
     instant("since", nullable=False),
     UniqueConstraint("account_name"),
+)
+
+#: Logins that live, valid at every member. Only a hash of the token is kept; `permissions` and `roles` are JSON, as
+#: they were at the login. `last_used` by the database's clock.
+joc_sessions = Table(
+    "joc_sessions",
+    METADATA,
+    Column("token_hash", LargeBinary, nullable=False, primary_key=True),
+    text_column("account", nullable=False),
+    text_column("address", nullable=False),
+    text_column("identity_service", nullable=False),
+    text_column("roles", nullable=False),
+    text_column("permissions", nullable=False),
+    flag("force_password_change"),
+    instant("last_used", nullable=False),
+    Index(None, "account"),
+    Index(None, "last_used"),
 )
 
 #: One row per changing call (cockpit-api 1.8).
