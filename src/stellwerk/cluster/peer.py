@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from stellwerk.cluster.messages import ClusterCommand, ClusterNodeState, node_state_decoder
 from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem, ProblemError
-from stellwerk.wire.client import HttpPeer, line_batches
+from stellwerk.wire.client import line_batches
 from stellwerk.wire.request import decode_json
 
 
@@ -58,10 +58,22 @@ _journal_info_decoder = msgspec.json.Decoder(_JournalInfo)
 _problem_decoder = msgspec.json.Decoder(Problem)
 
 
-class HttpClusterPeer:
-    """`ClusterPeer` over HTTP."""
+class ApiPeer(Protocol):
+    """A node's HTTP interfaces, relative to its API (`stellwerk.wire.client.HttpPeer`)."""
 
-    def __init__(self, peer: HttpPeer) -> None:
+    async def get(self, path: str, query: Any = None) -> bytes: ...
+
+    async def post(self, path: str, body: bytes) -> bytes: ...
+
+    def stream_get(self, path: str, query: Any = None) -> Any: ...
+
+    async def close(self) -> None: ...
+
+
+class HttpClusterPeer:
+    """`ClusterPeer` and `watcher.WatchedNode` over HTTP."""
+
+    def __init__(self, peer: ApiPeer) -> None:
         self._peer = peer
 
     async def node_state(self) -> ClusterNodeState:

@@ -30,7 +30,7 @@ from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.cluster.active_services import ActiveServices
 from stellwerk.cockpit.cluster.members import Members, member_id_of
 from stellwerk.cockpit.cluster.membership import Membership
-from stellwerk.cockpit.cluster.watch import NoWatch, WatchControl, WatchKnowledge
+from stellwerk.cockpit.cluster.watch import ControllerWatch, WatchControl, WatchKnowledge
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database import Database
@@ -134,7 +134,6 @@ class Cockpit:
         fence = services.add(Fence(self.database))
         active_services = services.add(ActiveServices())
         services.add(WatchKnowledge(fence))
-        services.add(NoWatch(), WatchControl)
         membership = Membership(members, fence, active_services, news, configuration.cluster, self._member_values())
         self._add_services(self)
         # The last one: what starts as the active member finds everything else running.
@@ -247,6 +246,9 @@ def add_live_services(cockpit: Cockpit) -> None:
     followers = Followers(make_follower, connections)
     shared = services.add(SharedLive(database, hub, services.get(News), followers.links))
     services.get(ActiveServices).add("history", followers)
+    watch = ControllerWatch(connections, services.get(WatchKnowledge), cockpit.random)
+    services.get(ActiveServices).add("controller-watch", watch)
+    services.add(watch, WatchControl, is_started_here=False)
 
 
 def _with_security_headers(application: Any) -> ASGIApp:

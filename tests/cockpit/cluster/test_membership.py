@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 from tests.cockpit.cluster.conftest import CockpitCluster, eventually, register
 
+from stellwerk.cluster.watch import Knowledge
 from stellwerk.cockpit.application import Cockpit, add_standard_services
 from stellwerk.cockpit.cluster.active_services import ActiveServices
 from stellwerk.cockpit.cluster.election import StartMode
@@ -21,6 +22,8 @@ from stellwerk.cockpit.cluster.watch import WatchControl, WatchKnowledge
 from stellwerk.cockpit.database.fence import NotActiveError
 from stellwerk.cockpit.database.tables.cluster import joc_cluster
 from stellwerk.cockpit.database.tables.registry import joc_variables
+from stellwerk.engine.cluster import Coupled, PassiveLost
+from stellwerk.engine.events.cluster import ClusterSetting, ClusterTiming
 
 pytestmark = pytest.mark.postgresql
 
@@ -318,23 +321,27 @@ async def test_a_member_that_was_taken_for_dead_and_deleted_registers_again(clus
 async def test_knowledge_of_the_watch_is_written_by_the_active_member_only(cluster: CockpitCluster) -> None:
     await cluster.start("a")
     await cluster.start("b")
-    state = {"TYPE": "Coupled", "setting": {"activeId": "Primary"}}
+    coupled = Knowledge(Coupled(setting=SETTING, revision=7), is_reported=False)
     of_a = cluster.cockpits["a"].services.get(WatchKnowledge)
     of_b = cluster.cockpits["b"].services.get(WatchKnowledge)
     assert await of_b.read("c") is None
-    await of_a.write("c", state)
+    await of_a.write("c", coupled)
     with pytest.raises(NotActiveError):
-        await of_b.write("c", {"TYPE": "Empty"})
-    known = await of_b.read("c")
-    assert known is not None and (known.cluster_state, known.term) == (state, 1)
-    assert 0 <= known.age_ms < 60_000
+        await of_b.write("c", Knowledge(PassiveLost(setting=SETTING)))
+    assert await of_b.read("c") == coupled
     await cluster.stop("a")
     await cluster.until_active("b")
-    await of_b.write("c", {"TYPE": "Empty"})
-    known = await of_b.read("c")
-    assert known is not None and known.term == cluster.membership("b").term > 1
+    await of_b.write("c", Knowledge(PassiveLost(setting=SETTING)))
+    assert await of_b.read("c") == Knowledge(PassiveLost(setting=SETTING))
     await of_b.forget("c")
     assert await of_b.read("c") is None
+
+
+SETTING = ClusterSetting(
+    id_to_uri={"Primary": "http://a", "Backup": "http://b"},
+    active_id="Primary",
+    timing=ClusterTiming(heartbeat=3, heartbeat_timeout=10),
+)
 
 
 class Watch(Recorder):
@@ -393,4 +400,4 @@ async def test_confirmed_node_loss_is_for_the_watch_of_the_active_member(
     answer = await passive.post("controller/cluster/confirm_node_loss", request, status=420)
     assert answer["error"]["code"] == "JOC-503"
     answer = await active.post("controller/cluster/confirm_node_loss", request, status=420)
-    assert "is not watched" in answer["error"]["message"]
+    assert "nobody has asked for its loss" in answer["error"]["message"]
