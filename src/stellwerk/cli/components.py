@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,15 +99,11 @@ async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
     from stellwerk.cockpit.application import Cockpit
     from stellwerk.cockpit.cluster.members import DuplicateMemberError
     from stellwerk.cockpit.configuration import CockpitConfiguration
+    from stellwerk.node.configuration import read_settings
     from stellwerk.node.logs import set_up_logs
 
     file = data / "cockpit.toml"
-    values: dict[str, Any] = {}
-    if file.exists():
-        try:
-            values = tomllib.loads(file.read_text())
-        except tomllib.TOMLDecodeError as error:
-            raise CommandError(f"{file}: {error}", "mend the file") from error
+    values = _read(lambda folder: read_settings(folder, file.name), data)
     values["data"] = str(data)
     if port is not None:
         values["port"] = port

@@ -6,6 +6,8 @@
     DATA/controller/controller.toml  DATA/controller/private.toml                 (0600)
     DATA/agents/NAME/agent.toml      DATA/agents/NAME/private.toml                (0600)
     DATA/*/component.json            pid and start time of a running component
+    DATA/controller-2, DATA/cockpit-2, DATA/witness-1, DATA/witness-2      with --cluster only
+    DATA/database                    the PostgreSQL of the Cockpits, with --cluster only
     DATA/cockpit/signing-certificate.pem, copied to private/trusted-x509-keys of Controller and Agents
 
 Everything is made at the first start and kept: a second start goes on with the same ports, identities and data. One
@@ -31,6 +33,17 @@ from stellwerk.language.names import check_name
 CONTROLLER_ID = "controller"
 COCKPIT_USER = "cockpit"
 DEFAULT_AGENTS = ("agent-1", "agent-2")
+#: Who arbitrates between two Controllers: two of them must agree. `joc` is the active Cockpit.
+WATCHES = ("joc", "witness-1", "witness-2")
+
+
+class ClusterPorts(msgspec.Struct, rename="camel"):
+    """What a clustered installation has in addition (`--cluster`)."""
+
+    controller_port: int
+    cockpit_port: int
+    #: Name → port.
+    witnesses: dict[str, int]
 
 
 class Installation(msgspec.Struct, rename="camel"):
@@ -40,10 +53,16 @@ class Installation(msgspec.Struct, rename="camel"):
     controller_port: int
     #: Agent name → port.
     agents: dict[str, int]
+    cluster: ClusterPorts | None = None
 
     @classmethod
-    def open(cls, data: Path, *, port: int, agents: list[str]) -> Installation:
-        """Read or make the installation; Agents that are named anew are added. Raises `CommandError`."""
+    def open(
+        cls, data: Path, *, port: int, agents: list[str], cluster: bool = False, database_url: str | None = None
+    ) -> Installation:
+        """Read or make the installation; Agents that are named anew are added. Raises `CommandError`.
+
+        `cluster`: with a second Controller and witnesses; stays so. `database_url`: PostgreSQL, for a second Cockpit.
+        """
         file = data / "up.json"
         for name in agents:
             problem = check_name("AgentRef", name)
@@ -64,50 +83,102 @@ class Installation(msgspec.Struct, rename="camel"):
                 installation.agents[name] = free_port()
         if installation.cockpit_port == 0:
             installation.cockpit_port = free_port()
-        installation.write(data)
+        if cluster and installation.cluster is None:
+            witnesses = {name: free_port() for name in WATCHES[1:]}
+            installation.cluster = ClusterPorts(free_port(), free_port(), witnesses)
+        installation.write(data, database_url)
         return installation
 
-    def write(self, data: Path) -> None:
+    def write(self, data: Path, database_url: str | None) -> None:
         data.mkdir(parents=True, exist_ok=True)
         write_file(data / "up.json", msgspec.json.format(msgspec.json.encode(self), indent=2))
-        self._write_controller(data / "controller")
+        for folder in self.controllers:
+            self._write_controller(data / folder)
         for name in self.agents:
             self._write_agent(data / "agents" / name, name, data)
-        self._write_cockpit(data)
-        self._trust_signatures(data)
+        cockpits = self.cockpits(has_database=database_url is not None)
+        for ordering, folder in enumerate(cockpits):
+            self._write_cockpit(data, folder, ordering, database_url)
+        for name, port in self.witnesses.items():
+            self._write_witness(data / name, name, port)
+        self._trust_signatures(data, list(cockpits))
+
+    @property
+    def controllers(self) -> dict[str, int]:
+        """Folder → port."""
+        one = {"controller": self.controller_port}
+        return one if self.cluster is None else {**one, "controller-2": self.cluster.controller_port}
+
+    def cockpits(self, *, has_database: bool) -> dict[str, int]:
+        """Folder → port. Two of them need a database that both can reach."""
+        one = {"cockpit": self.cockpit_port}
+        return {**one, "cockpit-2": self.cluster.cockpit_port} if self.cluster is not None and has_database else one
+
+    @property
+    def witnesses(self) -> dict[str, int]:
+        return {} if self.cluster is None else self.cluster.witnesses
 
     def url(self, port: int) -> str:
         return f"http://127.0.0.1:{port}"
 
-    def _write_cockpit(self, data: Path) -> None:
-        folder = data / "cockpit"
+    def _write_cockpit(self, data: Path, name: str, ordering: int, database_url: str | None) -> None:
+        folder = data / name
         _write_once(folder / "cockpit.toml", 'host = "127.0.0.1"\n')
         _write_secret(
             folder / "private" / "controllers" / f"{CONTROLLER_ID}.toml",
             f'user = "{COCKPIT_USER}"\npassword = "{_secret(data, "cockpit-controller")}"\n',
         )
+        if database_url is not None:
+            _write_secret(
+                folder / "private.toml",
+                f'database_url = "{database_url}"\n\n[cluster]\nordering = {ordering}\ntitle = "{name}"\n',
+            )
 
-    def _trust_signatures(self, data: Path) -> None:
-        """Controller and Agents trust the certificate with which the Cockpit signs what it deploys."""
-        certificate = ensure_key_files(data / "cockpit", datetime.now(UTC))
-        for folder in (data / "controller", *(data / "agents" / name for name in self.agents)):
-            write_file(folder / "private" / "trusted-x509-keys" / "cockpit.pem", certificate)
+    def _trust_signatures(self, data: Path, cockpits: list[str]) -> None:
+        """Controllers and Agents trust the certificates with which the Cockpits sign what they deploy."""
+        for cockpit in cockpits:
+            certificate = ensure_key_files(data / cockpit, datetime.now(UTC))
+            folders = [data / name for name in self.controllers]
+            for folder in (*folders, *(data / "agents" / name for name in self.agents)):
+                write_file(folder / "private" / "trusted-x509-keys" / f"{cockpit}.pem", certificate)
 
     def _write_controller(self, folder: Path) -> None:
         data = folder.parent
         _write_once(
             folder / "controller.toml",
-            f'id = "{CONTROLLER_ID}"\n\n[web]\nhost = "127.0.0.1"\nport = {self.controller_port}\n\n'
+            f'id = "{CONTROLLER_ID}"\n\n[web]\nhost = "127.0.0.1"\nport = {self.controllers[folder.name]}\n\n'
             f'[journal]\nusers_allowed_to_release_events = ["{COCKPIT_USER}"]\n'
             "release_events_delay_seconds = 5\nsnapshot_period_seconds = 600\n",
         )
         lines = [
             f'[users.{COCKPIT_USER}]\npassword = "plain:{_secret(data, "cockpit-controller")}"\n'
             'permissions = ["UpdateItem", "ReadMetrics"]\n',
-            "[agents]",
         ]
+        if self.cluster is not None:
+            peer = next(port for name, port in self.controllers.items() if name != folder.name)
+            watches = ", ".join(f'"{name}"' for name in WATCHES)
+            lines.append(
+                f'[cluster]\nurl = "{self.url(self.controllers[folder.name])}"\npeer = "{self.url(peer)}"\n'
+                f'watches = [{watches}]\npassword = "{_secret(data, "controller-controller")}"\n'
+            )
+            lines.append(f'[users.{CONTROLLER_ID}]\npassword = "plain:{_secret(data, "controller-controller")}"\n')
+            for name in self.witnesses:
+                lines.append(f'[users.{name}]\npassword = "plain:{_secret(data, name)}"\n')
+        lines.append("[agents]")
         lines += [f'"{name}" = "{_secret(data, "controller-" + name)}"' for name in self.agents]
         _write_secret(folder / "private.toml", "\n".join(lines) + "\n")
+
+    def _write_witness(self, folder: Path, name: str, port: int) -> None:
+        nodes = ", ".join(f'"{self.url(node)}"' for node in self.controllers.values())
+        _write_once(
+            folder / "witness.toml",
+            f'id = "{name}"\n\n[web]\nhost = "127.0.0.1"\nport = {port}\n\n'
+            f"[pairs.{CONTROLLER_ID}]\nnodes = [{nodes}]\n",
+        )
+        _write_secret(
+            folder / "private.toml",
+            f'[pairs.{CONTROLLER_ID}]\nuser = "{name}"\npassword = "{_secret(folder.parent, name)}"\n',
+        )
 
     def _write_agent(self, folder: Path, name: str, data: Path) -> None:
         _write_once(

@@ -72,13 +72,24 @@ def up(
     port: Annotated[int, typer.Option(help="port of the Cockpit; 0 for a free one")] = 4446,
     agents: Annotated[str, typer.Option(help="names of the Agents, comma separated; more can be named later")] = "",
     supervise: Annotated[bool, typer.Option(help="start a component again when it ends")] = False,
+    cluster: Annotated[bool, typer.Option(help="two of each, and witnesses: play with fail-over")] = False,
+    database: Annotated[str, typer.Option(help="with --cluster: postgresql://… for two Cockpits")] = "",
     json: Json = False,
 ) -> None:
     """Start a whole installation: Cockpit, Controller and Agents, one process each; Ctrl-C stops all."""
     from stellwerk.cli.up import run_up
 
     names = [name.strip() for name in agents.split(",") if name.strip()]
-    raise SystemExit(asyncio.run(run_up(data, port=port, agents=names, supervise=supervise, as_json=json)))
+    running = run_up(
+        data,
+        port=port,
+        agents=names,
+        supervise=supervise,
+        as_json=json,
+        cluster=cluster,
+        database_url=database or None,
+    )
+    raise SystemExit(asyncio.run(running))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import signal
@@ -18,6 +19,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from stellwerk.cli.database import Database
 from stellwerk.cli.installation import CONTROLLER_ID, Installation, is_port_free
 from stellwerk.cli.output import CommandError, print_json
 from stellwerk.cli.rest import Cockpit, Target, local_token
@@ -28,20 +30,24 @@ ACCOUNT = "root"
 COUPLED_TIMEOUT_SECONDS = 60.0
 
 
-def components_of(installation: Installation, data: Path, password: str | None) -> list[Component]:
-    """Controller and Agents first: they start while the Cockpit's imports still run."""
+def components_of(
+    installation: Installation, data: Path, password: str | None, *, has_database: bool = False
+) -> list[Component]:
+    """Controllers and Agents first: they start while the Cockpit's imports still run."""
 
-    def component(name: str, folder: Path, arguments: list[str], port: int) -> Component:
-        return Component(name, folder, [*arguments, "--data", str(folder)], f"http://127.0.0.1:{port}")
+    def component(name: str, folder: Path, command: str, port: int) -> Component:
+        return Component(name, folder, [command, "--data", str(folder)], f"http://127.0.0.1:{port}")
 
-    items = [component("controller", data / "controller", ["controller"], installation.controller_port)]
-    for name, port in installation.agents.items():
-        items.append(component(name, data / "agents" / name, ["agent"], port))
-    cockpit = component("cockpit", data / "cockpit", ["cockpit"], installation.cockpit_port)
-    cockpit.arguments += ["--port", str(installation.cockpit_port)]
-    if password is not None:
-        cockpit.environment = {"STELLWERK_ADMIN_PASSWORD": password}
-    return [*items, cockpit]
+    items = [component(name, data / name, "controller", port) for name, port in installation.controllers.items()]
+    items += [component(name, data / name, "witness", port) for name, port in installation.witnesses.items()]
+    items += [component(name, data / "agents" / name, "agent", port) for name, port in installation.agents.items()]
+    for name, port in installation.cockpits(has_database=has_database).items():
+        cockpit = component(name, data / name, "cockpit", port)
+        cockpit.arguments += ["--port", str(port)]
+        if password is not None:
+            cockpit.environment = {"STELLWERK_ADMIN_PASSWORD": password}
+        items.append(cockpit)
+    return items
 
 
 class Up:
@@ -67,10 +73,8 @@ class Up:
                 "url": item.url,
                 "command": item.command,
             }
-            if item.name in ("cockpit", "controller"):
-                components[item.name] = entry
-            else:
-                components["agents"][item.name] = entry
+            group = components["agents"] if item.name in self.installation.agents else components
+            group[item.name] = entry
         return {
             "ready": True,
             "url": self.url,
@@ -82,26 +86,38 @@ class Up:
 
 @asynccontextmanager
 async def installation_running(
-    data: Path, *, port: int, agents: list[str], supervise: bool = False
+    data: Path,
+    *,
+    port: int,
+    agents: list[str],
+    supervise: bool = False,
+    cluster: bool = False,
+    database_url: str | None = None,
 ) -> AsyncIterator[Up]:
-    """Start everything, register what is new, wait until all is coupled; stop everything at the end."""
+    """Start everything, register what is new, wait until all is coupled; stop everything at the end.
+
+    `cluster`: two Controllers with two witnesses; and two Cockpits, where there is a PostgreSQL for them.
+    """
     data = Path.cwd() / data
     data.mkdir(parents=True, exist_ok=True)
     try:
         lock = DirectoryLock(data, "up")
     except DuplicateStartError as error:
         raise CommandError(str(error), "stop the other one, or choose another --data") from error
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    database = Database(data / "database", database_url) if cluster else None
     try:
-        is_new = not (data / "cockpit" / "cockpit.sqlite").exists()
-        installation = Installation.open(data, port=port, agents=agents)
+        is_new = not (data / "cockpit" / "work").exists()
+        url = None if database is None else await asyncio.to_thread(database.start, say)
+        installation = Installation.open(data, port=port, agents=agents, cluster=cluster, database_url=url)
         if not is_port_free(installation.cockpit_port):
             raise CommandError(
                 f"port {installation.cockpit_port} is in use", "choose another one with --port, or 0 for a free one"
             )
         given = os.environ.pop("STELLWERK_ADMIN_PASSWORD", None)
         password = (given or secrets.token_urlsafe(12)) if is_new else given
-        items = components_of(installation, data, password if is_new else None)
-        supervisor = Supervisor(items, supervise=supervise, say=lambda text: print(text, file=sys.stderr, flush=True))
+        items = components_of(installation, data, password if is_new else None, has_database=url is not None)
+        supervisor = Supervisor(items, supervise=supervise, say=say)
         running = Up(data, installation, password, supervisor)
         try:
             await supervisor.start()
@@ -110,6 +126,8 @@ async def installation_running(
         finally:
             await supervisor.stop()
     finally:
+        if database is not None:
+            await asyncio.to_thread(database.stop)
         lock.release()
 
 
@@ -119,14 +137,10 @@ async def _register(running: Up) -> None:
     async with Cockpit(running.target) as cockpit:
         known = (await cockpit.post("controllers")).get("controllers", [])
         if not any(item.get("controllerId") == CONTROLLER_ID for item in known):
-            url = f"http://127.0.0.1:{installation.controller_port}"
-            await cockpit.post(
-                "controller/register",
-                {
-                    "controllerId": CONTROLLER_ID,
-                    "controllers": [{"url": url, "role": "STANDALONE", "title": "Controller"}],
-                },
-            )
+            urls = [installation.url(port) for port in installation.controllers.values()]
+            roles = ["STANDALONE"] if len(urls) == 1 else ["PRIMARY", "BACKUP"]
+            nodes = [{"url": url, "role": role, "title": "Controller"} for url, role in zip(urls, roles, strict=True)]
+            await cockpit.post("controller/register", {"controllerId": CONTROLLER_ID, "controllers": nodes})
         registered = (await cockpit.post("agents/inventory", {"controllerId": CONTROLLER_ID})).get("agents", [])
         names = {item.get("agentId") for item in registered if item.get("deployed", True)}
         missing = [name for name in installation.agents if name not in names]
@@ -160,7 +174,16 @@ async def _coupled(cockpit: Cockpit, installation: Installation) -> None:
         await asyncio.sleep(0.02)
 
 
-async def run_up(data: Path, *, port: int, agents: list[str], supervise: bool, as_json: bool) -> int:
+async def run_up(
+    data: Path,
+    *,
+    port: int,
+    agents: list[str],
+    supervise: bool,
+    as_json: bool,
+    cluster: bool = False,
+    database_url: str | None = None,
+) -> int:
     """The command: run until SIGTERM or SIGINT."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -175,7 +198,9 @@ async def run_up(data: Path, *, port: int, agents: list[str], supervise: bool, a
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     with contextlib.suppress(asyncio.CancelledError):
-        async with installation_running(data, port=port, agents=agents, supervise=supervise) as running:
+        async with installation_running(
+            data, port=port, agents=agents, supervise=supervise, cluster=cluster, database_url=database_url
+        ) as running:
             is_ready = True
             if as_json:
                 print_json(running.description())

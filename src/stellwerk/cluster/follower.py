@@ -3,7 +3,8 @@
 Theory: one file after the other is read from where the copy ends. A block is verified, written and synced, and its
 events are folded; then it counts as acknowledged. When the next file begins with a snapshot, it must say what has been
 folded here; else this copy is worth nothing and the node stops. When the active node does not know the place where the
-copy ends (its file was deleted long ago, or this node has a tail that was never committed), the copy is begun anew.
+copy ends (this node is new, its file was deleted long ago, or it has a tail that was never committed), the whole
+journal is copied anew, and the node starts again from it.
 
 Knows nothing of roles: `heard_at` and `is_refused` are what others judge the active node by.
 """
@@ -19,6 +20,7 @@ from typing import cast
 from stellwerk.cluster.host import ClusterHost
 from stellwerk.cluster.peer import ClusterPeer
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.engine.cluster import is_active
 from stellwerk.engine.events.cluster import ClusterTiming
 from stellwerk.journal import JournalCorruptedError, Replica, format
 from stellwerk.journal.format import Block, BlockParser, InvalidBlockError
@@ -114,8 +116,8 @@ class Follower:
     async def _copy_file(self) -> None:
         replica = self._replica
         timing = self._timing()
-        if replica.is_fresh and not replica.is_between_files:
-            replica.begin_file(await self._newest_file())
+        if replica.is_fresh and not replica.is_between_files and not await self._begin_anew("it has none yet"):
+            raise PeerUnreachableError("the other node is not active yet")
         parser = BlockParser(replica.end)
         stream = cast(
             AsyncGenerator[bytes, None],
@@ -144,15 +146,9 @@ class Follower:
         self.is_refused = False
         self.is_connected = True
 
-    async def _newest_file(self) -> int:
-        files = await self._peer.journal_files()
-        if not files:
-            raise PeerUnreachableError("the other node has no journal yet")
-        return files[-1]
-
     async def _next_file(self) -> None:
         replica = self._replica
-        files = await self._peer.journal_files()
+        files = (await self._peer.journal_info()).files
         following = next((file for file in files if file > replica.receiving), None)
         if following is None:
             raise PeerUnreachableError("the active node has closed its journal")
@@ -165,12 +161,16 @@ class Follower:
     async def _begin_anew(self, reason: str) -> bool:
         """Replace the own journal by the active node's; False: that cannot be begun now."""
         try:
-            newest = await self._newest_file()
+            info = await self._peer.journal_info()
+            answer = await self._peer.node_state()
         except (ProblemError, PeerUnreachableError) as error:
             logger.info("The journal cannot be copied anew: %s", error)
             return False
-        logger.warning("The journal of this node is replaced by the active node's: %s", reason)
-        self._replica.begin_anew(newest)
+        if is_active(answer.cluster_state, answer.node_id) is not True or not info.files:
+            logger.info("The journal is not copied anew from a node that is not active: %s", reason)
+            return False
+        logger.warning("The journal of this node becomes a copy of the active node's: %s", reason)
+        self._replica.begin_anew(info.files[-1], info.last_event_id)
         return True
 
     # --- blocks ---
@@ -188,18 +188,13 @@ class Follower:
     async def _take_over_new_file(self, block: Block, raw: bytes) -> None:
         replica = self._replica
         known = replica.committed_event_id
-        is_fresh, is_anew = replica.is_fresh, replica.is_begun_anew
-        is_snapshot = block.start > 0 and not block.data.startswith(format.EVENTS_BEGIN)
-        if is_snapshot and is_fresh:
-            self._host.fold_snapshot(line for line in block.data.split(b"\n") if line[:1] == b"{")
-        if not block.data.startswith(format.EVENTS_BEGIN):
-            await replica.write(block, raw)
-            return
-        if not is_fresh and not is_anew:
+        if block.data.startswith(format.EVENTS_BEGIN) and not replica.is_begun_anew:
             await self._check_snapshot()
         await replica.write(block, raw)
-        if is_anew:
-            self._host.restart("its journal has been replaced by the active node's")
+        if replica.is_between_files:
+            return
+        if replica.is_begun_anew:
+            self._host.restart("its journal has been copied from the active node")
             await asyncio.Event().wait()
         self._fold(block, known)
         self._on_events()

@@ -31,10 +31,6 @@ class ClusterHost(Protocol):
         """Readers get what the replica has."""
         ...
 
-    def fold_snapshot(self, objects: Iterable[bytes]) -> None:
-        """Take over objects of a snapshot into an empty state. Raises `JournalCorruptedError`."""
-        ...
-
     def fold_events(self, lines: Sequence[bytes]) -> None:
         """Apply events that have been received. Raises `JournalCorruptedError` for one that does not fit."""
         ...

@@ -51,6 +51,7 @@ from stellwerk.engine.cluster import (
     FailedOver,
     Pair,
     PassiveLost,
+    is_active,
     term_of,
 )
 from stellwerk.engine.events.cluster import (
@@ -412,8 +413,11 @@ class ClusterMember:
                 if answer is not None and (answer.event_id or 0) > self._recovered.last_event_id:
                     await self._catch_up(peer, answer.event_id or 0)
                     return
-                if await self._is_active_again(peer, state, answer):
+                consent = await self._become_active_again(peer, state, answer)
+                if consent is Consent.GIVEN:
                     return
+                if consent is Consent.DEPOSED:
+                    await self._leave_it_to_peer(peer, timing)
                 await asyncio.sleep(timing.heartbeat / 2)  # the pace of questions
         assert answer is not None
         await self._give_way(answer.cluster_state)
@@ -430,12 +434,14 @@ class ClusterMember:
         except (PeerUnreachableError, TimeoutError):
             return None
 
-    async def _is_active_again(self, peer: ClusterPeer, state: Pair, promise: InhibitActivationResponse | None) -> bool:
+    async def _become_active_again(
+        self, peer: ClusterPeer, state: Pair, promise: InhibitActivationResponse | None
+    ) -> Consent:
         if isinstance(state, ActiveShutDown):
             is_known = promise is not None and promise.event_id == self._recovered.last_event_id
             if is_known or await self._is_confirmed(state):
-                return await self._is_activated(None)
-            return False
+                return await self._activate_with_promise(None)
+            return Consent.REJECTED
         event = ClusterPassiveLost(id=state.passive_id)
 
         async def carry_out() -> None:
@@ -452,9 +458,23 @@ class ClusterMember:
             peer=peer,
             carry_out=carry_out,
         )
-        if consent is Consent.REJECTED and promise is not None and not self.arbiters.is_heard(ids):
-            return await self._is_activated(event)
-        return consent is Consent.GIVEN
+        is_undecided = consent is Consent.REJECTED and not self.arbiters.is_heard(ids)
+        # What the watch has once granted to the other node, that cannot use any more when it has started again.
+        is_forgotten = consent is Consent.DEPOSED and promise is not None and not promise.may_fail_over
+        if promise is not None and (is_undecided or is_forgotten):
+            return await self._activate_with_promise(event)
+        return consent
+
+    async def _leave_it_to_peer(self, peer: ClusterPeer, timing: ClusterTiming) -> None:
+        """The watch has granted the role to the other node: it must not be kept from taking it by its promise."""
+        deadline = self._loop.time() + timing.inhibit_activation + timing.active_lost
+        while self._loop.time() < deadline:
+            with contextlib.suppress(ProblemError, PeerUnreachableError, TimeoutError):
+                async with asyncio.timeout(timing.heartbeat_timeout):
+                    answer = await peer.node_state()
+                if is_active(answer.cluster_state, answer.node_id):
+                    return
+            await asyncio.sleep(timing.heartbeat)  # the pace of questions
 
     async def _is_confirmed(self, state: Pair) -> bool:
         """The watch knows the state, so that it will not agree to a fail-over."""
@@ -467,8 +487,8 @@ class ClusterMember:
             return False
         return verdict.problem is None
 
-    async def _is_activated(self, event: AnyClusterEvent | None) -> bool:
-        """False: this node has promised not to become active. With an event, nothing is committed without the peer."""
+    async def _activate_with_promise(self, event: AnyClusterEvent | None) -> Consent:
+        """With an event, nothing is committed before the other node has read it."""
         try:
             async with self.inhibition.activation():
                 if event is None:
@@ -479,8 +499,8 @@ class ClusterMember:
             if self.is_active:
                 raise
             logger.info("%s", error)
-            return False
-        return True
+            return Consent.REJECTED
+        return Consent.GIVEN
 
     async def _give_way(self, state: ClusterState | None) -> None:
         """The other node is active: what it has never acknowledged is cut off here, then this node follows."""
@@ -551,7 +571,8 @@ class ClusterMember:
 
     async def _inhibit(self, seconds: float) -> InhibitActivationResponse:
         if await self.inhibition.inhibit(seconds):
-            return InhibitActivationResponse(event_id=self._newest_event_id())
+            may_fail_over = self.passive is not None and self.passive.may_fail_over
+            return InhibitActivationResponse(event_id=self._newest_event_id(), may_fail_over=may_fail_over)
         state = self._host.cluster_state
         return InhibitActivationResponse(cluster_state=state)
 

@@ -91,6 +91,8 @@ class InhibitActivationResponse(
     cluster_state: ClusterState | None = None
     #: The newest event that the answering node has, so that a restarting node sees that it has lost some.
     event_id: int | None = None
+    #: The answering node could take over, were it not for its promise: it has been coupled since its start.
+    may_fail_over: bool = False
 
 
 class ClusterNodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -99,6 +99,12 @@ class PassiveRole:
         """Since the active node has last been heard."""
         return self._loop.time() - self.follower.heard_at
 
+    @property
+    def may_fail_over(self) -> bool:
+        """Whether this run may take over when the active node is lost."""
+        state = self._host.cluster_state
+        return isinstance(state, Coupled) and self._is_able_to_fail_over(state)
+
     def has_token(self, token: str) -> bool:
         """Whether a coupling command with this token is pending (ClusterConfirmCoupling)."""
         return token in self._tokens
@@ -217,7 +223,7 @@ class PassiveRole:
             if isinstance(state, SwitchedOver) and state.active_id == self._node_id:
                 await self._take_switched_role(state)
                 return
-            if isinstance(state, Coupled) and self._may_fail_over(state) and await self._fail_over(state):
+            if isinstance(state, Coupled) and self._has_to_fail_over(state) and await self._fail_over(state):
                 return
 
     async def _look_out(self, seconds: float) -> None:
@@ -231,8 +237,11 @@ class PassiveRole:
                 self.follower.heard_at = max(self.follower.heard_at, self._loop.time() - seconds)
         self._alarm.clear()
 
-    def _may_fail_over(self, state: Coupled) -> bool:
-        if state.active_id == self._node_id or not self._is_coupled_by_this_run or not self._fails_over:
+    def _is_able_to_fail_over(self, state: Coupled) -> bool:
+        return state.active_id != self._node_id and self._is_coupled_by_this_run and self._fails_over
+
+    def _has_to_fail_over(self, state: Coupled) -> bool:
+        if not self._is_able_to_fail_over(state):
             return False
         return self.follower.is_refused or self.silence_seconds >= state.setting.timing.active_lost
 

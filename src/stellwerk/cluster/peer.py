@@ -18,6 +18,24 @@ from stellwerk.wire.client import line_batches
 from stellwerk.wire.request import decode_json
 
 
+class JournalFile(msgspec.Struct, rename="camel"):
+    file_event_id: int
+
+
+class JournalInfo(msgspec.Struct, rename="camel"):
+    """`GET journalInfo`: the files, ascending, and the newest committed event."""
+
+    last_event_id: int
+    journal_files: list[JournalFile]
+
+    @property
+    def files(self) -> list[int]:
+        return [file.file_event_id for file in self.journal_files]
+
+
+_journal_info_decoder = msgspec.json.Decoder(JournalInfo)
+
+
 class ClusterPeer(Protocol):
     async def node_state(self) -> ClusterNodeState:
         """What it says of itself and of the cluster (cluster spec 1.12)."""
@@ -31,8 +49,8 @@ class ClusterPeer(Protocol):
         """The file's bytes from `position` on (journal spec 4.11): `b""` first, `b"\\n"` as heartbeat, END_OF_FILE."""
         ...
 
-    async def journal_files(self) -> list[int]:
-        """fileEventIds of its files, ascending."""
+    async def journal_info(self) -> JournalInfo:
+        """Which files it has, and its newest event."""
         ...
 
     def acknowledgements(self, heartbeat_seconds: float) -> AsyncIterator[list[int]]:
@@ -46,15 +64,6 @@ class ClusterPeer(Protocol):
 ClusterPeerFactory = Callable[[str], ClusterPeer]
 
 
-class _JournalFile(msgspec.Struct, rename="camel"):
-    file_event_id: int
-
-
-class _JournalInfo(msgspec.Struct, rename="camel"):
-    journal_files: list[_JournalFile]
-
-
-_journal_info_decoder = msgspec.json.Decoder(_JournalInfo)
 _problem_decoder = msgspec.json.Decoder(Problem)
 
 
@@ -95,9 +104,9 @@ class HttpClusterPeer:
             async for chunk in chunks:
                 yield chunk
 
-    async def journal_files(self) -> list[int]:
-        info = decode_json(_journal_info_decoder, await self._peer.get("journalInfo"))
-        return [file.file_event_id for file in info.journal_files]
+    async def journal_info(self) -> JournalInfo:
+        info: JournalInfo = decode_json(_journal_info_decoder, await self._peer.get("journalInfo"))
+        return info
 
     async def acknowledgements(self, heartbeat_seconds: float) -> AsyncIterator[list[int]]:
         query: dict[str, str | int | float] = {"onlyAcks": "true", "heartbeat": format(heartbeat_seconds, "g")}

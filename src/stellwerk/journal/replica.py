@@ -58,6 +58,7 @@ class Replica(ReadableJournal):
         self._writer: BlockWriter | None = None
         #: The journal is (being) replaced as a whole.
         self.is_begun_anew = False
+        self._anew_until = 0
         #: The new file that is being received: its fileEventId, header and writer.
         self._next_file: int | None = None
         self._next_header: JournalHeader | None = None
@@ -112,13 +113,15 @@ class Replica(ReadableJournal):
         self._drop_next()
         self._next_file = file_event_id
 
-    def begin_anew(self, file_event_id: int) -> None:
+    def begin_anew(self, file_event_id: int, until: int) -> None:
         """Own files do not fit the active node's (any more): they are replaced by a file that begins with a snapshot.
 
-        What is read here does not change before; then the node has to start again from the disk.
+        That comes into use when the event `until` is there: what is older says nothing about the present. What is read
+        here does not change before; then the node has to start again from the disk.
         """
         self.begin_file(file_event_id)
         self.is_begun_anew = True
+        self._anew_until = until
 
     async def write(self, block: Block, raw: bytes) -> None:
         """Write one verified block of the present file. Durable and readable when it returns, once the file is in use.
@@ -154,7 +157,11 @@ class Replica(ReadableJournal):
         writer = self._next_writer
         assert writer is not None
         writer.copy_block(raw, Position(block.end, block.crc))
-        if block.data.startswith(format.EVENTS_BEGIN):
+        if self.is_begun_anew:
+            is_ready = (format.last_event_id_of(block.data) or 0) >= self._anew_until
+        else:
+            is_ready = block.data.startswith(format.EVENTS_BEGIN)
+        if is_ready:
             await writer.sync()
             await self._put_in_use(writer, file, file_event_id)
             self._has_grown(block)
@@ -167,8 +174,6 @@ class Replica(ReadableJournal):
         await self._disk.sync_directory()
         for name in outdated:
             self._disk.remove(name)
-        if self._header is None:
-            self._begin_reading([file_event_id], file_event_id)
         self._reader.add_file(file_event_id)
         self._writer, self._next_writer = writer, None
         self._header, self._next_header = self._next_header, None

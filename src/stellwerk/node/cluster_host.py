@@ -57,9 +57,6 @@ class NodeHost:
     def begin_following(self, replica: Replica) -> None:
         self._node.readable = replica
 
-    def fold_snapshot(self, objects: Iterable[bytes]) -> None:
-        self._node.take_over_snapshot(objects)
-
     def fold_events(self, lines: Sequence[bytes]) -> None:
         self._node.apply_events(lines)
         self._node.release_what_is_obsolete()

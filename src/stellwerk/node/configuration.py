@@ -222,6 +222,19 @@ def read_configuration(data: Path, name: str, type_: type[T]) -> T:
     data = Path.cwd() / data
     if not data.is_dir():
         raise ConfigurationError(f"the data folder {data} does not exist; make it, with a {name} inside")
+    values = read_settings(data, name)
+    try:
+        configuration = msgspec.convert({**values, "data": data}, type_)
+        configuration.cluster.configuration()
+        return configuration
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"{data / name} or private.toml: {error}; docs/reference/configuration.md lists the settings"
+        ) from error
+
+
+def read_settings(data: Path, name: str) -> dict[str, Any]:
+    """`name` and private.toml of a data folder as plain values; the latter wins. Raises `ConfigurationError`."""
     values = _toml(data / name)
     private = data / "private.toml"
     if private.exists() and private.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -229,14 +242,7 @@ def read_configuration(data: Path, name: str, type_: type[T]) -> T:
     _merge(values, _toml(private))
     if "data" in values:
         raise ConfigurationError(f"{data / name}: `data` is not a setting, it is the folder of this file")
-    try:
-        configuration = msgspec.convert({**values, "data": data}, type_)
-        configuration.cluster.configuration()
-        return configuration
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(
-            f"{data / name} or {private.name}: {error}; docs/reference/configuration.md lists the settings"
-        ) from error
+    return values
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -154,7 +154,10 @@ def _fold_equals_state(machine: NodeMachine) -> Iterator[str]:
     if node.cluster.is_active and node.journal.committed_event_id != node.journal.appended_event_id:
         return  # it is still deciding; other runs are looked at while they rest
     try:
-        folded = machine.folded(recover(machine.disk, node.NAME, node.TYPE_NAME))
+        recovered = recover(machine.disk, node.NAME, node.TYPE_NAME)
+        if node.readable is not None and recovered.last_event_id != node.readable.committed_event_id:
+            return  # a block is being written at this very moment
+        folded = machine.folded(recovered)
     except JournalError as error:
         yield f"{machine.name} cannot be recovered: {error}"
         return

@@ -13,6 +13,9 @@ from stellwerk.simulation.machine import Machine, NodeMachine
 if TYPE_CHECKING:
     from stellwerk.simulation.installation import SimulatedInstallation
 
+#: Bytes of a disk that is not full.
+_ROOM = 1 << 40
+
 
 class Faults:
     """`happen` as a task."""
@@ -153,11 +156,10 @@ class Faults:
         if not isinstance(machine, NodeMachine) or machine.life is None:
             return None
         disk = machine.disk
-        room = disk.capacity
         disk.capacity = sum(disk.size(name) for name in disk.names()) + self._chance.randint(0, 4000)
 
         def heal() -> None:
-            disk.capacity = room
+            disk.capacity = _ROOM
 
         self._loop.later(self._downtime(), heal)
         return machine.name

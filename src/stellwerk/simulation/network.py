@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from stellwerk.cluster.messages import ClusterCommand, ClusterNodeState
-from stellwerk.cluster.peer import acknowledgement_lines
+from stellwerk.cluster.peer import JournalFile, JournalInfo, acknowledgement_lines
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.journal import JournalFailedError, raw_journal
 from stellwerk.node.direct_peer import DirectPeer
@@ -330,11 +330,12 @@ class SimulatedClusterPeer:
 
         return self._link.stream(chunks)
 
-    async def journal_files(self) -> list[int]:
-        async def files(node: AnyNode) -> list[int]:
-            return [file_event_id for file_event_id, _ in node.readable_journal().files()]
+    async def journal_info(self) -> JournalInfo:
+        async def info(node: AnyNode) -> JournalInfo:
+            journal = node.readable_journal()
+            return JournalInfo(journal.committed_event_id, [JournalFile(file) for file, _ in journal.files()])
 
-        return await self._link.call(files)
+        return await self._link.call(info)
 
     async def acknowledgements(self, heartbeat_seconds: float) -> AsyncIterator[list[int]]:
         lines = self._link.stream(lambda node: acknowledgement_lines(node.cluster.acknowledgements(heartbeat_seconds)))
