@@ -25,11 +25,11 @@ from bench.installation import installation
 from bench.machine import yardstick
 from bench.report import table, verdicts
 from bench.waiting_orders import replay, waiting_orders
-from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, w2
+from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, pair, w2
 
 from stellwerk.cli.components import PROFILE
 
-ALONE = ("cold-start", "waiting-orders", "journal", "projection", "instructions")
+ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions")
 _HERE = Path(__file__).parent
 
 
@@ -83,6 +83,11 @@ async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
     if any(name in wanted for name in SHARED):
         with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIRECTORY", "."), prefix="bench-") as copy:
             await _measure_shared(wanted, figures, Path(copy))
+    if "pair" in wanted:
+        _say("W2 with a pair of Controllers")
+        figures |= await pair()
+        if "w2_ratio" in figures:
+            figures["pair_to_single"] = figures["pair_w2_ratio"] / figures["w2_ratio"]
     if "waiting-orders" in wanted:
         _say("100,000 waiting orders")
         figures |= await waiting_orders()

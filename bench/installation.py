@@ -80,6 +80,15 @@ class Installation:
     def controller_command(self) -> list[str]:
         return list(self.ready["components"]["controller"]["command"])
 
+    async def coupled(self) -> None:
+        """Return when the pair of Controllers is coupled."""
+
+        async def is_coupled() -> bool:
+            state = msgspec.json.decode(await self.controller.get("cluster"))
+            return bool(state["TYPE"] == "Coupled")
+
+        await wait_until(is_coupled)
+
     # --- orders ---
 
     async def deploy(self, workflows: Mapping[str, dict[str, Any]]) -> None:
@@ -166,19 +175,22 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(environment: Mapping[str, str] | None = None) -> AsyncIterator[Installation]:
+async def installation(environment: Mapping[str, str] | None = None, *options: str) -> AsyncIterator[Installation]:
     """Start `up` on a fresh folder below the working directory (a real disk), stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_DIRECTORY", ".")) as folder:
-        async with running(Path.cwd() / folder, environment) as up:
+        async with running(Path.cwd() / folder, environment, *options) as up:
             yield up
 
 
 @asynccontextmanager
-async def running(data: Path, environment: Mapping[str, str] | None = None) -> AsyncIterator[Installation]:
+async def running(
+    data: Path, environment: Mapping[str, str] | None = None, *options: str
+) -> AsyncIterator[Installation]:
     """`up` on this folder, with its Cockpit and its Controller's event stream."""
     started = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "stellwerk.cli", "up", "--json", "--port", "0", "--agents", AGENT, "--data", str(data)),
+        *options,
         stdout=asyncio.subprocess.PIPE,
         env={**_environment(), **(environment or {})},
     )

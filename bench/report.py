@@ -37,6 +37,7 @@ class Bar:
 BARS = (
     Bar("w1_seconds", "W1: one order, 10 jobs in sequence", "s", 0.25, 0.08, 0.03, 0.08),
     Bar("w2_ratio", "W2: 200 orders × 3 jobs, to the history / raw rate", "", 0.12, 0.20, 0.35, 0.20, True),
+    Bar("pair_to_single", "W2 with a coupled pair of Controllers / with one", "", None, None, None, 0.6, True),
     Bar("w3_seconds", "W3: fork of 100", "s", 1.0, 0.35, 0.15, 0.35),
     Bar("w4_milliseconds", "W4: orders/add to process", "ms", 60, 20, 8, 20, digits=1),
     Bar("commits_per_job_agent", "commits per job, 8 at a time, Agent", "", 2, 1, 0.6, 1),

