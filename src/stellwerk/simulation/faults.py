@@ -43,13 +43,15 @@ class Faults:
         plan = self._installation.plan
         kinds = list(plan.kinds or self._kinds)
         moments = sorted(self._chance.uniform(0.5, plan.seconds) for _ in range(plan.faults))
-        for moment in moments:
+        for number, moment in enumerate(moments):
             await asyncio.sleep(max(0.0, moment - self._loop.now_seconds))
+            # By itself, so that leaving out one changes no other.
+            self._chance = random.Random(f"{plan.seed} fault {number}")
             kind = self._chance.choice(kinds)
-            who = self._kinds[kind]()
+            who = None if number in plan.without else self._kinds[kind]()
             if who is not None:
                 self._installation.faults[kind] += 1
-                self._installation.note(who, kind)
+                self._installation.note(who, f"{kind} (fault {number})")
         # What has an end comes to it.
         await asyncio.sleep(max(0.0, plan.seconds - self._loop.now_seconds))
 
