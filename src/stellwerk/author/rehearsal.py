@@ -37,7 +37,6 @@ from stellwerk.language.workflow import Workflow
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
 
-
 #: What each Subagent of a rehearsal measures.
 IDLE_MACHINE = SubagentMetrics(0.0, 1 << 30, 1 << 33, 1 << 34)
 

@@ -60,9 +60,7 @@ def offer_on(transaction: Transaction, order_id: str) -> None:
         _offer_subagent(transaction, wish)
 
 
-def on_processed(
-    transaction: Transaction, order_id: str, outcome: AnyOutcome, timestamp_ms: int | None = None
-) -> None:
+def on_processed(transaction: Transaction, order_id: str, outcome: AnyOutcome, timestamp_ms: int | None = None) -> None:
     """A process has ended, or is known to be lost: OrderProcessed, and its slot goes to the next order.
 
     A lost process is repeated unless the job says that it is not restartable (workflow spec 4.8). `timestamp_ms` is

@@ -344,9 +344,7 @@ class EngineState:
                 self.remove(orders, order.id)
             if processing.subagent_bundle_id is not None:
                 bundle_key = (processing.subagent_bundle_id, subagent_id)
-                self.put(
-                    self.processes_of_bundle, bundle_key, self.processes_of_bundle.get(bundle_key, 0) + difference
-                )
+                self.put(self.processes_of_bundle, bundle_key, self.processes_of_bundle.get(bundle_key, 0) + difference)
         workflow = self.workflows.get(order.workflow_id)
         if workflow is not None:
             key, _ = workflow.job(order.position)
