@@ -1,4 +1,4 @@
-"""`stellwerk cockpit|controller|agent`: one component as a process, by a service manager, by `up`, or by hand."""
+"""`stellwerk cockpit|controller|agent|subagent`: a component as a process, by a service manager, `up`, or by hand."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ def run_agent(data: Path) -> int:
 
     lifeline = Lifeline(data)
     return _run(run(_read(read_agent_configuration, data), lifeline), data)
+
+
+def run_subagent(data: Path) -> int:
+    from stellwerk.agent.subagent_main import run_subagent as run
+    from stellwerk.node.configuration import read_subagent_configuration
+
+    lifeline = Lifeline(data)
+    return _run(run(_read(read_subagent_configuration, data), lifeline), data)
 
 
 def _read(read: Callable[[Path], T], data: Path) -> T:

@@ -1,6 +1,6 @@
-"""Settings of a Controller or an Agent: TOML in its data folder, secrets in a file beside that only the owner reads.
+"""Settings of a Controller, Agent or Subagent: TOML in its data folder, secrets in a file that only the owner reads.
 
-    DATA/controller.toml or DATA/agent.toml     settings
+    DATA/controller.toml, agent.toml or subagent.toml   settings
     DATA/private.toml                           users, passwords towards others; mode 0600; wins over the former
     DATA/private/trusted-x509-keys/             certificates whose signatures are accepted (*.pem)
     DATA/state/                                 the journal
@@ -107,12 +107,38 @@ class LogConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     json: bool = False
 
 
-class NodeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What Controller and Agent have in common."""
+class ClientConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Towards the components below: client certificate and whom to trust. PEM files, relative to the data folder."""
+
+    certificate: str | None = None
+    private_key: str | None = None
+    trust: tuple[str, ...] = ()
+
+    def tls(self, folder: Path) -> TlsOptions | None:
+        if self.certificate is None and not self.trust:
+            return None
+        return TlsOptions(
+            certificate=folder / self.certificate if self.certificate else None,
+            private_key=folder / self.private_key if self.private_key else None,
+            trust=tuple(folder / name for name in self.trust),
+        )
+
+
+class SubagentDriverConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An Agent's connection to its Subagents (cluster spec 3.3)."""
+
+    heartbeat_seconds: float = 3.0
+    heartbeat_timeout_seconds: float = 10.0
+    reset_timeout_seconds: float = 2.0
+    command_retry_seconds: float = 5.0
+    reconnect_delays_seconds: tuple[float, ...] = (0.5, 0.5, *(1.0,) * 7, 2.0, 2.0, 4.0, 4.0, 5.0, 5.0, 10.0)
+
+
+class ComponentConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Controller, Agent and Subagent have in common."""
 
     data: Path
     web: WebConfiguration = WebConfiguration()
-    journal: JournalConfiguration = JournalConfiguration()
     log: LogConfiguration = LogConfiguration()
     #: `users.<id>` of private.toml (journal spec 2.4).
     users: dict[str, Any] = {}
@@ -128,6 +154,12 @@ class NodeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     @property
     def trusted_keys_directory(self) -> Path:
         return self.data / "private" / "trusted-x509-keys"
+
+
+class NodeConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Controller and Agent have in common."""
+
+    journal: JournalConfiguration = JournalConfiguration()
 
 
 class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,6 +183,16 @@ class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fie
 
 class AgentConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jobs: JobsConfiguration = JobsConfiguration()
+    #: SubagentId → password of this Agent's Director at that Subagent.
+    subagents: dict[str, str] = {}
+    subagent_driver: SubagentDriverConfiguration = SubagentDriverConfiguration()
+    client: ClientConfiguration = ClientConfiguration()
+
+
+class SubagentConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    jobs: JobsConfiguration = JobsConfiguration()
+    #: Events that are kept for the Director; then jobs that write on are held up.
+    journal_event_count: int = 10_000
 
 
 def read_controller_configuration(data: Path) -> ControllerConfiguration:
@@ -161,6 +203,11 @@ def read_controller_configuration(data: Path) -> ControllerConfiguration:
 def read_agent_configuration(data: Path) -> AgentConfiguration:
     """Raises `ConfigurationError`."""
     return _read(data, "agent.toml", AgentConfiguration)
+
+
+def read_subagent_configuration(data: Path) -> SubagentConfiguration:
+    """Raises `ConfigurationError`."""
+    return _read(data, "subagent.toml", SubagentConfiguration)
 
 
 def _read(data: Path, name: str, type_: type[T]) -> T:

@@ -22,8 +22,10 @@ from typing import Any
 import msgspec
 
 from stellwerk.agent.director.node import AgentNode
+from stellwerk.agent.subagent.events import ServerMeteringEvent
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
+from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.journal import JournalOptions
@@ -222,10 +224,13 @@ class SimulatedInstallation:
             )
         )
         runner = JobRunner(machine.processes, machine.effects.clock, machine.work_directory, options)
+        effects = machine.effects
+        subagent = Subagent(
+            runner, effects.clock, effects.random, {}, lambda: self._verifier, measure=lambda: _IDLE_MACHINE
+        )
         node: AnyNode = self._parts.agent(
-            machine.effects,
-            machine.processes,
-            runner,
+            effects,
+            subagent,
             lambda: self._verifier,
             _JOURNAL,
             directories=machine.directories,
@@ -364,6 +369,10 @@ class SimulatedInstallation:
             await asyncio.sleep(_REPEAT_SECONDS)
 
 
+#: What each machine measures.
+_IDLE_MACHINE = ServerMeteringEvent(
+    cpu_load=0.0, committed_virtual_memory_size=1 << 30, free_memory_size=1 << 33, total_memory_size=1 << 34
+)
 _JOURNAL = JournalOptions(low_space_bytes=0, reserve_bytes=0, snapshot_period_ms=5_000)
 
 

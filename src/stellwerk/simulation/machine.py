@@ -138,6 +138,7 @@ class Machine:
         if not termination.is_restart:
             self.violations.append(f"{self.name} has ended by itself: {termination.reason}")
         await node.stop()
+        await self.processes.close()  # the process ends, and its jobs with it
         self._end()
         self.crashes -= 1
         self.restart_later()

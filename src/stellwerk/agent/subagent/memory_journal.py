@@ -38,7 +38,8 @@ class MemoryJournal:
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self._readers: set[asyncio.Future[None]] = set()
-        self._is_closed = False
+        #: The run has ended.
+        self.closed = asyncio.Event()
 
     # --- writing ---
 
@@ -82,7 +83,7 @@ class MemoryJournal:
 
     def close(self) -> None:
         """The run has ended: streams end."""
-        self._is_closed = True
+        self.closed.set()
         self._wake_readers()
 
     # --- reading ---
@@ -116,7 +117,7 @@ class MemoryJournal:
 
     def records_after(self, after: int, limit: int) -> Sequence[SubagentRecord]:
         """The next events, at most `limit`. Raises `ProblemError` when the run has ended or they have been released."""
-        if self._is_closed:
+        if self.closed.is_set():
             raise ProblemError.of("SubagentIsShuttingDown")
         if after < self.released_event_id:
             self.check_after(after, False)
@@ -139,7 +140,7 @@ class MemoryJournal:
         """Wait until there is an event after `event_id`, or the run has ended; False when the time is over."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout_seconds is None else loop.time() + timeout_seconds
-        while not self._is_closed and self.committed_event_id <= event_id:
+        while not self.closed.is_set() and self.committed_event_id <= event_id:
             reader = loop.create_future()
             self._readers.add(reader)
             timer = None if deadline is None else loop.call_at(deadline, _set, reader)
@@ -150,7 +151,7 @@ class MemoryJournal:
                 if timer is not None:
                     timer.cancel()
             if deadline is not None and loop.time() >= deadline:
-                return self._is_closed or self.committed_event_id > event_id
+                return self.closed.is_set() or self.committed_event_id > event_id
         return True
 
     def _count_until(self, event_id: int) -> int:
