@@ -130,13 +130,12 @@ class BreakablePeer:
         subagent, broken = machine.reached, machine.changed
         stream = self._peer().events(run_id=run_id, after=after)
         breaks = asyncio.ensure_future(broken.wait())
+        batch: asyncio.Future[Sequence[SubagentRecord]] = asyncio.get_running_loop().create_future()
         try:
             while True:
                 batch = asyncio.ensure_future(anext(stream))
                 await asyncio.wait([batch, breaks], return_when=asyncio.FIRST_COMPLETED)
                 if breaks.done():
-                    batch.cancel()
-                    await asyncio.gather(batch, return_exceptions=True)
                     raise PeerUnreachableError(f"the connection to {self._uri} is broken")
                 try:
                     records = batch.result()
@@ -147,6 +146,8 @@ class BreakablePeer:
                 yield records
         finally:
             breaks.cancel()
+            batch.cancel()
+            await asyncio.gather(batch, return_exceptions=True)
             await stream.aclose()
 
     async def close(self) -> None:
