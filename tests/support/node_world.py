@@ -107,8 +107,8 @@ class NodeWorld:
                 node.terminate(Termination(is_immediate=True))
             await node.stop()
 
-    async def start_agent(self, path: str) -> AgentNode:
-        """A new process, unless the former one's Subagent is still there."""
+    async def start_agent(self, path: str, **options: Any) -> AgentNode:
+        """A new process, unless the former one's Subagent is still there. `options` are the node's."""
         if path not in self.local_subagents:
             self.local_subagents[path] = make_subagent(self.folder / path, self.trusted)
         node = AgentNode(
@@ -119,6 +119,7 @@ class NodeWorld:
             directories=SystemDirectories(),
             remote_peers=lambda own_id, item: BreakablePeer(self, item.uri),
             driver_timing=TIMING,
+            **options,
         )
         await node.start()
         self.agents[path] = node

@@ -11,7 +11,8 @@ from msgspec import structs
 from node_world import NodeWorld, shell, workflow
 from remote_subagents import IDLE, RemoteSubagent
 
-from stellwerk.agent.subagent.commands import StartOrderProcess
+from stellwerk.agent.director.subagent_peers import LocalSubagentPeer
+from stellwerk.agent.subagent.commands import CoupleDirector, StartOrderProcess
 from stellwerk.values.problems import ProblemError
 
 
@@ -658,3 +659,93 @@ async def test_an_agents_shutdown_waits_for_its_own_jobs_only(tmp_path: Path, jo
         await world.start_agent("A")
         await world.until_done("O", "R")
         assert (jobs.started, other.started) == (["O"], ["R"])
+
+
+# --- fail-over: what the activation of the other Director of a pair asks for (cluster spec 2.4) ---
+
+
+async def test_jobs_of_a_failed_directors_host_are_lost_at_once_and_fenced(tmp_path: Path, jobs: Jobs) -> None:
+    """Row 1 of the table: nobody waits for that host; when it comes back, what it still runs is killed."""
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        machine = await world.add_subagent("S")
+        await world.add_subagent("T")
+        await bundle(world, S=3, T=2)
+        await world.deploy(workflow("W", jobs.instruction("BUNDLE")))
+        await world.add_order("O", "W")
+        await jobs.until_started(1)
+        machine.cut()
+        await world.stop_agent("A", orderly=False)
+        await world.start_agent("A", failed_director_subagent_id=lambda state: "S", term=lambda: 1)
+        await jobs.until_started(2)
+        await world.until_event("O", "OrderProcessingStarted", 2)
+        assert lost_code(processed(world, "O")[0]) == ("ProcessLost", "ProcessLostDueToRestart")
+        coupled = world.of("S").count("SubagentCoupled")
+        machine.heal()
+        await world.until_event("S", "SubagentCoupled", coupled + 1)
+        assert machine.subagent is not None
+        assert machine.subagent.running_count == 0
+        jobs.go()
+        await world.until_done("O")
+        assert jobs.ended == ["O"]
+
+
+async def test_jobs_of_other_subagents_go_on_after_a_fail_over(tmp_path: Path, jobs: Jobs) -> None:
+    """Rows 2 and 3: the activated Director's own Subagent, and others."""
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        await world.add_subagent("S")
+        await world.deploy(workflow("W", jobs.instruction()))
+        await world.add_order("O", "W")
+        await world.add_order("P", "W")
+        await jobs.until_started(2)
+        await world.until_event("P", "OrderProcessingStarted")
+        assert sorted(places(world)) == ["A-1", "S"]
+        await world.stop_agent("A", orderly=False, only_director=True)
+        await world.start_agent("A", failed_director_subagent_id=lambda state: "OTHER", term=lambda: 1)
+        jobs.go()
+        await world.until_done("O", "P")
+        assert sorted(jobs.started) == ["O", "P"]
+
+
+async def test_an_order_at_a_subagent_that_is_not_known_any_more_is_disrupted(tmp_path: Path) -> None:
+    """Row 4, as a function: no command can bring it about."""
+    from stellwerk.agent.director.losses import settle_processes
+    from stellwerk.engine.context import Context
+    from stellwerk.engine.events.order import OrderProcessed
+    from stellwerk.engine.transaction import Transaction
+
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        await world.deploy(workflow("W", shell("sleep 1000")))
+        await world.add_order("O", "W")
+        await world.until_event("O", "OrderProcessingStarted")
+        state = world.agents["A"].state
+        del state.subagents["A-1"]
+        with Transaction(state, Context(0)) as transaction:
+            settle_processes(transaction, state, local_run_id="any")
+            (processed_event,) = (keyed.event for keyed in transaction.events)
+        assert isinstance(processed_event, OrderProcessed)
+        assert "A-1 is missed" in str(processed_event.outcome)
+
+
+async def test_a_director_of_an_older_term_gets_nothing_done(tmp_path: Path, jobs: Jobs) -> None:
+    async with NodeWorld(tmp_path) as world:
+        machine = await running_at(world, jobs)
+        assert machine.subagent is not None
+        other = LocalSubagentPeer(machine.subagent)
+        command = CoupleDirector(
+            subagent_id="S",
+            subagent_run_id=machine.subagent.run_id,
+            event_id=world.agents["A"].state.subagents["S"].event_id,
+            term=7,
+        )
+        await other.command(command)
+        await world.add_order("P", "W")
+
+        def is_stale() -> bool:
+            events = [e for e in world.events() if e["TYPE"] == "SubagentCouplingFailed"]
+            return any(event["problem"].get("code") == "TermIsStale" for event in events)
+
+        await world.until(is_stale, "TermIsStale")
+        assert jobs.started == ["O"]
