@@ -62,6 +62,8 @@ class RemoteSubagent:
         self._folder = world.folder / uri.rpartition("/")[2]
         self._journal_limit = journal_limit
         self._is_cut = False
+        #: It does not answer any more, nor break a connection: a firewall that drops packets, SIGSTOP.
+        self.is_silent = False
         self.changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -115,6 +117,8 @@ class BreakablePeer:
 
     async def command(self, command: SubagentCommand, number: int = 0) -> Any:
         machine, peer = self._machine(), self._peer()
+        if machine.is_silent:
+            raise PeerUnreachableError(f"{self._uri} did not answer in time")
         machine.commands.append(command)
         subagent = machine.reached
         answer = await peer.command(command, number)
@@ -143,6 +147,8 @@ class BreakablePeer:
                     if machine.subagent is subagent and not subagent.ended.is_set():
                         raise
                     raise PeerUnreachableError(f"{self._uri} has ended") from None
+                if machine.is_silent:
+                    await breaks
                 yield records
         finally:
             breaks.cancel()

@@ -183,7 +183,8 @@ async def test_at_most_so_many_processes_by_an_expression(tmp_path: Path, jobs: 
         assert len(places(world)) == 2
         jobs.go()
         await world.until_done(*(f"O{number}" for number in range(5)))
-        assert jobs.started == sorted(jobs.started), "who has waited longer comes first"
+        started = [event["Key"] for event in world.events() if event["TYPE"] == "OrderProcessingStarted"]
+        assert started == sorted(started), "who has waited longer comes first"
 
 
 async def test_an_empty_bundle_id_is_the_directors_own_subagent(tmp_path: Path) -> None:
@@ -268,6 +269,25 @@ async def test_a_cut_network_only_delays_what_a_job_has_done(tmp_path: Path, job
         assert world.of("S").count("SubagentCoupled") == coupled + 1
         assert "SubagentRestarted" not in world.of("S")
         assert jobs.started == ["O"]
+
+
+async def test_a_silent_subagent_is_noticed_by_its_missing_heartbeat(tmp_path: Path) -> None:
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        machine = await world.add_subagent("S")
+        await world.add_subagent("T")
+        await bundle(world, S=2, T=1)
+        await world.deploy(workflow("W", shell("true", subagentBundleIdExpr="'BUNDLE'")))
+        machine.is_silent = True
+        await world.until_event("S", "SubagentCouplingFailed")
+        (failed,) = [event for event in world.events() if event["TYPE"] == "SubagentCouplingFailed"][:1]
+        assert failed["problem"]["message"] == "Missing heartbeat from S"
+        await world.add_order("O", "W")
+        await world.until_done("O")
+        assert places(world) == ["T"]
+        coupled = world.of("S").count("SubagentCoupled")
+        machine.is_silent = False
+        await world.until_event("S", "SubagentCoupled", coupled + 1)
 
 
 async def test_an_order_at_a_killed_subagent_waits_and_is_repeated_when_that_has_restarted(

@@ -68,6 +68,9 @@ _ANOTHER_RUN = ("SubagentNotDedicated", "SubagentRunIdMismatch")
 #: Answers to a command that mean: couple again.
 _UNCOUPLED = (*_ANOTHER_RUN, "SubagentNotCoupled", "TermIsStale")
 
+#: Answers that mean only that the session is over: not worth an event.
+_ENDED_SESSION = ("InvalidSessionToken", "SubagentNotCoupled")
+
 
 class DriverTiming(SubagentDriverConfiguration, frozen=True):
     """Seconds (`js7.subagent-driver.*`)."""
@@ -238,7 +241,7 @@ class SubagentDriver:
     def _failed(self, problem: Problem) -> None:
         """Note the problem, unless it is the one noted before, or only an ended session."""
         self._state.set_reachable(self.subagent_id, False)
-        if problem.code == "InvalidSessionToken" or not self._is_known or self._subagent.problem == problem:
+        if problem.code in _ENDED_SESSION or not self._is_known or self._subagent.problem == problem:
             return
         logger.warning("Subagent %s is not coupled: %s", self.subagent_id, problem)
         event = s.SubagentCouplingFailed(problem=problem)

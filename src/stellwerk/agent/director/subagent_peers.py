@@ -5,6 +5,7 @@ Both speak in structs: in the same process nothing is encoded, and the semantics
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decoder, encode
 from stellwerk.values.problems import ProblemError
 from stellwerk.wire.client import HttpPeer, line_batches
+
+logger = logging.getLogger(__name__)
 
 #: A metering event comes that often; it is the sign of life, too.
 METERING_SECONDS = 1.0
@@ -59,7 +62,14 @@ class LocalSubagentPeer:
         self._subagent = subagent
 
     async def command(self, command: SubagentCommand, number: int = 0) -> Any:
-        return await self._subagent.execute(command, self, number)
+        try:
+            return await self._subagent.execute(command, self, number)
+        except ProblemError:
+            raise
+        except Exception as error:
+            # As an HTTP server would answer it.
+            logger.exception("A command of the Director could not be executed")
+            raise ProblemError(f"Internal error: {error!r}") from error
 
     async def events(self, *, run_id: str, after: int) -> AsyncGenerator[Sequence[SubagentRecord], None]:
         subagent = self._subagent
