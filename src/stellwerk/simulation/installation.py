@@ -1,4 +1,4 @@
-"""One simulated installation: the real Controller and Agents on machines of one loop, with a client and a receiver.
+"""One simulated installation: real Controller, Agents and a Subagent on machines of one loop, a client, a receiver.
 
     report = simulate(Plan(seed=1))
 
@@ -27,13 +27,15 @@ from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
 from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.controller.node import ControllerNode
+from stellwerk.effects.clock import Clock, Random
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.journal import JournalOptions
 from stellwerk.simulation.disk import CrashForm, Keep, SimulatedDisk
 from stellwerk.simulation.loop import SimulatedLoop, run
 from stellwerk.simulation.machine import AnyNode, Machine
 from stellwerk.simulation.network import Link, SimulatedPeer, Weather
-from stellwerk.simulation.world import JobWitness, SeededRandom, SimulatedProcesses
+from stellwerk.simulation.subagents import SimulatedSubagentPeer, SubagentMachine
+from stellwerk.simulation.world import JobWitness, SeededRandom, SimulatedClock, SimulatedProcesses
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
@@ -41,6 +43,8 @@ from stellwerk.wire.signatures import Signature, SignatureVerifier
 
 CONTROLLER = "controller"
 AGENTS = ("A", "B")
+#: A Subagent of Agent A on a machine of its own.
+SUBAGENT = "A-2"
 #: The receiver of the Controller's events, and the client's user.
 COCKPIT = "cockpit"
 WORKFLOW = "nightly"
@@ -181,6 +185,7 @@ class SimulatedInstallation:
         self._is_deployed = False
         for name in (CONTROLLER, *AGENTS):
             self._add_machine(name)
+        self.subagent_machine = self._add_subagent_machine(SUBAGENT)
         if plan.crash is not None:
             name, number, form = plan.crash
             self.machines[name].disk.crash_at = (number, form)
@@ -206,6 +211,26 @@ class SimulatedInstallation:
         self.machines[name] = machine
         self.links[name] = Link(self.loop, machine, self._child_random(), self.plan.weather)
 
+    def _add_subagent_machine(self, name: str) -> SubagentMachine:
+        clock, seeded = SimulatedClock(self.loop), SeededRandom(self.random.getrandbits(64))
+        processes = SimulatedProcesses("A", self.loop, self._child_random(), self.witness)
+        machine = SubagentMachine(
+            name,
+            self.loop,
+            processes,
+            lambda: self._make_subagent(processes, clock, seeded, self._folder / name),
+        )
+        machine.on_end.append(lambda: self.note(name, "is down"))
+        self.links[name] = Link(self.loop, machine, self._child_random(), self.plan.weather)
+        return machine
+
+    def _make_subagent(self, processes: SimulatedProcesses, clock: Clock, seeded: Random, folder: Path) -> Subagent:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        launch = LaunchSettings(environment={}, executables_directory=folder, script_injection_allowed=True)
+        runner = JobRunner(processes, clock, folder, JobRunnerOptions(launch=launch))
+        return Subagent(runner, clock, seeded, {}, lambda: self._verifier, measure=lambda: _IDLE_MACHINE)
+
     def _make_controller(self, machine: Machine) -> AnyNode:
         def peer(agent_path: str, uri: str) -> SimulatedPeer:
             return SimulatedPeer(self.links[agent_path], CONTROLLER)
@@ -216,24 +241,15 @@ class SimulatedInstallation:
         return node
 
     def _make_agent(self, machine: Machine) -> AnyNode:
-        shutil.rmtree(machine.work_directory, ignore_errors=True)
-        machine.work_directory.mkdir(parents=True)
-        options = JobRunnerOptions(
-            launch=LaunchSettings(
-                environment={}, executables_directory=machine.work_directory, script_injection_allowed=True
-            )
-        )
-        runner = JobRunner(machine.processes, machine.effects.clock, machine.work_directory, options)
         effects = machine.effects
-        subagent = Subagent(
-            runner, effects.clock, effects.random, {}, lambda: self._verifier, measure=lambda: _IDLE_MACHINE
-        )
+        subagent = self._make_subagent(machine.processes, effects.clock, effects.random, machine.work_directory)
         node: AnyNode = self._parts.agent(
             effects,
             subagent,
             lambda: self._verifier,
             _JOURNAL,
             directories=machine.directories,
+            remote_peers=lambda own_id, item: SimulatedSubagentPeer(self.links[item.id]),
         )
         return node
 
@@ -245,6 +261,7 @@ class SimulatedInstallation:
     async def run(self) -> None:
         for machine in self.machines.values():
             machine.start()
+        self.subagent_machine.start()
         receiver = asyncio.create_task(self._receive())
         client = asyncio.create_task(self._be_client())
         faults = asyncio.create_task(self._break_things())
@@ -263,6 +280,8 @@ class SimulatedInstallation:
         for name, machine in self.machines.items():
             self.links[name].heal()
             machine.start()
+        self.links[SUBAGENT].heal()
+        self.subagent_machine.start()
         while not self._is_at_rest():  # noqa: ASYNC110 - simulated time: nobody waits
             await asyncio.sleep(0.5)
 
@@ -282,22 +301,29 @@ class SimulatedInstallation:
         chance = self._child_random()
         for moment in sorted(chance.uniform(0.5, QUIET_AFTER_SECONDS) for _ in range(self.plan.faults)):
             await asyncio.sleep(max(0.0, moment - self.loop.now_seconds))
-            name = chance.choice([CONTROLLER, *AGENTS])
-            machine = self.machines[name]
+            name = chance.choice([CONTROLLER, *AGENTS, SUBAGENT])
             kind = chance.choice(["kill", "power failure", "cut"])
             if kind == "cut":
                 self.links[name].cut()
                 self.loop.later(chance.uniform(0.1, 8.0), self.links[name].heal)
-            elif machine.life is None:
+            elif not self._break(name, kind, chance):
                 continue
-            elif kind == "kill":
-                machine.kill()
-                machine.restart_later()
-            else:
-                machine.fail(chance.choice(list(Keep)))
-                machine.restart_later()
             self.faults[kind] = self.faults.get(kind, 0) + 1
             self.note(name, kind)
+
+    def _break(self, name: str, kind: str, chance: random.Random) -> bool:
+        """False when the machine is down already."""
+        machine = self.subagent_machine if name == SUBAGENT else self.machines[name]
+        if machine.life is None:
+            return False
+        if kind == "kill":
+            machine.kill()
+        elif isinstance(machine, Machine):
+            machine.fail(chance.choice(list(Keep)))
+        else:
+            machine.fail()
+        machine.restart_later()
+        return True
 
     # --- client and receiver ---
 
@@ -337,6 +363,8 @@ class SimulatedInstallation:
                 {"TYPE": "SubagentItem", "id": f"{path}-1", "agentPath": path, "uri": f"http://{path}"},
             )
             operations += [{"TYPE": "AddOrChangeSimple", "item": item} for item in items]
+        remote = {"TYPE": "SubagentItem", "id": SUBAGENT, "agentPath": "A", "uri": f"http://{SUBAGENT}"}
+        operations.append({"TYPE": "AddOrChangeSimple", "item": remote})
         operations.append({"TYPE": "AddVersion", "versionId": "1"})
         operations.append(_signed({**workflow(), "versionId": "1"}))
         body = b"\n".join(encode(operation) for operation in operations)

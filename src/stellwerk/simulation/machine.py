@@ -186,8 +186,9 @@ class DownError(PeerUnreachableError):
     """The machine's node is down."""
 
 
-def running(machine: Machine) -> AnyNode:
+def running(machine: Any) -> AnyNode:
     """The node, when it is there and ready."""
     if machine.node is None or not machine.node.is_ready:
         raise DownError(f"{machine.name} is down")
-    return machine.node
+    node: AnyNode = machine.node
+    return node

@@ -11,14 +11,16 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.node.direct_peer import DirectPeer
-from stellwerk.simulation.loop import SimulatedLoop
-from stellwerk.simulation.machine import AnyNode, Machine, running
+from stellwerk.simulation.loop import Life, SimulatedLoop
+from stellwerk.simulation.machine import AnyNode, running
+
+T = TypeVar("T")
 
 #: A request without answer is given up after that time.
 _ANSWER_TIMEOUT_SECONDS = 10.0
@@ -32,10 +34,19 @@ class Weather(msgspec.Struct, frozen=True):
     delay: float = 0.002
 
 
+class Server(Protocol):
+    """A machine whose node, when it runs, can be asked."""
+
+    name: str
+    node: Any
+    life: Life | None
+    on_end: list[Callable[[], None]]
+
+
 class Link:
     """All connections to one machine. `cut` breaks them, until `heal`."""
 
-    def __init__(self, loop: SimulatedLoop, server: Machine, random_: random.Random, weather: Weather) -> None:
+    def __init__(self, loop: SimulatedLoop, server: Server, random_: random.Random, weather: Weather) -> None:
         self.loop = loop
         self.server = server
         self.random = random_
@@ -128,7 +139,7 @@ class SimulatedPeer:
     def __init__(self, link: Link, user_id: str) -> None:
         self._link = link
         self._direct = DirectPeer(lambda: link.server.node, user_id)
-        self._streams: list[_Stream] = []
+        self._streams: list[Stream[list[bytes]]] = []
 
     async def login(self) -> None:
         await self._link.call(lambda node: self._direct.login())
@@ -150,7 +161,7 @@ class SimulatedPeer:
             except Exception as error:
                 stream.send(error)
 
-        stream = _Stream(self._link)
+        stream: Stream[list[bytes]] = Stream(self._link)
         self._streams.append(stream)
         await self._link.call(lambda node: _begin(stream, pump))
         try:
@@ -164,16 +175,16 @@ class SimulatedPeer:
             stream.close()
 
 
-async def _begin(stream: _Stream, pump: Callable[[], Any]) -> None:
+async def _begin(stream: Stream[Any], pump: Callable[[], Any]) -> None:
     stream.begin(pump)
 
 
-class _Stream:
+class Stream(Generic[T]):
     """One event stream: an ordered queue between a task of the server and its reader."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._arrived: deque[list[bytes] | Exception | None] = deque()
+        self._arrived: deque[T | Exception | None] = deque()
         self._last_arrival = 0.0
         self._wake_up: asyncio.Future[None] | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -186,18 +197,18 @@ class _Stream:
             self._link.waiting[self] = self._arrive
             self._pump = life.run_task(pump(), "event stream")
 
-    def send(self, item: list[bytes] | Exception | None) -> None:
+    def send(self, item: T | Exception | None) -> None:
         link = self._link
         # Later than the one before: timers of the same time fire in any order.
         self._last_arrival = max(self._last_arrival + 1e-6, link.loop.now_seconds + link.delay())
         link.loop.later(self._last_arrival - link.loop.now_seconds, self._arrive, item)
 
-    def _arrive(self, item: list[bytes] | Exception | None) -> None:
+    def _arrive(self, item: T | Exception | None) -> None:
         self._arrived.append(item)
         if self._wake_up is not None and not self._wake_up.done():
             self._wake_up.set_result(None)
 
-    async def receive(self) -> list[bytes] | None:
+    async def receive(self) -> T | None:
         while not self._arrived:
             self._wake_up = self._link.loop.create_future()
             await self._wake_up

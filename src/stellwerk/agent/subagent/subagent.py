@@ -60,6 +60,8 @@ ALREADY_USED = "it has been used already"
 #: Workflows that are kept; a Director that is told of an unknown one sends it again.
 MAXIMUM_WORKFLOWS = 10_000
 _REMEMBERED_SESSIONS = 100
+#: How an attempt begins that the Director could not name (its own start, after OrderProcessingStarted).
+SELF_MADE = "subagent-"
 
 #: Whoever speaks to the Subagent: the token of an HTTP session, or any object of this process.
 Session = Any
@@ -184,6 +186,11 @@ class Subagent:
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 logger.error("A job ended badly while the Subagent stopped: %r", result)
+
+    @property
+    def is_ready(self) -> bool:
+        """Are commands taken?"""
+        return self._is_started
 
     @property
     def running_count(self) -> int:
@@ -363,7 +370,7 @@ class Subagent:
         context = Context(self._clock.now_ms(), self._zone, self._environment, controller_id=dedication.controller_id)
         launch = prepare_launch(
             order,
-            command.attempt or str(self.journal.next_event_id()),
+            command.attempt or f"{SELF_MADE}{self.journal.next_event_id()}",
             command.end_of_admission_period,
             workflow,
             self._job_resources,
