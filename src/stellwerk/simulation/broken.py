@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stellwerk.agent.director.losses import lose_orders, lost
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.controller.node import ControllerNode
+from stellwerk.engine.events.subagent import SubagentCouplingFailed
+from stellwerk.node.persist import Effects, combined
 from stellwerk.simulation.disk import SimulatedAppendFile, SimulatedDisk
 from stellwerk.simulation.installation import Parts
 
@@ -45,8 +48,20 @@ class HastyAgent(AgentNode):
         super().activate()
 
 
+class ImpatientAgent(AgentNode):
+    """Takes the processes of a Subagent that it cannot reach for lost."""
+
+    def effects_of_events(self) -> Effects:
+        def lose(event_id: int, subagent_id: str, event: SubagentCouplingFailed) -> None:
+            outcome = lost("ProcessLostDueToRestart")
+            self.persister.persist_internally(lambda transaction: lose_orders(transaction, subagent_id, outcome))
+
+        return combined(super().effects_of_events(), {SubagentCouplingFailed: lose})
+
+
 VARIANTS: Final[dict[str, Parts]] = {
     "no-sync": Parts(disk=UnsyncedDisk),
     "answer-before-commit": Parts(controller=HastyController),
     "start-before-durable": Parts(agent=HastyAgent),
+    "lost-because-unreachable": Parts(agent=ImpatientAgent, needs_cuts=True),
 }

@@ -76,6 +76,8 @@ class Parts(msgspec.Struct, frozen=True):
     disk: Callable[[random.Random], SimulatedDisk] = SimulatedDisk
     controller: Callable[..., ControllerNode] = ControllerNode
     agent: Callable[..., AgentNode] = AgentNode
+    #: Cuts of the network bring it to light, not crashes at a write.
+    needs_cuts: bool = False
 
 
 class SimulatedSignatures(SignatureVerifier):
