@@ -271,6 +271,31 @@ async def test_a_cut_network_only_delays_what_a_job_has_done(tmp_path: Path, job
         assert jobs.started == ["O"]
 
 
+async def test_the_next_job_of_an_order_starts_once_when_the_former_one_ended_during_a_cut(
+    tmp_path: Path, jobs: Jobs
+) -> None:
+    """The start of the former job is repeated at the coupling, while its end arrives and the next job begins."""
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        machine = await world.add_subagent("S")
+        await world.deploy(workflow("W", *(jobs.instruction("S") for _ in range(3))))
+        orders = [f"O{number}" for number in range(10)]
+        for order_id in orders:
+            await world.add_order(order_id, "W")
+        await jobs.until_started(10)
+        machine.cut()
+        await world.until_event("S", "SubagentCouplingFailed")
+        jobs.go()
+        assert machine.subagent is not None
+        async with asyncio.timeout(20):
+            while machine.subagent.running_count:
+                await machine.subagent.journal.wait_after(machine.subagent.journal.committed_event_id, 0.1)
+        machine.heal()
+        await world.until_done(*orders)
+        assert len(jobs.started) == 30
+        assert all(outcome["TYPE"] == "Succeeded" for order_id in orders for outcome in processed(world, order_id))
+
+
 async def test_a_silent_subagent_is_noticed_by_its_missing_heartbeat(tmp_path: Path) -> None:
     async with NodeWorld(tmp_path) as world:
         await world.register()

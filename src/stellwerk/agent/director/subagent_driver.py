@@ -18,41 +18,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from stellwerk.agent.director.losses import lose_orders, lost
 from stellwerk.agent.director.state import AgentState
+from stellwerk.agent.director.subagent_adoption import adopt_events
 from stellwerk.agent.director.subagent_peers import METERING_SECONDS, SubagentPeer
+from stellwerk.agent.director.subagent_queue import Entry, SubagentQueue
 from stellwerk.agent.subagent import commands as c
-from stellwerk.agent.subagent.events import ServerMeteringEvent, SubagentItemAttached, SubagentRecord
+from stellwerk.agent.subagent.events import ServerMeteringEvent, SubagentRecord
 from stellwerk.agent.subagent.subagent import ALREADY_USED
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.engine import processing
 from stellwerk.engine.events import item as i
-from stellwerk.engine.events import order as e
 from stellwerk.engine.events import subagent as s
-from stellwerk.engine.order import Order, Processing
 from stellwerk.engine.transaction import Transaction
 from stellwerk.journal import JournalFailedError
-from stellwerk.language.instructions import ExecuteAnonymous, ExecuteNamed
 from stellwerk.language.items import (
-    ItemKey,
     SubagentItem,
     agent_key,
-    job_resource_key,
     subagent_key,
-    workflow_key,
 )
 from stellwerk.language.outcomes import AnyOutcome, Disrupted
-from stellwerk.node.agent_commands import AttachSignedItem
-from stellwerk.node.commands import ReleaseEvents
 from stellwerk.node.configuration import SubagentDriverConfiguration
 from stellwerk.node.persist import Persister
-from stellwerk.node.state import SignedItem, SubagentItemState
+from stellwerk.node.state import SubagentItemState
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.client import Backoff
 
@@ -98,13 +91,6 @@ class Owner(Protocol):
     def peer(self, item: SubagentItem) -> SubagentPeer: ...
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """What is to be said; the command is built when it is sent, from the state as it is then."""
-
-    kind: Literal["Start", "Kill", "Release"]
-    order_id: str = ""
-
-
 class SubagentDriver:
     """See the module. `run` as a task; cancel it to end it."""
 
@@ -117,14 +103,8 @@ class SubagentDriver:
         self._timing = timing
         self._attempt: asyncio.Task[None] | None = None
         self._wake_up = asyncio.Event()
-        #: EventIds of OrderProcessingStarted, of the orders being processed there, as far as this run has seen them.
-        self._attempts: dict[str, int] = {}
-        # Of the present coupling:
-        self._is_open = False
-        self._queue: deque[_Entry] = deque()
-        self._queued = asyncio.Event()
-        self._sent_items: dict[ItemKey, SignedItem] = {}
-        self._observed = 0
+        #: What durable events want of the Subagent goes here.
+        self.queue = SubagentQueue(owner.state, subagent_id)
         self._heard_at = 0.0
         self._metrics_timer: asyncio.TimerHandle | None = None
 
@@ -160,9 +140,7 @@ class SubagentDriver:
 
     def _close(self) -> None:
         """The coupling has ended."""
-        self._is_open = False
-        self._queue.clear()
-        self._sent_items.clear()
+        self.queue.close()
         self._forget_metrics()
         self._state.set_reachable(self.subagent_id, False)
 
@@ -177,37 +155,6 @@ class SubagentDriver:
     async def _persist(self, decide: Callable[[Transaction], Any]) -> None:
         self._owner.persister.persist(decide)
         await self._owner.persister.durable()
-
-    # --- what durable events want of it ---
-
-    def start_order(self, event_id: int, order_id: str) -> None:
-        """OrderProcessingStarted is durable."""
-        self._attempts[order_id] = event_id
-        if self._is_open:
-            self._enqueue(_Entry("Start", order_id))
-            self.kill_if_wanted(order_id)
-
-    def kill_if_wanted(self, order_id: str) -> None:
-        """The order's mark may want its process to be killed."""
-        order = self._order_here(order_id)
-        if self._is_open and order is not None and processing.kill_request(order) is not None:
-            self._enqueue(_Entry("Kill", order_id))
-
-    def events_observed(self, until_event_id: int) -> None:
-        """What has been taken over is durable: the Subagent may forget it."""
-        self._observed = until_event_id
-        if self._is_open and not (self._queue and self._queue[-1].kind == "Release"):
-            self._enqueue(_Entry("Release"))
-
-    def _enqueue(self, entry: _Entry) -> None:
-        self._queue.append(entry)
-        self._queued.set()
-
-    def _order_here(self, order_id: str) -> Order | None:
-        order = self._state.orders.get(order_id)
-        if order is None or not isinstance(order.state, Processing) or order.state.subagent_id != self.subagent_id:
-            return None
-        return order
 
     # --- one try ---
 
@@ -260,6 +207,8 @@ class SubagentDriver:
         await self._couple_run(peer)
 
     async def _couple_run(self, peer: SubagentPeer) -> None:
+        # The Subagent forgets what is said here to have been taken over.
+        await self._owner.persister.durable()
         subagent = self._subagent
         assert subagent.subagent_run_id is not None
         timing = c.HeartbeatTiming(self._timing.heartbeat_seconds, self._timing.heartbeat_timeout_seconds)
@@ -410,18 +359,12 @@ class SubagentDriver:
             await asyncio.gather(*tasks, watchdog, return_exceptions=True)
 
     async def _open(self) -> None:
-        """Queue what the orders there need, as far as it is durable; what comes later comes by its event."""
-        self._is_open = True
+        """Queue what the orders there need, when it is durable; what comes later comes by its event."""
         self._heard_at = asyncio.get_running_loop().time()
-        here = self._state.processing_at.get(self.subagent_id, {})
-        self._attempts = {order_id: event_id for order_id, event_id in self._attempts.items() if order_id in here}
-        order_ids = list(here)
+        self.queue.open()
+        steps = self.queue.steps()
         await self._owner.persister.durable()
-        queued = {entry.order_id for entry in self._queue}
-        for order_id in order_ids:
-            if order_id not in queued:
-                self._enqueue(_Entry("Start", order_id))
-                self.kill_if_wanted(order_id)
+        self.queue.repeat_starts(steps)
 
     async def _watch(self) -> None:
         """Ends with a problem when the Subagent has not been heard of for too long."""
@@ -477,31 +420,9 @@ class SubagentDriver:
         if len(events) < len(records) and self._note_metrics(records) and self._state.waiting_for_subagent:
             self._owner.persister.persist(processing.offer_subagents)
         if events:
-            self._owner.persister.persist(lambda transaction: self._adopt(transaction, events))
-
-    def _adopt(self, transaction: Transaction, events: Sequence[SubagentRecord]) -> None:
-        for record in events:
-            event, time_ms = record.event, record.event_id // 1000
-            match event:
-                case e.OrderProcessed():
-                    if self._order_here(record.key) is None:
-                        logger.error("OrderProcessed of %s comes from a Subagent that does not run it", record.key)
-                        continue
-                    self._attempts.pop(record.key, None)
-                    processing.on_processed(transaction, record.key, event.outcome, time_ms)
-                case e.OrderStdoutWritten() | e.OrderStderrWritten():
-                    if self._order_here(record.key) is not None:
-                        transaction.emit(record.key, event, time_ms)
-                case s.SubagentShutdownStarted():
-                    transaction.emit(self.subagent_id, event)
-                case s.SubagentShutdown():
-                    lose_orders(transaction, self.subagent_id, lost("ProcessLostDueToShutdown"))
-                    transaction.emit(self.subagent_id, s.SubagentShutdown2())
-                case SubagentItemAttached():
-                    continue
-                case _:
-                    logger.error("The event %s of Subagent %s is not expected", type(event).__name__, self.subagent_id)
-        transaction.emit(self.subagent_id, s.SubagentEventsObserved(until_event_id=events[-1].event_id))
+            self._owner.persister.persist(
+                lambda transaction: adopt_events(transaction, self._state, self.subagent_id, events)
+            )
 
     def _note_metrics(self, records: Sequence[SubagentRecord]) -> bool:
         """Keep the figures of the machine as long as they are valid; False when there are none."""
@@ -527,13 +448,7 @@ class SubagentDriver:
         """One command after the other; what has not been answered is repeated with its number."""
         number = 0
         while True:
-            while not self._queue:
-                self._queued.clear()
-                await self._queued.wait()
-            entry = self._queue.popleft()
-            command = self._build(entry)
-            if command is None:
-                continue
+            entry, command = await self.queue.next()
             number += 1
             while True:
                 try:
@@ -546,43 +461,7 @@ class SubagentDriver:
                     self._refused(entry, error)
                     break
 
-    def _build(self, entry: _Entry) -> c.SubagentCommand | None:
-        if entry.kind == "Release":
-            return ReleaseEvents(until_event_id=self._observed)
-        order = self._order_here(entry.order_id)
-        if order is None:
-            return None
-        if entry.kind == "Kill":
-            kill = processing.kill_request(order)
-            if kill is None:
-                return None
-            return c.KillProcess(order_id=order.id, signal="SIGKILL" if kill.immediately else "SIGTERM")
-        return self._build_start(order)
-
-    def _build_start(self, order: Order) -> c.SubagentCommand:
-        assert isinstance(order.state, Processing)
-        workflow = self._state.workflow(order.workflow_id)
-        instruction = workflow.instruction(order.position)
-        assert isinstance(instruction, ExecuteNamed | ExecuteAnonymous)
-        attempt = self._attempts.get(order.id)
-        start = c.StartOrderProcess(
-            order=order,
-            default_arguments={name: str(value) for name, value in instruction.default_arguments.items()},
-            end_of_admission_period=order.state.end_of_admission_period,
-            attempt=None if attempt is None else str(attempt),
-        )
-        items = []
-        for key in (
-            workflow_key(workflow.id),
-            *(job_resource_key(path) for path in self._state.job_resource_paths_of(workflow)),
-        ):
-            signed = self._state.signed.get(key)
-            if signed is not None and self._sent_items.get(key) is not signed:
-                self._sent_items[key] = signed
-                items.append(AttachSignedItem(signed=signed.signed, item_revision=signed.revision))
-        return c.Batch((*items, start)) if items else start
-
-    def _refused(self, entry: _Entry, error: ProblemError) -> None:
+    def _refused(self, entry: Entry, error: ProblemError) -> None:
         """An order that the Subagent does not take is settled; a lost coupling ends this one."""
         problem = error.problem
         if problem.code in _UNCOUPLED:
@@ -592,16 +471,13 @@ class SubagentDriver:
             return
         if problem.code == "SubagentIsShuttingDown":
             self._state.set_reachable(self.subagent_id, False)
-            self._settle(entry.order_id, lost("SubagentShutDownBeforeProcessStart"))
-        elif problem.code == "UnknownKey" and self._sent_items:
-            # It does not keep old workflows for ever; say everything again.
-            self._sent_items.clear()
-            self._queue.appendleft(entry)
-        else:
-            self._sent_items.clear()
-            self._settle(entry.order_id, Disrupted.other(problem))
+            self._settle(entry, lost("SubagentShutDownBeforeProcessStart"))
+        elif problem.code != "UnknownKey" or not self.queue.repeat(entry):
+            self._settle(entry, Disrupted.other(problem))
 
-    def _settle(self, order_id: str, outcome: AnyOutcome) -> None:
-        self._attempts.pop(order_id, None)
-        if self._order_here(order_id) is not None:
-            self._owner.persister.persist_internally(lambda t: processing.on_processed(t, order_id, outcome))
+    def _settle(self, entry: Entry, outcome: AnyOutcome) -> None:
+        def decide(transaction: Transaction) -> None:
+            if self.queue.is_present(entry):
+                processing.on_processed(transaction, entry.order_id, outcome)
+
+        self._owner.persister.persist_internally(decide)

@@ -106,19 +106,19 @@ class Subagents:
     def _on_processing_started(self, event_id: int, order_id: str, event: e.OrderProcessingStarted) -> None:
         driver = self._drivers.get(event.subagent_id or "")
         if driver is not None:
-            driver.start_order(event_id, order_id)
+            driver.queue.start(event_id, order_id)
 
     def _on_marked(self, event_id: int, order_id: str, event: Any) -> None:
         order = self.state.orders.get(order_id)
         if order is not None and isinstance(order.state, Processing):
             driver = self._drivers.get(order.state.subagent_id or "")
             if driver is not None:
-                driver.kill_if_wanted(order_id)
+                driver.queue.kill_if_wanted(order_id)
 
     def _on_observed(self, event_id: int, subagent_id: str, event: s.SubagentEventsObserved) -> None:
         driver = self._drivers.get(subagent_id)
         if driver is not None:
-            driver.events_observed(event.until_event_id)
+            driver.queue.release(event.until_event_id)
 
     def _on_changed(self, event_id: int, subagent_id: str, event: Any) -> None:
         driver = self._drivers.get(subagent_id)
