@@ -12,7 +12,7 @@ from node_world import NodeWorld, shell, workflow
 from remote_subagents import IDLE, RemoteSubagent
 
 from stellwerk.agent.director.subagent_peers import LocalSubagentPeer
-from stellwerk.agent.subagent.commands import CoupleDirector, StartOrderProcess
+from stellwerk.agent.subagent.commands import CoupleDirector, HeartbeatTiming, StartOrderProcess
 from stellwerk.values.problems import ProblemError
 
 
@@ -783,6 +783,7 @@ async def test_a_director_of_an_older_term_gets_nothing_done(tmp_path: Path, job
             subagent_id="S",
             subagent_run_id=machine.subagent.run_id,
             event_id=world.agents["A"].state.subagents["S"].event_id,
+            heartbeat_timing=HeartbeatTiming(3.0, 10.0),
             term=7,
         )
         await other.command(command)

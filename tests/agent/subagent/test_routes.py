@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from remote_subagents import IDLE, make_subagent
-from tests.agent.subagent.test_subagent import DEDICATE, KEY, order, signed_workflow
+from tests.agent.subagent.test_subagent import DEDICATE, KEY, TIMING, order, signed_workflow
 
 from stellwerk.agent.director.subagent_peers import HttpSubagentPeer
 from stellwerk.agent.subagent import commands as c
@@ -62,8 +62,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 async def test_a_job_over_http(served: Served) -> None:
     peer = served.peer()
     run_id = (await peer.command(DEDICATE)).subagent_run_id
-    await peer.command(c.CoupleDirector(subagent_id="S", subagent_run_id=run_id, event_id=0))
-    start = c.StartOrderProcess(order=order(), attempt="4711")
+    await peer.command(c.CoupleDirector(subagent_id="S", subagent_run_id=run_id, event_id=0, heartbeat_timing=TIMING))
+    start = c.StartOrderProcess(default_arguments={}, order=order(), attempt="4711")
     await peer.command(c.Batch((signed_workflow("echo $STELLWERK_ATTEMPT"), start)), 1)
     batches: list[Sequence[SubagentRecord]] = []
     async with asyncio.timeout(20), aclosing(peer.events(run_id=run_id, after=0)) as stream:
@@ -115,7 +115,7 @@ async def test_a_new_session_has_to_couple_again(served: Served) -> None:
     """What a connection sends late, after another one has coupled, is not executed."""
     old, new = served.peer(), served.peer()
     run_id = (await old.command(DEDICATE)).subagent_run_id
-    couple = c.CoupleDirector(subagent_id="S", subagent_run_id=run_id, event_id=0)
+    couple = c.CoupleDirector(subagent_id="S", subagent_run_id=run_id, event_id=0, heartbeat_timing=TIMING)
     await old.command(couple)
     await new.command(couple)
     with pytest.raises(ProblemError) as raised:

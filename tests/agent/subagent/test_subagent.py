@@ -23,12 +23,13 @@ from stellwerk.language.items import Signed
 from stellwerk.language.positions import WorkflowId, WorkflowPosition
 from stellwerk.node.agent_commands import AttachSignedItem
 from stellwerk.node.commands import ReleaseEvents
-from stellwerk.values.json import encode
+from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
 from stellwerk.wire.signatures import SignatureVerifier, SigningKey, sign
 
 KEY = SigningKey.generate("test", datetime(2026, 1, 1, tzinfo=UTC))
 WORKFLOW = WorkflowId("W", "1")
+TIMING = c.HeartbeatTiming(3.0, 10.0)
 DEDICATE = c.DedicateSubagent(subagent_id="S", agent_path="A", agent_run_id="a-run", controller_id="controller")
 
 
@@ -65,11 +66,15 @@ class World:
         await self.couple_again(session, term)
 
     async def couple_again(self, session: Any = "session", term: int = 0, after: int = 0) -> None:
-        command = c.CoupleDirector(subagent_id="S", subagent_run_id=self.run_id, event_id=after, term=term)
+        command = c.CoupleDirector(
+            subagent_id="S", subagent_run_id=self.run_id, event_id=after, term=term, heartbeat_timing=TIMING
+        )
         await self.subagent.execute(command, session)
 
     async def start(self, script: str = "true", order_id: str = "O", **members: Any) -> None:
-        batch = c.Batch((signed_workflow(script), c.StartOrderProcess(order=order(order_id), **members)))
+        batch = c.Batch(
+            (signed_workflow(script), c.StartOrderProcess(default_arguments={}, order=order(order_id), **members))
+        )
         await self.subagent.execute(batch, "session")
 
     async def until(self, type_: type, count: int = 1) -> list[Any]:
@@ -117,7 +122,7 @@ async def test_the_first_dedication_counts_and_may_be_repeated_until_the_subagen
 
 
 async def test_coupling_needs_the_right_id_run_and_event(world: World) -> None:
-    command = c.CoupleDirector(subagent_id="S", subagent_run_id="x", event_id=0)
+    command = c.CoupleDirector(subagent_id="S", subagent_run_id="x", event_id=0, heartbeat_timing=TIMING)
     with pytest.raises(ProblemError) as raised:
         await world.subagent.execute(command, "session")
     assert code(raised) == "SubagentNotDedicated"
@@ -127,7 +132,13 @@ async def test_coupling_needs_the_right_id_run_and_event(world: World) -> None:
         ({"subagent_id": "T"}, "SubagentIdMismatch"),
         ({"event_id": 4711}, "UnknownEventId"),
     ):
-        values: dict[str, Any] = {"subagent_id": "S", "subagent_run_id": run_id, "event_id": 0, **members}
+        values: dict[str, Any] = {
+            "subagent_id": "S",
+            "subagent_run_id": run_id,
+            "event_id": 0,
+            "heartbeat_timing": TIMING,
+            **members,
+        }
         with pytest.raises(ProblemError) as raised:
             await world.subagent.execute(c.CoupleDirector(**values), "session")
         assert code(raised) == expected
@@ -136,7 +147,7 @@ async def test_coupling_needs_the_right_id_run_and_event(world: World) -> None:
 async def test_only_the_last_session_that_has_coupled_may_command(world: World) -> None:
     await world.couple("old")
     await world.couple_again("new")
-    start = c.StartOrderProcess(order=order())
+    start = c.StartOrderProcess(default_arguments={}, order=order())
     with pytest.raises(ProblemError) as raised:
         await world.subagent.execute(start, "old")
     assert code(raised) == "SubagentNotCoupled"
@@ -181,10 +192,10 @@ async def test_an_order_has_one_process_until_its_outcome_is_released(world: Wor
 async def test_another_step_of_the_same_order_is_refused_while_one_is_not_released(world: World) -> None:
     await world.couple()
     await world.start("true")
-    changed = c.StartOrderProcess(order=order(arguments={"x": "y"}))
+    changed = c.StartOrderProcess(default_arguments={}, order=order(arguments={"x": "y"}))
     with pytest.raises(ProblemError, match="Duplicate"):
         await world.subagent.execute(changed, "session")
-    marked = c.StartOrderProcess(order=order(mark=e.Cancelling(mode=e.FreshOrStarted())))
+    marked = c.StartOrderProcess(default_arguments={}, order=order(mark=e.Cancelling(mode=e.FreshOrStarted())))
     await world.subagent.execute(marked, "session")
 
 
@@ -200,13 +211,16 @@ async def test_coupling_again_releases_what_the_director_has(world: World) -> No
 
 async def test_a_numbered_command_is_executed_once(world: World) -> None:
     await world.couple()
-    attach, start = signed_workflow(f"echo >>{world.folder}/starts"), c.StartOrderProcess(order=order())
+    attach, start = (
+        signed_workflow(f"echo >>{world.folder}/starts"),
+        c.StartOrderProcess(default_arguments={}, order=order()),
+    )
     await world.subagent.execute(c.Batch((attach, start)), "session", 1)
     (processed,) = await world.until(e.OrderProcessed)
     await world.subagent.execute(ReleaseEvents(until_event_id=processed.event_id), "session", 2)
     with pytest.raises(ProblemError, match="too late"):
         await world.subagent.execute(start, "session", 1)
-    wrong = c.StartOrderProcess(order=order(), attempt="7")
+    wrong = c.StartOrderProcess(default_arguments={}, order=order(), attempt="7")
     unknown = ReleaseEvents(until_event_id=1)
     for _ in range(2):
         with pytest.raises(ProblemError, match="Unknown EventId"):
@@ -221,7 +235,9 @@ async def test_a_text_with_a_wrong_signature_is_not_run(world: World) -> None:
     good = signed_workflow("true")
     forged = AttachSignedItem(signed=Signed(string=good.signed.string + " ", signature=good.signed.signature))
     with pytest.raises(ProblemError) as raised:
-        await world.subagent.execute(c.Batch((forged, c.StartOrderProcess(order=order()))), "session")
+        await world.subagent.execute(
+            c.Batch((forged, c.StartOrderProcess(default_arguments={}, order=order()))), "session"
+        )
     assert code(raised) == "TamperedWithSignedMessage"
     assert world.subagent.running_count == 0
 
@@ -229,11 +245,11 @@ async def test_a_text_with_a_wrong_signature_is_not_run(world: World) -> None:
 async def test_a_job_that_cannot_be_described_fails_and_is_not_started(world: World) -> None:
     await world.couple()
     with pytest.raises(ProblemError) as raised:
-        await world.subagent.execute(c.StartOrderProcess(order=order()), "session")
+        await world.subagent.execute(c.StartOrderProcess(default_arguments={}, order=order()), "session")
     assert code(raised) == "UnknownKey"
     elsewhere = Order(id="O", workflow_position=WorkflowPosition(WORKFLOW, (0,)), state=Processing(subagent_id="T"))
     with pytest.raises(ProblemError, match="not to be processed"):
-        await world.subagent.execute(c.StartOrderProcess(order=elsewhere), "session")
+        await world.subagent.execute(c.StartOrderProcess(default_arguments={}, order=elsewhere), "session")
 
 
 # --- memory journal ---
@@ -278,7 +294,7 @@ async def test_an_orderly_end_waits_for_processes_and_for_the_release(world: Wor
     await world.start(f"while [ ! -e {world.folder}/go ]; do sleep 0.01; done")
     await world.subagent.execute(c.ShutDown(), "operator")
     with pytest.raises(ProblemError) as raised:
-        await world.subagent.execute(c.StartOrderProcess(order=order("P")), "session")
+        await world.subagent.execute(c.StartOrderProcess(default_arguments={}, order=order("P")), "session")
     assert code(raised) == "SubagentIsShuttingDown"
     (world.folder / "go").touch()
     from stellwerk.engine.events.subagent import SubagentShutdown
@@ -320,7 +336,55 @@ def test_a_command_may_carry_its_number() -> None:
     assert c.decode_command(b'{"TYPE":"NoOperation"}')[0] == 0
     number, command = c.decode_command(b'[17,{"TYPE":"KillProcess","orderId":"O","signal":"SIGKILL"}]')
     assert (number, command) == (17, c.KillProcess(order_id="O", signal="SIGKILL"))
-    batch = c.Batch((signed_workflow("true"), c.StartOrderProcess(order=order(), attempt="1")))
+    batch = c.Batch((signed_workflow("true"), c.StartOrderProcess(default_arguments={}, order=order(), attempt="1")))
     assert c.decode_command(encode(batch)) == (0, batch)
     with pytest.raises(ProblemError, match="JSON DecodingFailure"):
         c.decode_command(b'{"TYPE":"Nonsense"}')
+
+
+def test_commands_are_on_the_wire_as_specified() -> None:
+    couple = c.CoupleDirector(subagent_id="S", subagent_run_id="r", event_id=7, heartbeat_timing=TIMING)
+    assert decode(encode(couple)) == {
+        "TYPE": "CoupleDirector",
+        "subagentId": "S",
+        "subagentRunId": "r",
+        "eventId": 7,
+        "heartbeatTiming": {"heartbeat": 3, "heartbeatTimeout": 10},
+    }
+    start = decode(encode(c.StartOrderProcess(order=order(), default_arguments={"x": "1"}, end_of_admission_period=5)))
+    assert {name: start[name] for name in ("TYPE", "defaultArguments", "endOfAdmissionPeriod")} == {
+        "TYPE": "StartOrderProcess",
+        "defaultArguments": {"x": "1"},
+        "endOfAdmissionPeriod": 5,
+    }
+    assert start["order"]["state"] == {"TYPE": "Processing", "subagentId": "S"}
+    assert decode(encode(c.StartOrderProcess(order=order(), default_arguments={})))["defaultArguments"] == {}
+    assert decode(encode(c.DedicateSubagentResponse("r", 0, "2.9.0"))) == {
+        "TYPE": "DedicateSubagent.Response",
+        "subagentRunId": "r",
+        "subagentEventId": 0,
+        "version": "2.9.0",
+    }
+    assert decode(encode(c.KILL_AND_RESTART)) == {
+        "TYPE": "ShutDown",
+        "processSignal": "SIGKILL",
+        "dontWaitForDirector": True,
+        "restart": True,
+    }
+
+
+async def test_an_end_that_does_not_wait_for_the_director_comes_also_when_the_journal_is_full(tmp_path: Path) -> None:
+    world = World(tmp_path, journal_limit=5)
+    await world.subagent.start()
+    await world.couple()
+    await world.start("seq 1 60000")
+    journal = world.subagent.journal
+    async with asyncio.timeout(20):
+        while len(journal) < 5:
+            await journal.wait_after(journal.committed_event_id, 1)
+        await world.subagent.execute(c.ShutDown(dont_wait_for_director=True), "operator")
+        await world.subagent.ended.wait()
+    assert world.subagent.running_count == 0
+    await world.subagent.execute(c.ShutDown(), "operator")
+    await world.subagent.close()
+    await world.subagent.runner.processes.close()

@@ -22,8 +22,8 @@ Signal = Literal["SIGTERM", "SIGKILL"]
 class HeartbeatTiming(msgspec.Struct, frozen=True, rename="camel"):
     """Seconds."""
 
-    heartbeat: float = 3.0
-    heartbeat_timeout: float = 10.0
+    heartbeat: float
+    heartbeat_timeout: float
 
 
 class DedicateSubagent(Command, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class CoupleDirector(Command, frozen=True, kw_only=True):
     subagent_id: str
     subagent_run_id: str
     event_id: int
-    heartbeat_timing: HeartbeatTiming = HeartbeatTiming()
+    heartbeat_timing: HeartbeatTiming
     term: int = 0
 
 
@@ -71,7 +71,7 @@ class StartOrderProcess(Command, frozen=True, kw_only=True):
 
     order: Order
     #: Names and expressions of the instruction; the Subagent has them from the signed workflow.
-    default_arguments: dict[str, str] = {}
+    default_arguments: dict[str, str]
     end_of_admission_period: int | None = None
     attempt: str | None = None
 

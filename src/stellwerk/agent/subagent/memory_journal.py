@@ -9,6 +9,7 @@ Is an `EventSource` for HTTP streams; the Director in the same process reads rec
 from __future__ import annotations
 
 import asyncio
+import sys
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -76,6 +77,11 @@ class MemoryJournal:
         self._has_room.set()
         if not self._records:
             self._is_empty.set()
+
+    def lift_limit(self) -> None:
+        """Nobody is going to release anything: writers do not wait any more."""
+        self._limit = sys.maxsize
+        self._has_room.set()
 
     async def all_released(self) -> None:
         """Return when no event is kept any more."""

@@ -404,6 +404,8 @@ class Subagent:
 
     async def _shut_down(self, command: c.ShutDown) -> None:
         """Answered at once; a second one adds its signal and flags."""
+        if self.ended.is_set():
+            return
         former = self._shutdown
         if former is None:
             self.journal.append(None, s.SubagentShutdownStarted())
@@ -420,6 +422,8 @@ class Subagent:
             await self._kill_all()
             self._end_run()
             return
+        if command.dont_wait_for_director:
+            self.journal.lift_limit()
         if command.process_signal is not None:
             for order_id in self.runner.order_ids:
                 self._killed_by_shutdown.add(order_id)
