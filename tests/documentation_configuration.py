@@ -13,6 +13,8 @@ from stellwerk.node.configuration import (
     JobsConfiguration,
     JournalConfiguration,
     LogConfiguration,
+    SubagentConfiguration,
+    SubagentDriverConfiguration,
     WebConfiguration,
 )
 
@@ -75,9 +77,29 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "client_trust": "PEM files of those whose server certificates are trusted",
         },
     ),
-    ("`agent.toml`", AgentConfiguration, {}),
     (
-        "`[web]` of Controller and Agent",
+        "`agent.toml`",
+        AgentConfiguration,
+        {"subagents": "SubagentId → password of this Agent at that Subagent (in `private.toml`)"},
+    ),
+    (
+        "`[subagent_driver]` of `agent.toml`",
+        SubagentDriverConfiguration,
+        {
+            "heartbeat_seconds": "told to Subagents: how often they are to be heard of at least",
+            "heartbeat_timeout_seconds": "a Subagent that is not heard of for so long gets no more jobs",
+            "reset_timeout_seconds": "how long a reset or deletion waits for a Subagent's answer",
+            "command_retry_seconds": "a command that was not answered is repeated after so long",
+            "reconnect_delays_seconds": "pauses between tries to couple; the last one repeats",
+        },
+    ),
+    (
+        "`subagent.toml`",
+        SubagentConfiguration,
+        {"journal_event_count": "events that are kept for the Director; then jobs that write on are held up"},
+    ),
+    (
+        "`[web]` of Controller, Agent and Subagent",
         WebConfiguration,
         {
             "host": "address to listen on",
@@ -106,7 +128,7 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
         },
     ),
     (
-        "`[jobs]` of `agent.toml`",
+        "`[jobs]` of `agent.toml` and `subagent.toml`",
         JobsConfiguration,
         {
             "signed_script_injection_allowed": "signed workflows may bring scripts of their own",
@@ -118,26 +140,31 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
         },
     ),
     (
-        "`[log]` of Controller and Agent",
+        "`[log]` of Controller, Agent and Subagent",
         LogConfiguration,
         {"level": "DEBUG, INFO, WARNING or ERROR", "json": "one JSON object a line instead of text"},
     ),
 ]
 #: Of the data folder itself, tables of their own, or given otherwise.
-_ELSEWHERE = frozenset({"data", "web", "journal", "log", "jobs", "first_password"})
+_ELSEWHERE = frozenset({"data", "web", "journal", "log", "jobs", "client", "subagent_driver", "first_password"})
 
 _HEAD = """# Configuration
 
 This page is generated from the program's own settings (`make docs`). Each component reads TOML from its data folder:
-`cockpit.toml`, `controller.toml` or `agent.toml`; Controller and Agent also `private.toml` (mode 0600), which wins.
-Everything has a default; unknown settings of Controller and Agent are refused. Paths are relative to the data folder.
-The first password of a new Cockpit may be given by the environment variable `STELLWERK_ADMIN_PASSWORD`.
+`cockpit.toml`, `controller.toml`, `agent.toml` or `subagent.toml`; all but the Cockpit also `private.toml` (mode 0600),
+which wins. Everything has a default; unknown settings are refused (not by the Cockpit). Paths are relative to the data
+folder. The first password of a new Cockpit may be given by the environment variable `STELLWERK_ADMIN_PASSWORD`.
 
-`users` (in `private.toml`) names who may log in at a Controller or Agent:
+`users` (in `private.toml`) names who may log in at a Controller, Agent or Subagent; at a Subagent that is the id of its
+Director's own Subagent:
 
 ```toml
 [users.controller]
 password = "plain:a long secret"
+
+[users.agent-1-1]
+password = "plain:another long secret"
+permissions = ["AgentDirector"]
 ```
 """
 

@@ -64,13 +64,22 @@ class _EventLog:
 class ProcessInstallation:
     """See the module. Agent `A` has the Director's Subagent `A-1`."""
 
-    def __init__(self, folder: Path, agents: Iterable[str], *, output_delay_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        agents: Iterable[str],
+        *,
+        output_delay_seconds: float = 0.0,
+        subagents: Iterable[str] = (),
+    ) -> None:
+        """`subagents` are the names of those that are going to be added: the Agents know their passwords."""
         self.folder = folder
+        self._subagents = tuple(subagents)
         self.agent_paths = tuple(agents)
         self.versions: list[str] = []
         self.controller = SimpleNamespace(journal=_EventLog(), state=ControllerState())
         self._key = SigningKey.generate("processes", datetime.now(UTC) - timedelta(days=1))
-        self._processes: list[asyncio.subprocess.Process] = []
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._ports: dict[str, int] = {}
         self._follower: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -78,7 +87,9 @@ class ProcessInstallation:
     async def __aenter__(self) -> ProcessInstallation:
         try:
             for path in self.agent_paths:
-                await self._start("agent", path, "[jobs]\nsigned_script_injection_allowed = true\n")
+                settings = "[jobs]\nsigned_script_injection_allowed = true\n"
+                passwords = "".join(f'{name} = "secret of {name}"\n' for name in self._subagents)
+                await self._start("agent", path, f"{settings}[subagents]\n{passwords}")
             await self._start("controller", "controller", 'id = "controller"\n')
             self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self._ports['controller']}")
             await self._until_ready()
@@ -96,10 +107,10 @@ class ProcessInstallation:
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
-        for process in self._processes:
+        for process in self._processes.values():
             if process.returncode is None:
                 process.terminate()
-        for process in self._processes:
+        for process in self._processes.values():
             try:
                 async with asyncio.timeout(10):
                     await process.wait()
@@ -109,21 +120,49 @@ class ProcessInstallation:
         if self._session is not None:
             await self._session.close()
 
-    async def _start(self, kind: str, name: str, settings: str) -> None:
-        """Start the component and wait until it answers; a port that somebody else has taken is exchanged."""
+    async def add_subagent(self, name: str, agent: str) -> None:
+        """A Subagent in a process of its own, which wants a password, made known to the Controller."""
+        settings = "[jobs]\nsigned_script_injection_allowed = true\n"
+        users = f'[users.{agent}-1]\npassword = "plain:secret of {name}"\npermissions = ["AgentDirector"]\n'
+        await self._start("subagent", name, settings, private=users)
+        uri = f"http://127.0.0.1:{self._ports[name]}"
+        await self.update_items([{"TYPE": "SubagentItem", "id": name, "agentPath": agent, "uri": uri}])
+
+    async def kill(self, name: str) -> None:
+        """`kill -9`."""
+        process = self._processes.pop(name)
+        process.kill()
+        await process.wait()
+
+    async def start_again(self, kind: str, name: str) -> None:
+        self._processes[name] = process = await self._spawn(kind, self.folder / name)
+        if not await self._answers(process, f"http://127.0.0.1:{self._ports[name]}/{kind}/api"):
+            raise AssertionError(f"{name} does not start again: {self.log(name)}")
+
+    def log(self, name: str) -> str:
+        return (self.folder / name / "log").read_text()
+
+    async def _start(self, kind: str, name: str, settings: str, private: str = "") -> None:
+        """Start the component and wait until it answers; a port that somebody else has taken is exchanged.
+
+        Without `private` settings everybody may do everything.
+        """
         data = self.folder / name
         keys = data / "private" / "trusted-x509-keys"
         keys.mkdir(parents=True)
         (keys / "key.pem").write_bytes(self._key.certificate_pem())
+        (data / "private.toml").touch(mode=0o600)
+        (data / "private.toml").write_text(private)
         for _ in range(5):
             self._ports[name] = _free_port()
-            web = f'[web]\nhost = "127.0.0.1"\nport = {self._ports[name]}\npublic = true\n'
+            web = f'[web]\nhost = "127.0.0.1"\nport = {self._ports[name]}\n'
+            web += "" if private else "public = true\n"
             (data / f"{kind}.toml").write_text(settings + web if kind == "controller" else web + settings)
             process = await self._spawn(kind, data)
             if await self._answers(process, f"http://127.0.0.1:{self._ports[name]}/{kind}/api"):
-                self._processes.append(process)
+                self._processes[name] = process
                 return
-        raise AssertionError(f"{name} does not start: {(data / 'log').read_text()}")
+        raise AssertionError(f"{name} does not start: {self.log(name)}")
 
     async def _spawn(self, kind: str, data: Path) -> asyncio.subprocess.Process:
         log = os.open(data / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

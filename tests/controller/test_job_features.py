@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from node_world import NodeWorld, shell, workflow
+from remote_subagents import IDLE
 
 
 def period(begin: datetime, seconds: float) -> dict[str, Any]:
@@ -96,20 +98,20 @@ async def test_bundles_with_constant_and_computed_id(tmp_path: Path) -> None:
         await world.until_event("U", "OrderFailed")
 
 
-async def test_a_priority_by_unknown_metrics_selects_nobody(tmp_path: Path) -> None:
+async def test_a_priority_by_metrics_follows_what_the_machine_measures(tmp_path: Path) -> None:
     async with NodeWorld(tmp_path) as world:
+        busy = structs.replace(IDLE, cpu_load=0.95)
+        world.local_subagents["A"].measure = lambda: busy
         await world.register()
         priority = "if $js7CpuLoad < 0.8 then 1 else missing"
         bundle = {"TYPE": "SubagentBundle", "id": "BUNDLE", "subagentToPriority": {"A-1": priority}}
         await world.items({"TYPE": "AddOrChangeSimple", "item": bundle})
         await world.deploy(workflow("W", shell("true", subagentBundleIdExpr="'BUNDLE'")))
         await world.add_order("O", "W")
-        await world.until_event("O", "OrderAttached")
-        await world.items({"TYPE": "AddOrChangeSimple", "item": {**bundle, "subagentToPriority": {"A-1": 1}}})
+        await world.until_event("O", "OrderStarted")
+        assert "OrderProcessingStarted" not in world.of("O")
+        world.local_subagents["A"].measure = lambda: IDLE
         await world.until_done("O")
-        kinds = [event["TYPE"] for event in world.events() if "Bundle:BUNDLE" in str(event) or event.get("Key") == "O"]
-        changed = len(kinds) - 1 - kinds[::-1].index("ItemAttached")
-        assert kinds.index("OrderProcessingStarted") > changed
 
 
 async def test_a_disabled_subagent_takes_no_processes(tmp_path: Path) -> None:

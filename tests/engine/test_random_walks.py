@@ -130,6 +130,13 @@ def _check_indexes(state: EngineState) -> None:
     processing = [order for order in state.orders.values() if isinstance(order.state, Processing)]
     assert state.process_count[""] == len(processing)
     assert state.processes_of_job == Counter(state.job(order)[0] for order in processing)
+    found = {id_: set(orders) for id_, orders in state.processing_at.items() if orders}
+    expected: dict[str, set[str]] = {}
+    for order in processing:
+        assert isinstance(order.state, Processing)
+        assert order.state.subagent_id is not None
+        expected.setdefault(order.state.subagent_id, set()).add(order.id)
+    assert found == expected
     assert state.joinable_children == Counter(
         order.parent for order in state.orders.values() if order.parent is not None and state.is_joinable(order)
     )

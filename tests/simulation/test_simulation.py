@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
-from stellwerk.simulation.__main__ import caught, crash_plans, main, random_plan
-from stellwerk.simulation.broken import VARIANTS
+from stellwerk.simulation.__main__ import caught, main
 from stellwerk.simulation.disk import CrashForm
 from stellwerk.simulation.installation import Plan, simulate
+from stellwerk.simulation.plans import crash_plans, plan_of, repeat_command, short_plan, shrunk
+from tests.simulation.mutants import MUTANTS
 
 
 @pytest.fixture(autouse=True)
@@ -21,25 +23,37 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def test_the_same_seed_gives_the_same_run() -> None:
-    first, second, other = (simulate(random_plan(seed)) for seed in (5, 5, 6))
+@pytest.mark.parametrize("is_pair", [False, True])
+def test_the_same_seed_gives_the_same_run(is_pair: bool) -> None:
+    first, second, other = (simulate(short_plan(seed, is_pair=is_pair)) for seed in (5, 5, 6))
     assert first.trace == second.trace
     assert first.hash == second.hash != other.hash
 
 
-def test_a_calm_run_runs_each_job_as_often_as_the_workflow_says() -> None:
-    report = simulate(Plan(seed=1, orders=2))
+@pytest.mark.parametrize("controllers", [1, 2])
+def test_a_calm_run_runs_each_job_as_often_as_the_workflow_says(controllers: int) -> None:
+    report = simulate(Plan(seed=1, orders=2, controllers=controllers, witnesses=controllers - 1))
     assert not report.violations
     # extract, left, over, right, report, and flaky three times.
     assert report.starts == 2 * 8
     assert not any(report.faults.values())
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_nothing_is_lost_or_done_twice_whatever_fails(seed: int) -> None:
-    report = simulate(random_plan(seed))
+@pytest.mark.parametrize("is_pair", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_is_lost_or_done_twice_whatever_fails(seed: int, is_pair: bool) -> None:
+    report = simulate(short_plan(seed, is_pair=is_pair))
     assert not report.violations, "\n".join([*report.trace[-60:], *report.violations])
     assert sum(report.faults.values()) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ten_minutes_of_a_whole_installation(seed: int) -> None:
+    plan = plan_of(seed)
+    report = simulate(plan)
+    assert not report.violations, "\n".join([*report.trace[-60:], *report.violations])
+    assert plan.orders >= 20 and report.simulated_seconds >= 600
+    assert sum(count for kind, count in report.faults.items() if kind != "ended runs") >= 5
 
 
 @pytest.mark.parametrize("form", list(CrashForm))
@@ -52,16 +66,38 @@ def test_a_power_failure_at_some_writes_of_each_machine(form: CrashForm) -> None
         assert report.faults["ended runs"] == 1, plan
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_broken_variant_is_caught(variant: str) -> None:
-    assert caught(variant, crash_plans(variant=variant)) is not None
+def test_there_are_mutants_enough() -> None:
+    assert len(MUTANTS) >= 12
 
 
-def test_a_failing_run_is_repeated_with_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    found = next(plan for plan in crash_plans(variant="no-sync") if simulate(plan).violations)
-    assert found.crash is not None
-    machine, number, form = found.crash
-    code = main(["--repeat", "0", "--variant", "no-sync", "--crash", f"{machine}:{number}:{form.value}"])
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught_within_the_stated_number_of_runs(name: str) -> None:
+    assert caught(name) is not None
+
+
+def test_a_failing_run_is_shrunk_and_repeated_with_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    mutant = MUTANTS["no-sync"]
+    with mutant.break_it():
+        plans = (short_plan(seed, is_pair=False, kinds=mutant.kinds) for seed in range(20))
+        found = next(plan for plan in plans if simulate(plan).violations)
+        smaller = shrunk(found)
+    assert len(found.without) < len(smaller.without) < found.faults
+    with mutant.break_it():
+        assert simulate(smaller).violations
+    assert not simulate(smaller).violations
+    command = repeat_command(smaller, is_short=True, mutant="no-sync")
+    arguments = command.partition("stellwerk.simulation ")[2].replace("'", "").split(" ")
+    kinds = arguments.index("--kinds")
+    arguments[kinds + 1 : kinds + 3] = [" ".join(arguments[kinds + 1 : kinds + 3])]
+    code = main(arguments)
     output = capsys.readouterr().out
     assert code == 1
     assert "VIOLATION" in output and "OrderAdded" in output
+
+
+def test_leaving_out_a_fault_changes_no_other() -> None:
+    plan = short_plan(3, is_pair=True)
+    everything = {text for text in simulate(plan).trace if "(fault " in text}
+    without = {text for text in simulate(replace(plan, without=(2,))).trace if "(fault " in text}
+    assert without < everything
+    assert all("(fault 2)" in text for text in everything - without)

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from remote_subagents import ENVIRONMENT, BreakablePeer, RemoteSubagent, make_subagent
+
 from stellwerk.agent.director.node import AgentNode
-from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
-from stellwerk.agent.subagent.launch import LaunchSettings
-from stellwerk.agent.subagent.processes import SystemProcesses
+from stellwerk.agent.director.subagent_driver import DriverTiming
+from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import SystemClock, SystemRandom
 from stellwerk.effects.system_directories import SystemDirectories
@@ -33,7 +34,13 @@ from stellwerk.wire.signatures import SignatureVerifier, SigningKey, sign
 TIMEOUT_SECONDS = 20.0
 CONTROLLER = "controller"
 COCKPIT = "cockpit"
-ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+#: Short, so that tests of losses need not wait long.
+TIMING = DriverTiming(
+    heartbeat_timeout_seconds=3.0,
+    reset_timeout_seconds=1.0,
+    command_retry_seconds=0.05,
+    reconnect_delays_seconds=(0.05,),
+)
 OPTIONS = JournalOptions(low_space_bytes=1 << 20, reserve_bytes=1 << 16)
 
 
@@ -49,7 +56,10 @@ class NodeWorld:
         self.trusted = SignatureVerifier([self.key.certificate])
         self.controller: ControllerNode | None = None
         self.agents: dict[str, AgentNode] = {}
-        self.processes: dict[str, SystemProcesses] = {}
+        #: The Subagents of the Agents' own processes.
+        self.local_subagents: dict[str, Subagent] = {}
+        #: URI → machine with a remote Subagent.
+        self.machines: dict[str, RemoteSubagent] = {}
         self.version = 0
         self._disks: list[SystemDisk] = []
 
@@ -63,6 +73,8 @@ class NodeWorld:
         await self.stop_controller()
         for path in list(self.agents):
             await self.stop_agent(path)
+        for machine in self.machines.values():
+            await machine.kill()
         for disk in self._disks:
             disk.close()
 
@@ -95,29 +107,55 @@ class NodeWorld:
                 node.terminate(Termination(is_immediate=True))
             await node.stop()
 
-    async def start_agent(self, path: str) -> AgentNode:
-        work = self.folder / path / "work"
-        work.mkdir(parents=True, exist_ok=True)
-        processes = SystemProcesses(self.folder / path / "processes")
-        launch = LaunchSettings(environment=ENVIRONMENT, executables_directory=work, script_injection_allowed=True)
-        runner = JobRunner(processes, self.clock, work, JobRunnerOptions(launch=launch, output_delay_seconds=0.01))
+    async def start_agent(self, path: str, **options: Any) -> AgentNode:
+        """A new process, unless the former one's Subagent is still there. `options` are the node's."""
+        if path not in self.local_subagents:
+            self.local_subagents[path] = make_subagent(self.folder / path, self.trusted)
         node = AgentNode(
-            self._effects(path), processes, runner, lambda: self.trusted, self.options, directories=SystemDirectories()
+            self._effects(path),
+            self.local_subagents[path],
+            lambda: self.trusted,
+            self.options,
+            directories=SystemDirectories(),
+            remote_peers=lambda own_id, item: BreakablePeer(self, item.uri),
+            driver_timing=TIMING,
+            **options,
         )
         await node.start()
         self.agents[path] = node
-        self.processes[path] = processes
         return node
 
-    async def stop_agent(self, path: str, *, orderly: bool = True) -> None:
+    async def stop_agent(self, path: str, *, orderly: bool = True, only_director: bool = False) -> None:
+        """Not orderly: as after `kill -9`. `only_director`: its process, and so the local Subagent, goes on."""
         node = self.agents.pop(path, None)
         if node is not None:
             if not orderly:
                 node.terminate(Termination(is_immediate=True))
             await node.stop()
-            await self.processes.pop(path).close()
+            if not only_director:
+                subagent = self.local_subagents.pop(path)
+                await subagent.close()
+                await subagent.runner.processes.close()
             if node.terminated.result().deletes_journal:
                 await delete_at_next_start(node.effects.disk, "agent")
+
+    async def add_machine(self, uri: str, **options: Any) -> RemoteSubagent:
+        """A machine with a Subagent that is running."""
+        machine = self.machines[uri] = RemoteSubagent(self, uri, **options)
+        await machine.start()
+        return machine
+
+    async def add_subagent(self, subagent_id: str, agent: str = "A", **members: Any) -> RemoteSubagent:
+        """A machine with a Subagent, made known to the Controller, and coupled."""
+        uri = f"http://{subagent_id}"
+        machine = await self.add_machine(uri, **members.pop("options", {}))
+        await self.put_subagent(subagent_id, agent, uri, **members)
+        await self.until_event(subagent_id, "SubagentCoupled")
+        return machine
+
+    async def put_subagent(self, subagent_id: str, agent: str, uri: str, **members: Any) -> None:
+        item = {"TYPE": "SubagentItem", "id": subagent_id, "agentPath": agent, "uri": uri, **members}
+        await self.items({"TYPE": "AddOrChangeSimple", "item": item})
 
     @property
     def running_controller(self) -> ControllerNode:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from stellwerk.agent.director.node import AgentNode
+from stellwerk.agent.director.subagent_driver import DriverTiming
+from stellwerk.agent.director.subagent_peers import HttpSubagentPeer
 from stellwerk.agent.routes import add_agent_routes
-from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
-from stellwerk.agent.subagent.launch import LaunchSettings
-from stellwerk.agent.subagent.processes import SystemProcesses
-from stellwerk.agent.subagent.worker_pool import WorkerSettings
+from stellwerk.agent.subagent.routes import add_subagent_routes
+from stellwerk.agent.subagent.subagent import Subagent
+from stellwerk.agent.subagent_main import make_subagent, trusted_signatures
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
 from stellwerk.effects.system_directories import SystemDirectories
+from stellwerk.language.items import SubagentItem
 from stellwerk.node.configuration import AgentConfiguration
 from stellwerk.node.main import Lifeline, NodeProcess
 from stellwerk.node.node import NodeEffects
 from stellwerk.node.web import NodeWeb
 from stellwerk.wire.authentication import JS7_VERSION
+from stellwerk.wire.client import Credentials, HttpPeer
 from stellwerk.wire.overview import java_overview, system_overview
-from stellwerk.wire.signatures import SignatureVerifier
 
 #: Agents delete what their Controller has, without a grace period (journal spec 4.6).
 RELEASE_DELAY_SECONDS = 0.0
@@ -26,9 +30,17 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
     """Run until a signal or a command ends it; returns the exit code."""
     clock, random = SystemClock(), SystemRandom()
     environment = system_environment()
-    jobs = configuration.jobs
     process = NodeProcess("agent", configuration, lifeline)
-    processes = SystemProcesses(configuration.data / "processes")
+    #: One for the whole life of the process; the Director's runs come and go.
+    subagents: list[Subagent] = []
+    driver_timing = DriverTiming(**msgspec.structs.asdict(configuration.subagent_driver))
+    tls = configuration.client_tls()
+
+    def remote_peer(own_id: str, item: SubagentItem) -> HttpSubagentPeer:
+        password = configuration.subagents.get(item.id)
+        credentials = None if password is None else Credentials(own_id, password)
+        timeout = driver_timing.heartbeat_timeout_seconds
+        return HttpSubagentPeer(HttpPeer(item.uri, "subagent", credentials, tls=tls, idle_timeout_seconds=timeout))
 
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
@@ -37,44 +49,30 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
             return is_healthy, {"status": "ok" if is_healthy else "starting or stopping", "component": "agent"}
 
         web = NodeWeb(configuration, clock, random, "/agent", "/subagent", health=health)
+        subagents.append(make_subagent(configuration, clock, random, environment))
         add_agent_routes(web, lambda: process.node if isinstance(process.node, AgentNode) else None, clock)
+        add_subagent_routes(web, subagents[0], clock)
         return web
 
     async def make_node(process: NodeProcess) -> AgentNode:
-        runner = JobRunner(
-            processes,
-            clock,
-            configuration.work_directory,
-            JobRunnerOptions(
-                launch=LaunchSettings(
-                    environment=environment,
-                    executables_directory=configuration.data / jobs.executables_directory,
-                    working_directory=jobs.working_directory,
-                    encoding=jobs.encoding,
-                    script_injection_allowed=jobs.signed_script_injection_allowed,
-                ),
-                workers=WorkerSettings(
-                    python_directory=configuration.data / jobs.python_directory,
-                    allows_installed_modules=jobs.signed_script_injection_allowed,
-                ),
-                sigkill_delay_seconds=jobs.sigkill_delay_seconds,
-            ),
-        )
         return AgentNode(
             NodeEffects(process.disk, clock, random, environment),
-            processes,
-            runner,
-            lambda: SignatureVerifier.from_folder(configuration.trusted_keys_directory),
+            subagents[0],
+            trusted_signatures(configuration),
             configuration.journal.options(RELEASE_DELAY_SECONDS),
             platform_info=_platform_info(clock),
             directories=SystemDirectories(),
-            script_injection_allowed=jobs.signed_script_injection_allowed,
+            script_injection_allowed=configuration.jobs.signed_script_injection_allowed,
+            remote_peers=remote_peer,
+            driver_timing=driver_timing,
         )
 
     try:
         return await process.run(make_web, make_node)
     finally:
-        await processes.close()
+        for subagent in subagents:
+            await subagent.close()
+            await subagent.runner.processes.close()
 
 
 def _platform_info(clock: SystemClock) -> dict[str, object]:

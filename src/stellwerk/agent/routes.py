@@ -1,4 +1,4 @@
-"""The Agent's HTTP routes, a thin layer over the node (journal spec 3.4, 3.5).
+"""The Director's HTTP routes, a thin layer over the node (journal spec 3.4).
 
 A node is replaced when the Agent is reset or starts again in this process; routes ask for the present one.
 """
@@ -65,8 +65,7 @@ def add_agent_routes(web: NodeWeb, current: Callable[[], AgentNode | None], cloc
         return Response.json({"TYPE": "Empty"})
 
     router = web.router
-    for path in ("/agent/api", "/subagent/api"):
-        router.add("GET", path, overview, permission=Permission.PUBLIC)
+    router.add("GET", "/agent/api", overview, permission=Permission.PUBLIC)
     router.add("POST", "/agent/api/command", command)
     router.add("GET", "/agent/api/event", events)
     router.add("GET", "/agent/api/cluster", cluster)

@@ -17,7 +17,7 @@ from stellwerk.engine import commands, processing
 from stellwerk.engine.context import Context
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Attached, Attaching, Detaching, Order, Processing
-from stellwerk.engine.state import Agent, Controller, EngineState
+from stellwerk.engine.state import Agent, Controller, EngineState, SubagentMetrics
 from stellwerk.engine.transaction import Transaction
 from stellwerk.language.expressions import Expression
 from stellwerk.language.items import (
@@ -36,6 +36,9 @@ from stellwerk.language.positions import WorkflowId
 from stellwerk.language.workflow import Workflow
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
+
+#: What each Subagent of a rehearsal measures.
+IDLE_MACHINE = SubagentMetrics(0.0, 1 << 30, 1 << 33, 1 << 34)
 
 
 class JobEnd(msgspec.Struct, frozen=True):
@@ -93,7 +96,9 @@ class Rehearsal:
         agent = self.agents.get(path)
         if agent is None:
             agent = self.agents[path] = RehearsedState(Agent(path))
-            agent.usable_subagents[f"{path}-1"] = agent.known_subagents[f"{path}-1"] = None
+            subagent_id = agent.local_subagent_id = f"{path}-1"
+            agent.usable_subagents[subagent_id] = agent.known_subagents[subagent_id] = None
+            agent.subagent_metrics[subagent_id] = IDLE_MACHINE
             agent.workflows = self.controller.workflows
             agent.calendars = self.controller.calendars
             agent.subagent_bundles = self.controller.subagent_bundles

@@ -1,4 +1,4 @@
-"""`stellwerk cockpit|controller|agent`: one component as a process, by a service manager, by `up`, or by hand."""
+"""`stellwerk cockpit|controller|agent|subagent`: a component as a process, by a service manager, `up`, or by hand."""
 
 from __future__ import annotations
 
@@ -70,6 +70,14 @@ def run_witness(data: Path) -> int:
     lifeline = Lifeline(data)
     configuration = _read(lambda folder: read_configuration(folder, "witness.toml", WitnessConfiguration), data)
     return _run(run(configuration, lifeline), data)
+
+
+def run_subagent(data: Path) -> int:
+    from stellwerk.agent.subagent_main import run_subagent as run
+    from stellwerk.node.configuration import read_subagent_configuration
+
+    lifeline = Lifeline(data)
+    return _run(run(_read(read_subagent_configuration, data), lifeline), data)
 
 
 def _read(read: Callable[[Path], T], data: Path) -> T:

@@ -139,6 +139,14 @@ def witness(data: Data) -> None:
     raise SystemExit(run_witness(data))
 
 
+@app.command()
+def subagent(data: Data) -> None:
+    """Run a Subagent, which runs jobs for an Agent, on its data folder (which holds subagent.toml)."""
+    from stellwerk.cli.components import run_subagent
+
+    raise SystemExit(run_subagent(data))
+
+
 @app.command("import-js7")
 def import_js7(
     folder: Annotated[Path, typer.Argument(help="the folder of a JS7 Controller or Agent; holds config/")],

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -120,6 +121,8 @@ class Watcher:
         #: Addresses with an open stream.
         self.connected: set[str] = set()
         self.is_started = False
+        #: How often requests have been refused, by problem code.
+        self.refusals: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Watch until cancelled. Raises what `Memory.load` raises."""
@@ -183,6 +186,8 @@ class Watcher:
             answer = self.watch.process(request, self._loop.time())
             if self.watch.knowledge is not None and self.watch.knowledge != known:
                 await self._memory.store(self.watch.knowledge)
+        if answer.problem is not None:
+            self.refusals[answer.problem.code or ""] += 1
         if answer.problem is not None and answer.problem.code in NOT_CONFIRMED:
             for lost in self.watch.to_be_confirmed:
                 self._on_unconfirmed(lost)

@@ -190,5 +190,6 @@ _TRANSLATIONS: Mapping[type, _Translate] = {
     i.ItemAttachedToMe: _item_attached,
     i.SignedItemAttachedToMe: _signed_item_attached,
     i.ItemDetachingFromMe: _drop,
+    s.SubagentEventsObserved: _drop,
     i.ItemDetached: _item_detached,
 }

@@ -1,4 +1,7 @@
-"""ResetAgent: what becomes of the orders and items at an Agent that is to forget everything (journal spec 1.9)."""
+"""ResetAgent: what becomes of the orders and items at an Agent that is to forget everything (journal spec 1.9).
+
+And ResetSubagent, which its Agent does (cluster spec 3.4).
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,17 @@ def reset_agent(transaction: ControllerTransaction, agent_path: str, force: bool
     for key, attachments in list(state.attachments.items()):
         if agent_path in attachments:
             transaction.emit(None, i.ItemDetached(key=key, delegate_id=agent_key(agent_path)))
+
+
+def reset_subagent(transaction: ControllerTransaction, subagent_id: str, force: bool) -> None:
+    """Have its Agent reset a Subagent; asking again changes nothing. Raises `ProblemError`."""
+    state = transaction.items
+    subagent = state.subagent(subagent_id)
+    agent = state.agents.get(subagent.subagent_item.agent_path)
+    if agent is not None and subagent_id in agent.agent_ref.directors:
+        raise ProblemError(f"Subagent:{subagent_id} is a Director's own and cannot be reset; reset the Agent")
+    if subagent.is_resetting_forcibly != force and not subagent.is_resetting_forcibly:
+        transaction.emit(subagent_id, s.SubagentResetStartedByController(force=force))
 
 
 def _check(state: ControllerState, agent_path: str, force: bool) -> None:

@@ -28,11 +28,11 @@ from stellwerk.language.items import (
     workflow_key,
 )
 from stellwerk.language.positions import WorkflowId
-from stellwerk.node.agent_commands import AttachItem, AttachSignedItem, DetachItem
+from stellwerk.node.agent_commands import AttachItem, AttachSignedItem, DetachItem, ResetSubagent
 from stellwerk.node.commands import ReleaseEvents
 from stellwerk.values.json import encode
 
-Kind = Literal["AttachOrder", "DetachOrder", "MarkOrder", "Item", "ReleaseEvents"]
+Kind = Literal["AttachOrder", "DetachOrder", "MarkOrder", "Item", "ResetSubagent", "ReleaseEvents"]
 
 #: Commands of one batch, and their bytes together (about).
 MAXIMUM_COMMANDS = 100
@@ -41,7 +41,7 @@ MAXIMUM_REMEMBERED_WORKFLOWS = 1000
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is to be said. `name` is an order id, an item key or empty."""
+    """What is to be said. `name` is an order id, an item key, a SubagentId or empty."""
 
     kind: Kind
     name: str = ""
@@ -93,6 +93,9 @@ class CommandQueue:
     def item(self, key: ItemKey) -> None:
         """Attach or detach the item, as its attachment state then says."""
         self._add(Entry("Item", key))
+
+    def reset_subagent(self, subagent_id: str) -> None:
+        self._add(Entry("ResetSubagent", subagent_id))
 
     def release_events(self, until_event_id: int) -> None:
         self._release_until = until_event_id
@@ -178,6 +181,8 @@ class CommandQueue:
                 return [Prepared(entry, encode(MarkOrder(order_id=entry.name, mark=order.mark)))]
             case "Item":
                 return self._build_item(entry)
+            case "ResetSubagent":
+                return self._build_reset(entry)
             case _:
                 return [Prepared(entry, encode(ReleaseEvents(until_event_id=self._release_until)))]
 
@@ -247,6 +252,13 @@ class CommandQueue:
         if attachment.state == Attachment.DETACHABLE:
             return [Prepared(entry, encode(DetachItem(key=key)))]
         return [self._attach_item(entry, key)]
+
+    def _build_reset(self, entry: Entry) -> list[Prepared]:
+        subagent = self._state.subagents.get(entry.name)
+        if subagent is None or subagent.is_resetting_forcibly is None:
+            return []
+        command = ResetSubagent(subagent_id=entry.name, force=subagent.is_resetting_forcibly)
+        return [Prepared(entry, encode(command))]
 
     def _attach_item(self, entry: Entry, key: ItemKey) -> Prepared:
         state = self._state

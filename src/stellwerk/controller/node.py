@@ -15,7 +15,7 @@ import msgspec
 from stellwerk.cluster.member import Phase
 from stellwerk.controller import commands as cc
 from stellwerk.controller.agent_driver import AgentDriver, PeerFactory
-from stellwerk.controller.agent_reset import reset_agent
+from stellwerk.controller.agent_reset import reset_agent, reset_subagent
 from stellwerk.controller.items import Operations, read_operations, update_items
 from stellwerk.controller.state import ControllerState
 from stellwerk.controller.state_objects import agent_path_of, event_decoder, snapshot_decoder
@@ -219,6 +219,10 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         for key, attachments in self.state.attachments.items():
             for path in attachments:
                 self._driver(path).queue.item(key)
+        for subagent in self.state.subagents.values():
+            if subagent.is_resetting_forcibly is not None and not subagent.is_resetting:
+                item = subagent.subagent_item
+                self._driver(item.agent_path).queue.reset_subagent(item.id)
 
     async def deactivate(self) -> None:
         tasks = list(self._driver_tasks.values())
@@ -271,6 +275,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
             i.ItemDeleted: self._on_item_deleted,
             i.UnsignedSimpleItemAdded: self._on_item_added,
             i.UnsignedSimpleItemChanged: self._on_item_changed,
+            s.SubagentResetStartedByController: self._on_subagent_reset_started,
             a.AgentEventsObserved: self._on_agent_events_observed,
             a.AgentResetStarted: self._on_agent_reset_started,
         }
@@ -297,6 +302,11 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
     def _on_item_moves(self, event_id: int, key: Any, event: i.ItemAttachable | i.ItemDetachable) -> None:
         self._queue_of(agent_path_of(event.delegate_id), "item", event.key)
 
+    def _on_subagent_reset_started(self, event_id: int, subagent_id: str, event: Any) -> None:
+        subagent = self.state.subagents.get(subagent_id)
+        if subagent is not None:
+            self._queue_of(subagent.subagent_item.agent_path, "reset_subagent", subagent_id)
+
     def _on_item_added(self, event_id: int, key: Any, event: i.UnsignedSimpleItemAdded) -> None:
         kind, name = split_key(_item_key(event.item))
         if kind == "Agent" and name in self.state.agents:
@@ -306,7 +316,8 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         item = event.item
         if isinstance(item, SubagentItem):
             driver = self.drivers.get(item.agent_path)
-            if driver is not None and driver.uri not in (None, item.uri):
+            is_director = item.id in self.state.agent(item.agent_path).agent_ref.directors
+            if driver is not None and is_director and driver.uri not in (None, item.uri):
                 driver.restart()
 
     def _on_item_deleted(self, event_id: int, key: Any, event: i.ItemDeleted) -> None:
@@ -373,8 +384,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         self._verifier().verify(signed.string, signature)
 
     def _reset_subagent(self, command: cc.ResetSubagent, user_id: str) -> None:
-        self.state.subagent(command.subagent_id)
-        raise ProblemError(f"Subagent:{command.subagent_id} is a Director's own and cannot be reset; reset the Agent")
+        self.persist(lambda transaction: reset_subagent(transaction, command.subagent_id, command.force))
 
     def _release_events(self, command: nc.ReleaseEvents, user_id: str) -> None:
         if user_id not in self._receivers:

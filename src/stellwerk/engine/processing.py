@@ -30,31 +30,52 @@ def offer_slot(transaction: Transaction, key: JobKey | None) -> None:
         return
     order_id = state.next_waiting(key)
     if order_id is not None:
-        transaction.offered_slots[order_id] = key
+        state.offered_slots[order_id] = key
         transaction.touch(order_id)
 
 
 def offer_subagents(transaction: Transaction) -> None:
-    """Have all orders looked at that wait for a Subagent: one has become usable, or priorities have changed."""
-    state = transaction.state
-    waiting, state.waiting_for_subagent = state.waiting_for_subagent, {}
-    for order_id in waiting:
+    """A Subagent has become usable, or priorities have changed: have the first of those looked at who wait for it.
+
+    Who wants the same waits in one queue; the next one is looked at when the first has got a Subagent.
+    """
+    for wish in list(transaction.state.waiting_for_subagent):
+        _offer_subagent(transaction, wish)
+
+
+def _offer_subagent(transaction: Transaction, wish: str) -> None:
+    order_id = transaction.state.next_waiting_for_subagent(wish)
+    if order_id is not None:
+        transaction.state.offered_subagents[order_id] = wish
         transaction.touch(order_id)
 
 
-def on_processed(transaction: Transaction, order_id: str, outcome: AnyOutcome) -> None:
+def offer_on(transaction: Transaction, order_id: str) -> None:
+    """The order has been looked at: what it was offered and has not taken goes to the next one."""
+    state = transaction.state
+    if order_id in state.offered_slots:
+        offer_slot(transaction, state.offered_slots.pop(order_id))
+    wish = state.offered_subagents.pop(order_id, None)
+    if wish is not None and not state.is_waiting_for_subagent(order_id, wish):
+        _offer_subagent(transaction, wish)
+
+
+def on_processed(transaction: Transaction, order_id: str, outcome: AnyOutcome, timestamp_ms: int | None = None) -> None:
     """A process has ended, or is known to be lost: OrderProcessed, and its slot goes to the next order.
 
-    A lost process is repeated unless the job says that it is not restartable (workflow spec 4.8).
+    A lost process is repeated unless the job says that it is not restartable (workflow spec 4.8). `timestamp_ms` is
+    the Subagent's time.
     """
     state = transaction.state
     order = state.order(order_id)
     key, job = state.job(order)
     if isinstance(outcome, Disrupted) and outcome.is_process_lost and job.is_not_restartable:
         outcome = Disrupted.other(outcome.problem)
-    transaction.emit(order_id, e.OrderProcessed(outcome=outcome))
+    transaction.emit(order_id, e.OrderProcessed(outcome=outcome), timestamp_ms)
     offer_slot(transaction, key)
     offer_slot(transaction, None)
+    # Priorities may depend on how many processes a Subagent runs.
+    offer_subagents(transaction)
 
 
 def recover(transaction: Transaction) -> None:

@@ -76,6 +76,9 @@ class Agent(msgspec.Struct, frozen=True):
 
 Role = Controller | Agent
 
+#: A heap: (priority, the highest first; arrival; order id).
+WaitingQueue = list[tuple[Any, int, str]]
+
 
 class PathControl(
     msgspec.Struct,
@@ -110,6 +113,15 @@ class Control(
     item_revision: int | None = None
 
 
+class SubagentMetrics(msgspec.Struct, frozen=True):
+    """What a Subagent's machine has measured last; sizes in bytes."""
+
+    cpu_load: float | None
+    committed_virtual_memory_size: int
+    free_memory_size: int
+    total_memory_size: int
+
+
 class EngineState:
     """Orders and what the engine must know to move them."""
 
@@ -124,6 +136,10 @@ class EngineState:
         self.usable_subagents: dict[str, None] = {}
         #: Agent only: all Subagents of the Agent, usable or not.
         self.known_subagents: dict[str, None] = {}
+        #: Agent only: the active Director's own Subagent.
+        self.local_subagent_id: str | None = None
+        #: Agent only: what Subagents have measured; an entry that has become stale is removed. Not part of the state.
+        self.subagent_metrics: dict[str, SubagentMetrics] = {}
         self.process_limit: int | None = None
         #: Bundle ("": all Subagents) → its present group and whose turn it was. Not part of the state.
         self.subagent_turns: dict[str, tuple[tuple[str, ...], int]] = {}
@@ -140,11 +156,20 @@ class EngineState:
         self.orders_of_workflow: dict[WorkflowId, int] = {}
         self.processes_of_job: dict[JobKey, int] = {}
         self.process_count: dict[str, int] = {"": 0}
-        self.processes_of_subagent: dict[str, int] = {}
+        #: Subagent → its orders in state Processing; (bundle, Subagent) → how many were started through the bundle.
+        self.processing_at: dict[str, dict[str, None]] = {}
+        self.processes_of_bundle: dict[tuple[str, str], int] = {}
         self.joinable_children: dict[str, int] = {}
         #: Orders that wait for a process slot: per job, and under None for the Agent's own limit.
-        self.waiting: dict[JobKey | None, list[tuple[Any, int, str]]] = {}
-        self.waiting_for_subagent: dict[str, None] = {}
+        self.waiting: dict[JobKey | None, WaitingQueue] = {}
+        #: Orders that wait for a Subagent, by what they may use: a bundle, a Subagent, or "" for any.
+        self.waiting_for_subagent: dict[str, WaitingQueue] = {}
+        #: Order → what it waits for there, since which arrival, and whether it is queued now. An order that is taken
+        #: out of the queue and looked at in vain gets its place back.
+        self._subagent_waits: dict[str, tuple[str, int, bool]] = {}
+        #: Orders that have been offered a slot or a Subagent, and which; see `stellwerk.engine.processing`.
+        self.offered_slots: dict[str, JobKey | None] = {}
+        self.offered_subagents: dict[str, str] = {}
         self._arrival = 0
         self._undo: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._timers: list[tuple[int, str]] = []
@@ -257,9 +282,9 @@ class EngineState:
         if old_state is not new.state:
             # An order keeps its position while its state changes to or from Processing.
             if isinstance(old_state, Processing):
-                self._count_process(new, old_state.subagent_id, -1)
+                self._count_process(new, old_state, -1)
             if isinstance(new.state, Processing):
-                self._count_process(new, new.state.subagent_id, 1)
+                self._count_process(new, new.state, 1)
             if type(old_state) is WaitingForLock:
                 self.locks.dequeue(new.id)
             if isinstance(old_state, ExpectingNotices):
@@ -286,7 +311,7 @@ class EngineState:
         self._count_order(order.workflow_id, -1)
         self.plans.count_order(order.plan_id, -1)
         if isinstance(order.state, Processing):
-            self._count_process(order, order.state.subagent_id, -1)
+            self._count_process(order, order.state, -1)
         elif type(order.state) is WaitingForLock:
             self.locks.dequeue(order.id)
         elif isinstance(order.state, ExpectingNotices):
@@ -308,12 +333,18 @@ class EngineState:
         else:
             self.remove(self.orders_of_workflow, workflow_id)
 
-    def _count_process(self, order: Order, subagent_id: str | None, difference: int) -> None:
+    def _count_process(self, order: Order, processing: Processing, difference: int) -> None:
         self.put(self.process_count, "", self.process_count[""] + difference)
+        subagent_id = processing.subagent_id
         if subagent_id is not None:
-            self.put(
-                self.processes_of_subagent, subagent_id, self.processes_of_subagent.get(subagent_id, 0) + difference
-            )
+            orders = self.processing_at.setdefault(subagent_id, {})
+            if difference > 0:
+                self.put(orders, order.id, None)
+            else:
+                self.remove(orders, order.id)
+            if processing.subagent_bundle_id is not None:
+                bundle_key = (processing.subagent_bundle_id, subagent_id)
+                self.put(self.processes_of_bundle, bundle_key, self.processes_of_bundle.get(bundle_key, 0) + difference)
         workflow = self.workflows.get(order.workflow_id)
         if workflow is not None:
             key, _ = workflow.job(order.position)
@@ -543,13 +574,44 @@ class EngineState:
         self._arrival += 1
         heapq.heappush(self.waiting.setdefault(key, []), (-order.priority, self._arrival, order.id))
 
-    def wait_for_subagent(self, order: Order) -> None:
-        """No Subagent that it may use is usable now. Entries that have become void do no harm."""
-        self.waiting_for_subagent[order.id] = None
+    def wait_for_subagent(self, order: Order, wish: str) -> None:
+        """Queue an order until a Subagent that it may use is usable; `wish` as in `waiting_for_subagent`."""
+        known = self._subagent_waits.get(order.id)
+        if known is None or known[0] != wish:
+            self._arrival += 1
+            known = (wish, self._arrival, False)
+        elif known[2]:
+            return
+        arrival = known[1]
+        self._subagent_waits[order.id] = (wish, arrival, True)
+        heapq.heappush(self.waiting_for_subagent.setdefault(wish, []), (-order.priority, arrival, order.id))
+
+    def is_waiting_for_subagent(self, order_id: str, wish: str) -> bool:
+        known = self._subagent_waits.get(order_id)
+        return known is not None and known[0] == wish and known[2]
 
     def next_waiting(self, key: JobKey | None) -> str | None:
         """Take the first order that still waits for a slot of this job (None: of the Agent)."""
-        queue = self.waiting.get(key)
+        return self._pop_waiting(self.waiting, key, lambda order: key is None or self.job_key(order) == key)
+
+    def next_waiting_for_subagent(self, wish: str) -> str | None:
+        """Take the first order that still waits for this. It gets its place back if it has to wait again."""
+        queue = self.waiting_for_subagent.get(wish)
+        while queue and self._subagent_waits.get(queue[0][2]) != (wish, queue[0][1], True):
+            heapq.heappop(queue)  # has been started, or has waited for something else since
+        order_id = self._pop_waiting(self.waiting_for_subagent, wish, lambda order: self.job_key(order) is not None)
+        if order_id is not None:
+            self._subagent_waits[order_id] = (wish, self._subagent_waits[order_id][1], False)
+        return order_id
+
+    def waits_no_more(self, order_id: str) -> None:
+        """The order has got a Subagent, or does not want one any more."""
+        self._subagent_waits.pop(order_id, None)
+
+    def _pop_waiting(
+        self, queues: dict[Any, WaitingQueue], key: Any, still_wants: Callable[[Order], bool]
+    ) -> str | None:
+        queue = queues.get(key)
         while queue:
             order_id = heapq.heappop(queue)[2]
             order = self.orders.get(order_id)
@@ -558,10 +620,11 @@ class EngineState:
                 and order.state.is_fresh_or_ready
                 and self.has(order)
                 and not order.is_suspended
-                and (key is None or self.job_key(order) == key)
+                and still_wants(order)
             ):
                 return order_id
-        self.waiting.pop(key, None)
+            self.waits_no_more(order_id)
+        queues.pop(key, None)
         return None
 
     def job_key(self, order: Order) -> JobKey | None:

@@ -30,7 +30,6 @@ from stellwerk.engine.order import Broken, Cancelled, Finished
 from stellwerk.engine.state import EngineState
 from stellwerk.engine.transitions import WITHOUT_FOLLOW_UP
 from stellwerk.language.outcomes import Disrupted
-from stellwerk.language.workflow import JobKey
 from stellwerk.values.events import KeyedEvent
 from stellwerk.values.problems import Problem, ProblemError
 
@@ -47,8 +46,6 @@ class Transaction:
         self._touched: dict[str, None] = {}
         self._queue: list[tuple[Any, int, str]] = []
         self._sequence = 0
-        #: Orders that have been offered a process slot, and of which job; see `stellwerk.engine.processing`.
-        self.offered_slots: dict[str, JobKey | None] = {}
         self._touched_plans: dict[e.PlanId, None] = {}
         self._touched_files: dict[tuple[str, str], None] = {}
 
@@ -146,7 +143,7 @@ class Transaction:
     def follow_up(self, limit: int = LIMIT) -> None:
         """Decide what the touched orders do next, until nothing changes or `limit` looks were taken."""
         from stellwerk.engine.evaluation import evaluate
-        from stellwerk.engine.processing import offer_slot
+        from stellwerk.engine.processing import offer_on
 
         while (self._queue or self._touched_files) and limit > 0:
             if not self._queue:
@@ -164,8 +161,7 @@ class Transaction:
                 self.state.roll_back(savepoint)
                 del self.events[count:]
                 self._break(order_id, error)
-            if order_id in self.offered_slots:
-                offer_slot(self, self.offered_slots.pop(order_id))
+            offer_on(self, order_id)
         self._follow_up_plans()
 
     def _follow_up_files(self) -> None:

@@ -1,6 +1,6 @@
-"""Settings of a Controller or an Agent: TOML in its data folder, secrets in a file beside that only the owner reads.
+"""Settings of a Controller, Agent or Subagent: TOML in its data folder, secrets in a file that only the owner reads.
 
-    DATA/controller.toml or DATA/agent.toml     settings
+    DATA/controller.toml, agent.toml or subagent.toml   settings
     DATA/private.toml                           users, passwords towards others; mode 0600; wins over the former
     DATA/private/trusted-x509-keys/             certificates whose signatures are accepted (*.pem)
     DATA/state/                                 the journal
@@ -25,7 +25,7 @@ from stellwerk.journal import JournalOptions
 from stellwerk.wire.authentication import AuthenticationSettings
 from stellwerk.wire.tls import TlsOptions
 
-T = TypeVar("T", bound="NodeConfiguration")
+T = TypeVar("T")
 
 
 class ConfigurationError(Exception):
@@ -160,13 +160,21 @@ class LogConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     json: bool = False
 
 
-class NodeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What Controller and Agent have in common."""
+class SubagentDriverConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An Agent's connection to its Subagents (cluster spec 3.3)."""
+
+    heartbeat_seconds: float = 3.0
+    heartbeat_timeout_seconds: float = 10.0
+    reset_timeout_seconds: float = 2.0
+    command_retry_seconds: float = 5.0
+    reconnect_delays_seconds: tuple[float, ...] = (0.5, 0.5, *(1.0,) * 7, 2.0, 2.0, 4.0, 4.0, 5.0, 5.0, 10.0)
+
+
+class ComponentConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Controller, Agent and Subagent have in common."""
 
     data: Path
     web: WebConfiguration = WebConfiguration()
-    journal: JournalConfiguration = JournalConfiguration()
-    cluster: ClusterSection = ClusterSection()
     log: LogConfiguration = LogConfiguration()
     #: Client certificate towards other nodes (PEM, relative to the data folder), and whom to trust.
     client_certificate: str | None = None
@@ -197,6 +205,13 @@ class NodeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         return self.data / "private" / "trusted-x509-keys"
 
 
+class NodeConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Controller and Agent have in common."""
+
+    journal: JournalConfiguration = JournalConfiguration()
+    cluster: ClusterSection = ClusterSection()
+
+
 class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: str = "controller"
     #: AgentPath → password of this Controller at that Agent.
@@ -205,6 +220,15 @@ class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fie
 
 class AgentConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jobs: JobsConfiguration = JobsConfiguration()
+    #: SubagentId → password of this Agent's Director at that Subagent.
+    subagents: dict[str, str] = {}
+    subagent_driver: SubagentDriverConfiguration = SubagentDriverConfiguration()
+
+
+class SubagentConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    jobs: JobsConfiguration = JobsConfiguration()
+    #: Events that are kept for the Director; then jobs that write on are held up.
+    journal_event_count: int = 10_000
 
 
 def read_controller_configuration(data: Path) -> ControllerConfiguration:
@@ -217,6 +241,11 @@ def read_agent_configuration(data: Path) -> AgentConfiguration:
     return read_configuration(data, "agent.toml", AgentConfiguration)
 
 
+def read_subagent_configuration(data: Path) -> SubagentConfiguration:
+    """Raises `ConfigurationError`."""
+    return read_configuration(data, "subagent.toml", SubagentConfiguration)
+
+
 def read_configuration(data: Path, name: str, type_: type[T]) -> T:
     """The settings of one component from `name` and private.toml in its data folder. Raises `ConfigurationError`."""
     data = Path.cwd() / data
@@ -225,7 +254,8 @@ def read_configuration(data: Path, name: str, type_: type[T]) -> T:
     values = read_settings(data, name)
     try:
         configuration = msgspec.convert({**values, "data": data}, type_)
-        configuration.cluster.configuration()
+        if isinstance(configuration, NodeConfiguration):
+            configuration.cluster.configuration()
         return configuration
     except msgspec.ValidationError as error:
         raise ConfigurationError(

@@ -225,6 +225,10 @@ def _agents(imported: Imported, key: str, value: Any) -> None:
     imported.private["agents"] = {path: _text(password) for path, password in value.items()}
 
 
+def _subagents(imported: Imported, key: str, value: Any) -> None:
+    imported.private["subagents"] = {subagent_id: _text(password) for subagent_id, password in value.items()}
+
+
 def _trusted_keys(imported: Imported, key: str, value: Any) -> None:
     place = Path(_text(value))
     files = sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []
@@ -284,7 +288,10 @@ _RULES: dict[str, Rule] = {
     "controller:js7.controller.id": _set("id", _text),
     "js7.auth.users": _users,
     "controller:js7.auth.agents": _agents,
-    "js7.auth.subagents": _says("remote Subagents come with a later release; left out"),
+    "agent:js7.auth.subagents": _subagents,
+    "agent:js7.subagent-driver.heartbeat": _set("subagent_driver.heartbeat_seconds", _seconds),
+    "agent:js7.subagent-driver.heartbeat-timeout": _set("subagent_driver.heartbeat_timeout_seconds", _seconds),
+    "agent:js7.subagent-driver.reset-timeout": _set("subagent_driver.reset_timeout_seconds", _seconds),
     "js7.auth.cluster.password": _says("Controller pairs come with a later release; left out"),
     "js7.auth.session.timeout": _set("web.session_timeout_seconds", _seconds),
     "js7.web.server.auth.invalid-authentication-delay": _set("web.invalid_authentication_delay_seconds", _seconds),
@@ -302,7 +309,8 @@ _RULES: dict[str, Rule] = {
     "controller:js7.web.https.truststores": _both(
         _file("web.trust", in_list=True), _file("client_trust", in_list=True)
     ),
-    "agent:js7.web.https.truststores": _file("web.trust", in_list=True),
+    "agent:js7.web.https.client-keystore.file": _file("client.certificate"),
+    "agent:js7.web.https.truststores": _both(_file("web.trust", in_list=True), _file("client.trust", in_list=True)),
     "js7.configuration.trusted-signature-keys.X509": _trusted_keys,
     "js7.configuration.trusted-signature-keys.PGP": _says("PGP signatures are not verified; sign with X.509"),
     "js7.configuration.trusted-signature-keys.Silly": _says("a signature without cryptography; sign with X.509"),

@@ -63,7 +63,7 @@ class NodeProcess:
         except (DuplicateStartError, ConfigurationError, ValueError, OSError) as error:
             logger.error("%s does not start: %s", self.name, error)
             return EXIT_ERROR
-        _raise_file_limit()
+        raise_file_limit()
         self.disk = SystemDisk(configuration.state_directory)
         try:
             web = make_web(self)
@@ -175,7 +175,7 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Each job takes three descriptors, each connection one: use all that the system allows us."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)

@@ -38,6 +38,24 @@ X = TypeVar("X", bound=Transaction)
 Effect = Callable[[int, Any, Any], None]
 Effects = Mapping[type, Effect]
 
+
+def combined(*tables: Effects) -> Effects:
+    """What several want to do; for an event that more than one wants, in this order."""
+    result: dict[type, Effect] = {}
+    for table in tables:
+        for type_, effect in table.items():
+            result[type_] = _both(result[type_], effect) if type_ in result else effect
+    return result
+
+
+def _both(first: Effect, second: Effect) -> Effect:
+    def effect(event_id: int, key: Any, event: Any) -> None:
+        first(event_id, key, event)
+        second(event_id, key, event)
+
+    return effect
+
+
 #: The wall clock is looked at again after that time at the latest: it may have been set.
 LONGEST_TIMER_SECONDS = 60.0
 

@@ -52,9 +52,17 @@ class SubagentItemState(SnapshotObject, frozen=True, kw_only=True):
     subagent_run_id: str | None = None
     coupling_state: s.CouplingState = s.FRESH
     is_detaching: bool = False
+    #: Controller only: ResetSubagent is on its way to the Agent, with this `force`.
+    is_resetting_forcibly: bool | None = None
     event_id: int = 0
     problem: Problem | None = None
     platform_info: dict[str, Any] | None = None
+    #: Agent only: where the run was dedicated, while the item has another URI and the run has not been met there.
+    former_uri: str | None = None
+
+    @property
+    def is_resetting(self) -> bool:
+        return isinstance(self.coupling_state, s.Resetting)
 
 
 class SignedItem(msgspec.Struct, frozen=True):
@@ -83,16 +91,33 @@ class NodeState(EngineState):
                 **dict.fromkeys(get_args(AnyClusterEvent), self._cluster_event),
                 JournalEventsReleased: self._events_released,
                 s.SubagentDedicated: self._subagent_dedicated,
-                s.SubagentCoupled: self._subagent(coupling_state=s.COUPLED, problem=None),
+                s.SubagentCoupled: self._subagent(coupling_state=s.COUPLED, problem=None, former_uri=None),
                 s.SubagentCouplingFailed: self._subagent_coupling_failed,
+                s.SubagentEventsObserved: self._subagent_events_observed,
                 s.SubagentShutdownStarted: self._subagent(coupling_state=s.ShutdownStarted(), event_id=0, problem=None),
                 s.SubagentShutdown2: self._subagent(
                     coupling_state=s.Reset(s.Reason("Shutdown")), event_id=0, problem=None
                 ),
-                s.SubagentRestarted: self._subagent(
-                    coupling_state=s.Reset(s.Reason("Restart")), subagent_run_id=None, event_id=0, problem=None
+                s.SubagentShutdown: self._subagent(
+                    coupling_state=s.Reset(s.Reason("Shutdown")), subagent_run_id=None, event_id=0, problem=None
                 ),
-                s.SubagentReset: self._subagent(coupling_state=s.RESET, subagent_run_id=None, event_id=0, problem=None),
+                s.SubagentRestarted: self._subagent(
+                    coupling_state=s.Reset(s.Reason("Restart")),
+                    subagent_run_id=None,
+                    event_id=0,
+                    problem=None,
+                    former_uri=None,
+                ),
+                s.SubagentResetStartedByController: self._subagent_reset_started_by_controller,
+                s.SubagentResetStarted: self._subagent_reset_started,
+                s.SubagentReset: self._subagent(
+                    coupling_state=s.RESET,
+                    subagent_run_id=None,
+                    is_resetting_forcibly=None,
+                    event_id=0,
+                    problem=None,
+                    former_uri=None,
+                ),
             }
         )
 
@@ -166,6 +191,15 @@ class NodeState(EngineState):
                 problem=None,
             )
         )
+
+    def _subagent_events_observed(self, key: str, event: s.SubagentEventsObserved) -> None:
+        self.put_subagent(replace(self.subagent(key), event_id=event.until_event_id))
+
+    def _subagent_reset_started_by_controller(self, key: str, event: s.SubagentResetStartedByController) -> None:
+        self.put_subagent(replace(self.subagent(key), is_resetting_forcibly=event.force))
+
+    def _subagent_reset_started(self, key: str, event: s.SubagentResetStarted) -> None:
+        self.put_subagent(replace(self.subagent(key), coupling_state=s.Resetting(event.force), problem=None))
 
     def _subagent_coupling_failed(self, key: str, event: s.SubagentCouplingFailed) -> None:
         self.put_subagent(replace(self.subagent(key), problem=event.problem))

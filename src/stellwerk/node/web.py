@@ -1,4 +1,4 @@
-"""The HTTP face of a Controller or Agent: port, users, sessions, health and metrics; routes are added by the owner.
+"""The HTTP face of a component: port, users, sessions, health and metrics; routes are added by the owner.
 
 web = NodeWeb(configuration, clock, random)
 add_controller_routes(web.router, node)
@@ -18,7 +18,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from stellwerk.effects.clock import Clock, Random
-from stellwerk.node.configuration import NodeConfiguration
+from stellwerk.node.configuration import ComponentConfiguration
 from stellwerk.node.metrics import NodeCollector
 from stellwerk.node.node import Node
 from stellwerk.values.json import encode
@@ -37,7 +37,7 @@ class NodeWeb:
 
     def __init__(
         self,
-        configuration: NodeConfiguration,
+        configuration: ComponentConfiguration,
         clock: Clock,
         random: Random,
         *prefixes: str,
@@ -93,7 +93,7 @@ class NodeWeb:
         return Response(encode(details), status=200 if is_healthy else 503)
 
 
-def prepare_directories(configuration: NodeConfiguration) -> None:
+def prepare_directories(configuration: ComponentConfiguration) -> None:
     """Make the node's folders; `work` is emptied, as at each start (journal spec 5.2)."""
     work: Path = configuration.work_directory
     if work.exists():

@@ -27,7 +27,7 @@ from stellwerk.effects.clock import Random, SystemClock, SystemRandom
 from stellwerk.effects.disk import Disk
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError, SystemDisk
 from stellwerk.engine.cluster import name_of
-from stellwerk.node.configuration import NodeConfiguration
+from stellwerk.node.configuration import ComponentConfiguration
 from stellwerk.node.logs import set_up_logs
 from stellwerk.node.main import Lifeline
 from stellwerk.node.node import EXIT_ERROR
@@ -53,7 +53,7 @@ class WatchedPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     require_failover_confirmation: bool = False
 
 
-class WitnessConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WitnessConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: str = "witness"
     pairs: dict[str, WatchedPair] = {}
 

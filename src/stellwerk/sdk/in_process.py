@@ -20,7 +20,9 @@ from typing import Any
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
+from stellwerk.agent.subagent.metering import SystemMeter
 from stellwerk.agent.subagent.processes import SystemProcesses
+from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
 from stellwerk.effects.system_directories import SystemDirectories
@@ -60,6 +62,7 @@ class InProcessInstallation:
         #: Version ids of the deployments so far.
         self.versions: list[str] = []
         self._clock = SystemClock()
+        self._meter = SystemMeter()
         self._environment = system_environment() if environment is None else environment
         self._output_delay_seconds = output_delay_seconds
         self._process_limit = process_limit
@@ -103,6 +106,7 @@ class InProcessInstallation:
             await self.controller.stop()
         for agent in self.agents.values():
             await agent.stop()
+            await agent.subagent.close()
         self.agents.clear()
         while self._processes:
             await self._processes.pop().close()
@@ -120,10 +124,18 @@ class InProcessInstallation:
             script_injection_allowed=True,
         )
         options = JobRunnerOptions(launch=launch, output_delay_seconds=self._output_delay_seconds)
-        agent = AgentNode(
-            self._effects(path),
-            processes,
+        effects = self._effects(path)
+        subagent = Subagent(
             JobRunner(processes, self._clock, work, options),
+            self._clock,
+            effects.random,
+            self._environment,
+            lambda: self._trusted,
+            measure=self._meter.measure,
+        )
+        agent = AgentNode(
+            effects,
+            subagent,
             lambda: self._trusted,
             _JOURNAL,
             directories=SystemDirectories(),

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from stellwerk.agent.subagent.subagent import SELF_MADE
 from stellwerk.journal import JournalError, recover
 from stellwerk.simulation.installation import AGENTS, CONTROLLER, SimulatedInstallation
 from stellwerk.simulation.machine import NodeMachine, Record
@@ -85,7 +86,7 @@ def _starts_are_durable(installation: SimulatedInstallation) -> Iterator[str]:
         if envelope.type == "OrderProcessingStarted"
     }
     for key in installation.witness.starts:
-        if key not in started:
+        if key not in started and not key[1].startswith(SELF_MADE):
             yield f"a process of attempt {key} was started, of which no OrderProcessingStarted is durable"
 
 
@@ -99,7 +100,7 @@ def _successes_were_real(installation: SimulatedInstallation) -> Iterator[str]:
                 attempts[event["Key"]] = str(event["eventId"])
             elif event["TYPE"] == "OrderProcessed" and event["outcome"]["TYPE"] == "Succeeded":
                 key = (agent, attempts[event["Key"]])
-                if key not in ends:
+                if key not in ends and event["Key"] not in installation.witness.ended_unnamed:
                     yield f"attempt {key} of {event['Key']} succeeded, but its process did not end by itself"
 
 

@@ -24,19 +24,24 @@ from typing import Any
 import msgspec
 
 from stellwerk.agent.director.node import AgentNode
+from stellwerk.agent.subagent.events import ServerMeteringEvent
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
+from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.cluster.member import ClusterConfiguration
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.engine.cluster import Coupled
 from stellwerk.journal import JournalOptions
+from stellwerk.language.items import SubagentItem
 from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster
 from stellwerk.simulation.disk import CrashForm, Keep, SimulatedDisk
+from stellwerk.simulation.facts import facts
 from stellwerk.simulation.faults import Faults
 from stellwerk.simulation.loop import SimulatedLoop, run
 from stellwerk.simulation.machine import AnyNode, Machine, NodeMachine, Record
 from stellwerk.simulation.network import Network, SimulatedClusterPeer, SimulatedPeer, Weather
+from stellwerk.simulation.subagents import SimulatedSubagentPeer, SubagentMachine
 from stellwerk.simulation.witness import WitnessMachine
 from stellwerk.simulation.world import START_MS, JobWitness, SeededRandom, SimulatedProcesses
 from stellwerk.values.events import decode_envelope
@@ -48,6 +53,8 @@ CONTROLLER = "controller"
 #: The second node of the pair, if there is one.
 BACKUP_CONTROLLER = "controller-2"
 AGENTS = ("A", "B")
+#: A Subagent of Agent A on a machine of its own.
+SUBAGENT = "A-2"
 #: The receiver of the Controller's events, and the client's user.
 COCKPIT = "cockpit"
 WORKFLOW = "nightly"
@@ -191,13 +198,21 @@ class SimulatedInstallation:
         self._is_deployed = False
         self.controllers = (CONTROLLER, BACKUP_CONTROLLER)[: plan.controllers]
         self.witnesses = tuple(f"witness-{number}" for number in range(1, plan.witnesses + 1))
-        for name in (*self.controllers, *self.witnesses, *AGENTS):
+        for name in (*self.controllers, *self.witnesses, *AGENTS, SUBAGENT):
             self._add_machine(name)
+        self.records[CONTROLLER].on_takeover = self._controller_takes_over
         if plan.crash is not None:
             name, number, form = plan.crash
             self.machines[name].disk.crash_at = (number, form)
             # Drawn for each point by itself: the run's own generator would draw the same for all.
             self.machines[name].crash_keep = random.Random(f"{plan.seed} {plan.crash}").choice(list(Keep))
+
+    def _controller_takes_over(self, node: AnyNode) -> None:
+        if isinstance(node.state.cluster_state, Coupled):  # its ClusterFailedOver is yet to be written
+            if any(self.machines[name].life is None for name in AGENTS):
+                self.sometimes.add("a fail-over while an Agent was down or out of reach")
+            if self.witness.running:
+                self.sometimes.add("a fail-over while a job was running")
 
     def _child_random(self) -> random.Random:
         return random.Random(self.random.getrandbits(64))
@@ -213,15 +228,29 @@ class SimulatedInstallation:
 
         disk.sync_gate = sync_gate
         seeded = SeededRandom(self.random.getrandbits(64))
-        processes = SimulatedProcesses(name, self.loop, self._child_random(), self.witness)
+        # Jobs are known by their Agent, wherever they run.
+        agent = "A" if name == SUBAGENT else name
+        processes = SimulatedProcesses(agent, self.loop, self._child_random(), self.witness)
         machine: Machine
-        if name in self.witnesses:
+        if name == SUBAGENT:
+            machine = SubagentMachine(name, self.loop, seeded, disk, processes, self._make_subagent)
+        elif name in self.witnesses:
             machine = WitnessMachine(name, self.loop, seeded, disk, processes, self._uris(), self._cluster_peer(name))
         else:
             key = CONTROLLER if name in self.controllers else name
             record = self.records.setdefault(key, Record(key))
-            make = self._make_controller if name in self.controllers else self._make_agent
-            machine = NodeMachine(name, self.loop, seeded, disk, processes, self._folder / name, record, make)
+            is_agent = name not in self.controllers
+            machine = NodeMachine(
+                name,
+                self.loop,
+                seeded,
+                disk,
+                processes,
+                self._folder / name,
+                record,
+                self._make_agent if is_agent else self._make_controller,
+                self._make_subagent if is_agent else None,
+            )
         machine.note = lambda text: self.note(name, text)
         machine.on_end.append(lambda: self.note(name, "is down"))
         self.machines[name] = machine
@@ -246,22 +275,27 @@ class SimulatedInstallation:
             cluster = NodeCluster(configuration, self._cluster_peer(machine.name))
         return ControllerNode(CONTROLLER, machine.effects, peer, lambda: self._verifier, _JOURNAL, (COCKPIT,), cluster)
 
-    def _make_agent(self, machine: NodeMachine) -> AnyNode:
-        shutil.rmtree(machine.work_directory, ignore_errors=True)
-        machine.work_directory.mkdir(parents=True)
-        options = JobRunnerOptions(
-            launch=LaunchSettings(
-                environment={}, executables_directory=machine.work_directory, script_injection_allowed=True
-            )
+    def _make_subagent(self, machine: Machine) -> Subagent:
+        folder = self._folder / machine.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        launch = LaunchSettings(environment={}, executables_directory=folder, script_injection_allowed=True)
+        runner = JobRunner(machine.processes, machine.clock, folder, JobRunnerOptions(launch=launch))
+        return Subagent(
+            runner, machine.clock, machine.effects.random, {}, lambda: self._verifier, measure=lambda: _IDLE_MACHINE
         )
-        runner = JobRunner(machine.processes, machine.effects.clock, machine.work_directory, options)
+
+    def _make_agent(self, machine: NodeMachine) -> AnyNode:
+        def remote_peer(own_id: str, item: SubagentItem) -> SimulatedSubagentPeer:
+            return SimulatedSubagentPeer(self.network.link(machine.name, item.id, "subagent"))
+
         return AgentNode(
             machine.effects,
-            machine.processes,
-            runner,
+            machine.subagent or self._make_subagent(machine),
             lambda: self._verifier,
             _JOURNAL,
             directories=machine.directories,
+            remote_peers=remote_peer,
         )
 
     def note(self, who: str, text: str) -> None:
@@ -344,7 +378,9 @@ class SimulatedInstallation:
             command = {"TYPE": "AddOrder", "order": {"id": order_id, "workflowPath": WORKFLOW}}
 
             async def add(controller: str, body: bytes = encode(command)) -> None:
-                await self._peer(controller).command(body)
+                answer = decode(await self._peer(controller).command(body))
+                if answer["ignoredBecauseDuplicate"]:
+                    self.sometimes.add("an order was added again after its answer got lost")
 
             await self._until_done(add)
             self.acknowledged.append(order_id)
@@ -371,6 +407,8 @@ class SimulatedInstallation:
                 {"TYPE": "SubagentItem", "id": f"{path}-1", "agentPath": path, "uri": f"http://{path}"},
             )
             operations += [{"TYPE": "AddOrChangeSimple", "item": item} for item in items]
+        remote = {"TYPE": "SubagentItem", "id": SUBAGENT, "agentPath": "A", "uri": f"http://{SUBAGENT}"}
+        operations.append({"TYPE": "AddOrChangeSimple", "item": remote})
         operations.append({"TYPE": "AddVersion", "versionId": "1"})
         operations.append(_signed({**workflow(), "versionId": "1"}))
         body = b"\n".join(encode(operation) for operation in operations)
@@ -391,7 +429,6 @@ class SimulatedInstallation:
 
         async def ask(controller: str) -> None:
             await self._peer(controller).command(b'{"TYPE":"ClusterSwitchOver"}')
-            self.sometimes.add("switched over")
 
         try:
             await self._at_active(ask)
@@ -419,6 +456,9 @@ class SimulatedInstallation:
             await asyncio.sleep(_REPEAT_SECONDS)
 
 
+_IDLE_MACHINE = ServerMeteringEvent(
+    cpu_load=0.0, committed_virtual_memory_size=1, free_memory_size=1 << 30, total_memory_size=1 << 31
+)
 _JOURNAL = JournalOptions(low_space_bytes=0, reserve_bytes=0, snapshot_period_ms=5_000)
 
 
@@ -432,6 +472,7 @@ def simulate(plan: Plan) -> Report:
         with tempfile.TemporaryDirectory(prefix="stellwerk-simulation-") as folder:
             installation = SimulatedInstallation(plan, loop, Path(folder))
             await installation.run()
+            installation.sometimes.update(facts(installation))
             machines = installation.machines.values()
             crashes = sum(machine.crashes for machine in machines)
             records = installation.records.values()

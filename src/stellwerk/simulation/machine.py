@@ -6,10 +6,12 @@ effects. What a run has committed is noted by `record`, and each start checks th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stellwerk.engine.cluster import Coupled
 from stellwerk.journal import JournalDiskFullError, JournalError, Recovered, recover
 from stellwerk.node.node import Node, NodeEffects, Termination
 from stellwerk.node.state import NodeState
@@ -34,8 +36,9 @@ class Record:
         self.violations: list[str] = []
         #: The machine whose node is active, and the node.
         self.active: tuple[str, AnyNode] | None = None
-        #: How often the role went to another machine.
+        #: How often the role went to another machine, and who is told of it.
         self.takeovers = 0
+        self.on_takeover: Callable[[AnyNode], None] = lambda node: None
 
     @property
     def last_event_id(self) -> int:
@@ -45,6 +48,7 @@ class Record:
         """A node has become active: it must have all that was ever committed, and no other may commit any more."""
         if self.active is not None and self.active[0] != machine:
             self.takeovers += 1
+            self.on_takeover(node)
         self.active = machine, node
         journal = node.journal
         after = max(journal.torn_event_id, 0)
@@ -90,7 +94,9 @@ class Machine:
         self.processes = processes
         self.clock = SimulatedClock(loop)
         self.effects = NodeEffects(disk, self.clock, random, {})
+        #: What runs here and can be asked: a Controller's or Agent's node, and a Subagent.
         self.node: AnyNode | None = None
+        self.subagent: Any = None
         self.life: Life | None = None
         self.has_power = True
         self.crashes = 0
@@ -163,11 +169,13 @@ class Machine:
         self.life.end()
         self.life = None
         self.node = None
+        self.subagent = None
         for callback in list(self.on_end):
             callback()
 
     def ended_by_itself(self, seconds: float | None = None) -> None:
-        """The program starts again, as a supervisor has it do."""
+        """The process starts again, as a supervisor has it do; its jobs have ended with it."""
+        self.processes.kill_all()
         self._end()
         self.crashes -= 1
         self.restart_later(seconds)
@@ -186,14 +194,31 @@ class NodeMachine(Machine):
         work_directory: Path,
         record: Record,
         make_node: Callable[[NodeMachine], AnyNode],
+        make_subagent: Callable[[Machine], Any] | None = None,
     ) -> None:
         super().__init__(name, loop, random, disk, processes)
+        self._make_subagent = make_subagent
         self.directories = SimulatedDirectories()
         self.work_directory = work_directory
         self.record = record
+        #: Torn blocks that starts have cut off, and other facts of its runs (`plans.SOMETIMES`).
+        self.torn_blocks = 0
+        self.facts: set[str] = set()
         self._make_node = make_node
 
     async def run(self, life: Life) -> None:
+        """The process: one run of the node after the other."""
+        if self._make_subagent is not None:
+            self.subagent = self._make_subagent(self)
+        pause: float | None = 0.0
+        while pause is not None:
+            await asyncio.sleep(pause)
+            pause = await self._run_node(life)
+        if not life.is_over:
+            self.ended_by_itself()
+
+    async def _run_node(self, life: Life) -> float | None:
+        """One run; returns after how many seconds the next one begins, None: the process ends."""
         self._check_recovered()
         node = self._make_node(self)
         node.on_opened = lambda: self._opened(node)
@@ -202,22 +227,27 @@ class NodeMachine(Machine):
             await node.start()
         except (JournalError, OSError) as error:
             if life.is_over:
-                return  # the power has failed at the very operation that raised
+                return None  # the power has failed at the very operation that raised
+            self.node = None
             if not isinstance(error, JournalDiskFullError):
                 self.violations.append(f"{self.name} does not start: {error}")
-                return
+                return None
             node.terminate(Termination(is_immediate=True))
             await node.stop()
-            self.ended_by_itself(_ROOM_PAUSE_SECONDS)
-            return
+            return _ROOM_PAUSE_SECONDS
         termination = await node.terminated
         if not termination.is_restart:
             self.violations.append(f"{self.name} has ended by itself: {termination.reason}")
         self.note(f"ends: {termination.reason}")
         await node.stop()
-        self.ended_by_itself(_ROOM_PAUSE_SECONDS if termination.waits_for_room else 0.0)
+        self.node = None
+        if not termination.is_restart:
+            return None
+        return _ROOM_PAUSE_SECONDS if termination.waits_for_room else 0.0
 
     def _opened(self, node: AnyNode) -> None:
+        if isinstance(node.state.cluster_state, Coupled) and node.state.cluster_state.active_id == node.cluster.node_id:
+            self.facts.add("a restarted active node went on")
         self.note(f"is active, term {node.cluster.term}")
         self.record.opened(self.name, node)
         node.journal.on_commit(lambda event_id: self.record.committed(self.name, node))
@@ -234,7 +264,8 @@ class NodeMachine(Machine):
     def _check_recovered(self) -> None:
         """P8: what is on the disk can be read."""
         try:
-            recover(self.disk, journal_name(self.name), None)
+            recovered = recover(self.disk, journal_name(self.name), None)
+            self.torn_blocks += recovered.cut_bytes > 0
         except JournalError as error:
             self.violations.append(f"{self.name} cannot be recovered: {error}")
 

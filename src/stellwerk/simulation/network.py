@@ -53,19 +53,19 @@ class Network:
         self.weather = weather
         self._random = seeded
         self._machines: dict[str, Machine] = {}
-        self._links: dict[tuple[str, str], Link] = {}
+        self._links: dict[tuple[str, str, str], Link] = {}
         self._cuts: set[frozenset[str]] = set()
 
     def add(self, machine: Machine) -> None:
         self._machines[machine.name] = machine
 
-    def link(self, client: str, server: str) -> Link:
-        """Calls of `client` to `server`; both are names of machines or of people."""
-        link = self._links.get((client, server))
+    def link(self, client: str, server: str, part: str = "node") -> Link:
+        """Calls of `client` to `part` (node, subagent) of `server`; both are names of machines or of people."""
+        link = self._links.get((client, server, part))
         if link is None:
-            seeded = random.Random(f"{client} {server} {self._random.random()}")
-            link = Link(self.loop, self._machines[server], seeded, self.weather)
-            self._links[client, server] = link
+            seeded = random.Random(f"{client} {server} {part} {self._random.random()}")
+            link = Link(self.loop, self._machines[server], part, seeded, self.weather)
+            self._links[client, server, part] = link
             if client in self._machines:
                 self._machines[client].on_end.append(link.client_has_ended)
             link.is_cut = frozenset((client, server)) in self._cuts
@@ -84,9 +84,12 @@ class Network:
 
     def reset(self, one: str, other: str) -> None:
         """Connections between the two break."""
-        for pair in ((one, other), (other, one)):
-            if pair in self._links:
-                self._links[pair].break_connections()
+        for link in self._between(one, other):
+            link.break_connections()
+
+    def _between(self, one: str, other: str) -> list[Link]:
+        pairs = ((one, other), (other, one))
+        return [link for (client, server, _), link in self._links.items() if (client, server) in pairs]
 
     def _set(self, one: str, other: str, *, is_cut: bool) -> None:
         pair = frozenset((one, other))
@@ -94,17 +97,19 @@ class Network:
             self._cuts.add(pair)
         else:
             self._cuts.discard(pair)
-        for names in ((one, other), (other, one)):
-            if names in self._links:
-                self._links[names].is_cut = is_cut
+        for link in self._between(one, other):
+            link.is_cut = is_cut
 
 
 class Link:
     """The connections of one client to one machine."""
 
-    def __init__(self, loop: SimulatedLoop, server: Machine, random_: random.Random, weather: Weather) -> None:
+    def __init__(
+        self, loop: SimulatedLoop, server: Machine, part: str, random_: random.Random, weather: Weather
+    ) -> None:
         self.loop = loop
         self.server = server
+        self.part = part
         self.random = random_
         self.weather = weather
         self.is_cut = False
@@ -170,11 +175,11 @@ class Link:
         server = self.server
         if not server.has_power:
             return
-        if server.node is None or server.life is None:
+        node = getattr(server, self.part)
+        if node is None or server.life is None:
             error = PeerUnreachableError(f"{server.name} is down", is_refused=server.life is None)
             self.loop.later(self.delay(), fail, error)
             return
-        node = server.node
 
         async def executed() -> Any:
             for _ in range(times - 1):

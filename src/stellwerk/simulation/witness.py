@@ -10,6 +10,8 @@ from stellwerk.simulation.loop import Life, SimulatedLoop
 from stellwerk.simulation.machine import Machine
 from stellwerk.simulation.world import SeededRandom, SimulatedProcesses
 
+_REFUSALS = frozenset({"ClusterWatchActiveStillAlive", "ClusterFailOverWhilePassiveLost"})
+
 
 class WitnessMachine(Machine):
     """See the module."""
@@ -27,7 +29,14 @@ class WitnessMachine(Machine):
         super().__init__(name, loop, random, disk, processes)
         self._uris = uris
         self._peers = peers
+        #: The watchers of all runs.
+        self.watchers: list[Watcher] = []
 
     async def run(self, life: Life) -> None:
         watcher = Watcher(self.name, self._uris, self._peers, DiskMemory(self.disk, "watch"), self.effects.random)
+        self.watchers.append(watcher)
         await watcher.run()
+
+    @property
+    def has_refused_a_fail_over(self) -> bool:
+        return any(watcher.refusals.keys() & _REFUSALS for watcher in self.watchers)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from stellwerk.agent.subagent.subagent import SELF_MADE
 from stellwerk.effects.directories import FileStamp
 from stellwerk.effects.processes import ProcessStart
 from stellwerk.simulation.loop import SimulatedLoop
@@ -52,6 +53,8 @@ class JobWitness:
         self.starts: list[tuple[str, str]] = []
         #: The same for those that ended by themselves, not by a signal.
         self.ends: list[tuple[str, str]] = []
+        #: Orders of which a job ended so whose attempt the Subagent has named.
+        self.ended_unnamed: set[str] = set()
         #: Order → its running attempt.
         self.running: dict[str, tuple[str, str]] = {}
         #: How often a job of an order has begun.
@@ -74,6 +77,8 @@ class JobWitness:
             del self.running[order_id]
         if by_itself:
             self.ends.append(key)
+            if key[1].startswith(SELF_MADE):
+                self.ended_unnamed.add(order_id)
 
 
 class JobScript(msgspec.Struct, frozen=True):

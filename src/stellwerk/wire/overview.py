@@ -43,20 +43,20 @@ def java_overview() -> dict[str, Any]:
     }
 
 
+def server_metering() -> dict[str, Any]:
+    """The members of a `ServerMeteringEvent`; sizes in bytes."""
+    total, free = _memory()
+    return {
+        "cpuLoad": cpu_load(),
+        "committedVirtualMemorySize": _virtual_bytes(),
+        "freeMemorySize": free,
+        "totalMemorySize": total,
+    }
+
+
 def server_metering_line(now_ms: int) -> bytes:
     """A `ServerMeteringEvent` as a line without line feed; not journaled, hence event id -1 (1.3)."""
-    total, free = _memory()
-    return encode(
-        {
-            "eventId": -1,
-            "timestamp": now_ms,
-            "TYPE": "ServerMeteringEvent",
-            "cpuLoad": cpu_load(),
-            "committedVirtualMemorySize": _virtual_bytes(),
-            "freeMemorySize": free,
-            "totalMemorySize": total,
-        }
-    )
+    return encode({"eventId": -1, "timestamp": now_ms, "TYPE": "ServerMeteringEvent", **server_metering()})
 
 
 def processors() -> int:

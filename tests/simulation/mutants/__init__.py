@@ -13,19 +13,20 @@ from unittest.mock import patch
 
 import msgspec
 
+from stellwerk.agent.director.losses import lose_orders, lost
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.cluster import consent, member, start
-from stellwerk.cluster.active import ActiveRole
 from stellwerk.cluster.inhibition import Inhibition
 from stellwerk.cluster.passive import PassiveRole
 from stellwerk.cluster.watch import CONFIRMED, Watch
 from stellwerk.controller.agent_driver import AgentDriver
 from stellwerk.controller.node import ControllerNode
+from stellwerk.engine.events.subagent import SubagentCouplingFailed
 from stellwerk.journal import Journal, Replica, format
 from stellwerk.journal.acknowledgement import AcknowledgementGate
-from stellwerk.journal.readable import ReadableJournal
 from stellwerk.journal.writer import BlockWriter
 from stellwerk.node.node import Node
+from stellwerk.node.persist import Effects, combined
 from stellwerk.simulation.disk import SimulatedAppendFile
 from stellwerk.simulation.world import SimulatedProcesses
 from stellwerk.values.event_ids import EventIdGenerator
@@ -121,8 +122,8 @@ def event_ids_by_the_clock_alone() -> Iterator[None]:
     """Event ids follow the machine's clock, wherever it goes."""
 
     def by_clock(self: EventIdGenerator, now_ms: int) -> int:
-        self._last = now_ms * 1000 if now_ms * 1000 > 0 else self._last + 1
-        return self._last
+        self.last = now_ms * 1000 + 1
+        return self.last
 
     with patch.object(EventIdGenerator, "next", by_clock):
         yield
@@ -287,18 +288,29 @@ def events_are_shown_before_they_are_committed() -> Iterator[None]:
 def a_switched_over_node_goes_on_writing() -> Iterator[None]:
     """The role is given away, and used."""
 
-    async def unsealed(self: ActiveRole) -> None:
-        switch_over = ActiveRole.__dict__["switch_over"]
-        await switch_over(self)
-
     with (
-        patch.object(Journal, "seal", lambda self: None),
         patch("stellwerk.node.cluster_host.NodeHost.seal", lambda self: None),
-        patch.object(ReadableJournal, "_cancel_release", lambda self: None),
         patch.object(member.ClusterMember, "switch_over", _switch_without_end),
+        patch.object(Node, "halt", lambda self, reason: None),
     ):
         yield
 
 
 async def _switch_without_end(self: member.ClusterMember, *, is_final: bool = False) -> None:
     await self._active_role().switch_over()
+
+
+@_mutant(is_pair=False, kinds=("cut", "isolation"), runs=100)
+def lost_because_unreachable() -> Iterator[None]:
+    """An Agent takes the processes of a Subagent that it cannot reach for lost."""
+    effects = AgentNode.effects_of_events
+
+    def impatient(self: AgentNode) -> Effects:
+        def lose(event_id: int, subagent_id: str, event: SubagentCouplingFailed) -> None:
+            outcome = lost("ProcessLostDueToRestart")
+            self.persister.persist_internally(lambda transaction: lose_orders(transaction, subagent_id, outcome))
+
+        return combined(effects(self), {SubagentCouplingFailed: lose})
+
+    with patch.object(AgentNode, "effects_of_events", impatient):
+        yield

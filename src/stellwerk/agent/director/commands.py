@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stellwerk.agent.subagent.commands import Signal
 from stellwerk.engine.requests import AgentOrderCommand, Command
 from stellwerk.node.agent_commands import (
     AttachItem,
@@ -20,7 +21,7 @@ from stellwerk.node.commands import CommonCommand
 class ShutDown(Command, frozen=True, kw_only=True):
     """Without `process_signal` running jobs are waited for."""
 
-    process_signal: str | None = None
+    process_signal: Signal | None = None
     cluster_action: dict[str, Any] | None = None
     suppress_snapshot: bool = False
     restart: bool = False

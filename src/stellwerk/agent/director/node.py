@@ -1,7 +1,8 @@
 """The Agent Director as a node, below HTTP: recovery, commands of its Controller, jobs, events for the Controller.
 
-At a start the order is: survivors of the former run are killed, then what was Processing is settled as lost, the local
-Subagent is dedicated anew, and all orders go on (cluster spec 2.5). The Agent needs no Controller for any of it.
+At a start the order is: the local Subagent has made sure that no survivors of a former process run, then what is known
+to be lost is settled, the local Subagent is dedicated, and all orders go on (cluster spec 2.4, 2.5). The Agent needs no
+Controller for any of it. The local Subagent and its processes outlive the node's run in the same process.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, get_args
 
-import msgspec
-
 from stellwerk.agent.director import items
 from stellwerk.agent.director.commands import AgentCommand, ShutDown
 from stellwerk.agent.director.file_watcher import POLL_SECONDS, FileWatcher
-from stellwerk.agent.director.jobs import JobDriver
+from stellwerk.agent.director.losses import settle_processes
 from stellwerk.agent.director.state import AgentState, event_decoder, snapshot_decoder
-from stellwerk.agent.subagent.job_runner import JobRunner
+from stellwerk.agent.director.subagent_driver import DEFAULT_TIMING, DriverTiming
+from stellwerk.agent.director.subagent_peers import RemotePeers
+from stellwerk.agent.director.subagents import Subagents, no_remote_peers
+from stellwerk.agent.signed_items import verified_item
+from stellwerk.agent.subagent import commands as sc
+from stellwerk.agent.subagent.memory_journal import MemoryJournal
+from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.effects.directories import Directories
-from stellwerk.effects.processes import Processes
 from stellwerk.engine import commands as order_commands
 from stellwerk.engine import processing
 from stellwerk.engine import requests as r
@@ -45,14 +49,12 @@ from stellwerk.node.node import (
     event_names,
     tags,
 )
-from stellwerk.node.persist import Effects
-from stellwerk.values.ids import run_id
+from stellwerk.node.persist import Effects, combined
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.signatures import SignatureVerifier
 
 logger = logging.getLogger(__name__)
 
-_SIGNALS = ("SIGTERM", "SIGKILL")
 #: Commands that an Agent without a Controller executes, too.
 _UNDEDICATED = (ac.DedicateAgentDirector, ac.CoupleController, ac.Reset, ShutDown, *get_args(nc.CommonCommand))
 #: Commands that bring new work: refused when the disk is nearly full.
@@ -82,8 +84,7 @@ class AgentNode(Node[AgentState, Transaction]):
     def __init__(
         self,
         effects: NodeEffects,
-        processes: Processes,
-        runner: JobRunner,
+        subagent: Subagent,
         verifier: Callable[[], SignatureVerifier],
         journal_options: JournalOptions,
         platform_info: Mapping[str, Any] | None = None,
@@ -91,15 +92,25 @@ class AgentNode(Node[AgentState, Transaction]):
         directories: Directories,
         file_poll_seconds: float = POLL_SECONDS,
         script_injection_allowed: bool = True,
+        remote_peers: RemotePeers = no_remote_peers,
+        driver_timing: DriverTiming = DEFAULT_TIMING,
+        director_index: int = 0,
+        term: Callable[[], int] = lambda: 0,
+        failed_director_subagent_id: Callable[[AgentState], str | None] = lambda state: None,
     ) -> None:
-        """`script_injection_allowed` False also refuses file watches (orders spec 7.4)."""
-        super().__init__(effects, AgentState(), journal_options)
-        self._processes = processes
+        """`subagent` is the one of this process; the node uses it and leaves it when it ends.
+
+        `script_injection_allowed` False also refuses file watches (orders spec 7.4). For a pair of Directors:
+        `director_index` says which of them this is, `term` numbers its activations, `failed_director_subagent_id` is
+        asked at the activation (see `losses.settle_processes`).
+        """
+        super().__init__(effects, AgentState(director_index), journal_options)
+        self.subagent = subagent
         self._verifier = verifier
         self._platform_info = platform_info
-        #: The local Subagent of this run: new at each start, because its processes are.
-        self._subagent_run_id = run_id(effects.random.token_bytes(16))
-        self.jobs = JobDriver(self.state, runner, effects.clock, effects.environment, self.on_bug)
+        self._failed_director_subagent_id = failed_director_subagent_id
+        self._wants_restart = False
+        self.subagents = Subagents(self.state, subagent, remote_peers, term, driver_timing, self.run_task)
         self.file_watcher = FileWatcher(self.state, directories, effects.environment, file_poll_seconds)
         self._script_injection_allowed = script_injection_allowed
         self.commands = CommandIntake(
@@ -133,28 +144,28 @@ class AgentNode(Node[AgentState, Transaction]):
         return Transaction(state, context)
 
     def effects_of_events(self) -> Effects:
-        return {**self.jobs.effects(), **self.file_watcher.effects()}
+        return combined(self.subagents.effects(), self.file_watcher.effects())
 
     async def prepare(self) -> None:
-        """Nothing of the former run may still run when its orders are settled as lost."""
-        survivors = await self._processes.kill_survivors()
-        if survivors:
-            logger.warning("%d processes of a former run have been killed", len(survivors))
+        """Nothing of a former process may still run when its orders are settled as lost."""
+        await self.subagent.start()
 
     def activate(self) -> None:
-        self.jobs.attach(self.persister)
+        self.subagents.attach(self.persister)
         self.file_watcher.attach(self.persister)
         if self.state.meta is not None:
             self.persist(self._start_dedicated)
+        self.subagents.start()
         self.file_watcher.start()
 
     def _start_dedicated(self, transaction: Transaction) -> None:
         transaction.emit(None, a.OwnAgentStarted())
-        self.jobs.settle_lost_processes(transaction)
-        for subagent_id in list(self.state.subagents):
-            if self.state.subagents[subagent_id].subagent_run_id is not None:
-                transaction.emit(subagent_id, s.SubagentRestarted())
-            items.dedicate_local_subagent(transaction, subagent_id, self._subagent_run_id)
+        settle_processes(
+            transaction,
+            self.state,
+            local_run_id=self.subagent.run_id,
+            failed_director_subagent_id=self._failed_director_subagent_id(self.state),
+        )
         self._ready(transaction)
         processing.recover(transaction)
 
@@ -170,7 +181,9 @@ class AgentNode(Node[AgentState, Transaction]):
 
     async def deactivate(self) -> None:
         await self.file_watcher.stop()
-        await self.jobs.stop()
+        await self.subagents.stop()
+        if self.terminated.result().deletes_journal:
+            await self.subagents.end_all()
 
     def last_events(self, transaction: Transaction) -> None:
         if self.state.meta is not None:
@@ -182,7 +195,7 @@ class AgentNode(Node[AgentState, Transaction]):
 
     @property
     def running_job_count(self) -> int:
-        return self.jobs.running_count
+        return self.state.process_count[""]
 
     # --- checks ---
 
@@ -278,21 +291,17 @@ class AgentNode(Node[AgentState, Transaction]):
     def _attach_item(self, command: ac.AttachItem, user_id: str) -> None:
         if isinstance(command.item, FileWatch) and not self._script_injection_allowed:
             raise ProblemError.of("SignedInjectionNotAllowed")
-        self.persist(lambda t: items.attach_item(t, self.state, command.item, self._subagent_run_id))
+        self.persist(lambda t: items.attach_item(t, self.state, command.item))
 
     def _attach_signed_item(self, command: ac.AttachSignedItem, user_id: str) -> None:
-        try:
-            item = items.verified_item(command.signed, self._verifier())
-        except msgspec.ValidationError as error:
-            raise ProblemError(f"JSON DecodingFailure at signature: {error}") from error
+        item = verified_item(command.signed, self._verifier())
         self.persist(lambda t: items.attach_signed_item(t, self.state, item, command.signed, command.item_revision))
 
     def _detach_item(self, command: ac.DetachItem, user_id: str) -> None:
         self.persist(lambda t: items.detach_item(t, self.state, command.key))
 
     def _reset_subagent(self, command: ac.ResetSubagent, user_id: str) -> None:
-        self.state.subagent(command.subagent_id)
-        raise ProblemError(f"Subagent:{command.subagent_id} is a Director's own and cannot be reset; reset the Agent")
+        self.persist(lambda t: items.reset_subagent(t, self.state, command.subagent_id, command.force))
 
     # --- orders ---
 
@@ -322,23 +331,27 @@ class AgentNode(Node[AgentState, Transaction]):
         )
 
     async def _shut_down(self, command: ShutDown, user_id: str) -> None:
-        if command.process_signal is not None and command.process_signal not in _SIGNALS:
-            raise ProblemError(f"processSignal must be SIGTERM or SIGKILL, not {command.process_signal!r}")
         if command.cluster_action is not None:
             raise ProblemError.of("ClusterSwitchOverButNotCoupled", clusterState='{"TYPE":"Empty"}')
-        if command.process_signal is not None:
-            self.jobs.kill_all(command.process_signal == "SIGKILL")
-        self.persist(self._take_no_more_processes)
-        is_restart = command.restart or command.restart_director
-        self.run_task(self._terminate_when_idle(is_restart), "shut down")
+        self._wants_restart |= command.restart or command.restart_director
+        if command.restart_director and not command.restart:
+            # The local Subagent and its processes go on.
+            self._terminate_shut_down()
+            return
+        journal = self.subagent.journal
+        await self.subagent.execute(
+            sc.ShutDown(process_signal=command.process_signal, restart=command.restart), session=self
+        )
+        self.run_task(self._terminate_after(journal), "shut down")
 
-    def _take_no_more_processes(self, transaction: Transaction) -> None:
-        for subagent_id in list(self.state.usable_subagents):
-            transaction.emit(subagent_id, s.SubagentShutdownStarted())
-
-    async def _terminate_when_idle(self, is_restart: bool) -> None:
-        await self.jobs.idle()
+    async def _terminate_after(self, journal: MemoryJournal) -> None:
+        """When the local Subagent has ended its run, and all of it has been taken over."""
+        await journal.closed.wait()
         await self.persister.durable()
+        self._terminate_shut_down()
+
+    def _terminate_shut_down(self) -> None:
+        is_restart = self._wants_restart
         code = EXIT_RESTART if is_restart else 0
         self.terminate(Termination(exit_code=code, is_restart=is_restart, reason="ShutDown"))
 

@@ -90,9 +90,14 @@ snapshot_decoder = decoder(AnySnapshotObject)
 class AgentState(NodeState):
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, director_index: int = 0) -> None:
+        """`director_index`: which of `AgentRef.directors` this process is."""
         super().__init__(Agent(""))
         self.meta: AgentMetaState | None = None
+        self._director_index = director_index
+        #: Subagents that answer now, as their drivers have found. Not part of the state.
+        self._reachable_subagents: set[str] = set()
+        self._job_resource_paths: dict[WorkflowId, tuple[str, ...]] = {}
         self.agent_ref: AgentRef | None = None
         self.file_watches = FileWatches(self)
         self.extend_dispatch(
@@ -127,6 +132,8 @@ class AgentState(NodeState):
         self.meta = meta
         self.role = Agent(meta.agent_path)
         self.controller_id = meta.controller_id
+        if self._director_index < len(meta.directors):
+            self.local_subagent_id = meta.directors[self._director_index]
 
     @property
     def is_used(self) -> bool:
@@ -141,9 +148,7 @@ class AgentState(NodeState):
             self._set_agent_ref(item)
         elif isinstance(item, SubagentItem):
             old = self.subagents.get(item.id)
-            self.put_subagent(
-                SubagentItemState(subagent_item=item) if old is None else replace(old, subagent_item=item)
-            )
+            self.put_subagent(SubagentItemState(subagent_item=item) if old is None else self._changed(old, item))
         elif isinstance(item, SubagentBundle):
             self.put(self.subagent_bundles, item.id, item)
         elif isinstance(item, Calendar):
@@ -154,6 +159,13 @@ class AgentState(NodeState):
             self.put(self.path_controls, item.path, item)
         else:
             self.put(self.controls, item.id, item)
+
+    def _changed(self, old: SubagentItemState, item: SubagentItem) -> SubagentItemState:
+        """As long as it is not known where the run is that we know, its former address is remembered."""
+        former_uri = old.former_uri
+        if former_uri is None and old.subagent_run_id is not None and not self.is_local(item.id):
+            former_uri = old.subagent_item.uri
+        return replace(old, subagent_item=item, former_uri=None if former_uri == item.uri else former_uri)
 
     def _set_agent_ref(self, item: AgentRef) -> None:
         self.agent_ref = item
@@ -179,6 +191,7 @@ class AgentState(NodeState):
             path, _, version = name.rpartition("~")
             self.remove(self.workflows, WorkflowId(path, version))
             self.remove(self.signed, event.key)
+            self._job_resource_paths.pop(WorkflowId(path, version), None)
         elif kind == "JobResource":
             self.remove_job_resource(name)
         elif kind == "Subagent":
@@ -224,9 +237,22 @@ class AgentState(NodeState):
     def put_subagent(self, state: SubagentItemState) -> None:
         """Keep, beside the state, which Subagents take processes."""
         super().put_subagent(state)
+        self.put(self.known_subagents, state.subagent_item.id, None)
+        self._find_usable(state)
+
+    def set_reachable(self, subagent_id: str, is_reachable: bool) -> None:
+        """A Subagent's driver has coupled, or is not coupled any more. Not within a transaction."""
+        if is_reachable:
+            self._reachable_subagents.add(subagent_id)
+        else:
+            self._reachable_subagents.discard(subagent_id)
+        subagent = self.subagents.get(subagent_id)
+        if subagent is not None:
+            self._find_usable(subagent)
+
+    def _find_usable(self, state: SubagentItemState) -> None:
         subagent_id = state.subagent_item.id
-        self.put(self.known_subagents, subagent_id, None)
-        is_coupled = isinstance(state.coupling_state, s.Coupled)
+        is_coupled = isinstance(state.coupling_state, s.Coupled) and subagent_id in self._reachable_subagents
         if is_coupled and not state.subagent_item.disabled and not state.is_detaching:
             self.put(self.usable_subagents, subagent_id, None)
         else:
@@ -234,7 +260,14 @@ class AgentState(NodeState):
 
     def is_local(self, subagent_id: str) -> bool:
         """Is it this process' own Subagent?"""
-        return self.meta is not None and subagent_id in self.meta.directors
+        return subagent_id == self.local_subagent_id
+
+    def job_resource_paths_of(self, workflow: Workflow) -> tuple[str, ...]:
+        """What a Subagent needs to run the workflow's jobs; worked out once per workflow."""
+        paths = self._job_resource_paths.get(workflow.id)
+        if paths is None:
+            paths = self._job_resource_paths[workflow.id] = tuple(sorted(workflow.job_resource_paths()))
+        return paths
 
     # --- snapshots ---
 

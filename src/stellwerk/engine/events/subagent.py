@@ -68,6 +68,10 @@ class SubagentShutdownStarted(SubagentEvent, frozen=True, kw_only=True):
     pass
 
 
+class SubagentShutdown(SubagentEvent, frozen=True, kw_only=True):
+    """Old form of `SubagentShutdown2`, read only: the run id is forgotten."""
+
+
 class SubagentShutdown2(SubagentEvent, frozen=True, kw_only=True):
     """The Subagent has ended in an orderly way; its run id is kept."""
 
@@ -76,16 +80,36 @@ class SubagentRestarted(SubagentEvent, frozen=True, kw_only=True):
     """The Subagent's process is another one: the processes that it ran are lost."""
 
 
+class SubagentEventsObserved(SubagentEvent, frozen=True, kw_only=True):
+    """Agent only: all events of the Subagent up to `until_event_id` have been taken over."""
+
+    until_event_id: int
+
+
+class SubagentResetStartedByController(SubagentEvent, frozen=True, kw_only=True):
+    """Controller only: ResetSubagent is on its way to the Agent."""
+
+    force: bool
+
+
+class SubagentResetStarted(SubagentEvent, frozen=True, kw_only=True):
+    force: bool
+
+
 class SubagentReset(SubagentEvent, frozen=True, kw_only=True):
-    pass
+    """The Subagent is forgotten, as if it had never been dedicated: the processes that it ran are lost."""
 
 
 AnySubagentEvent = (
     SubagentDedicated
     | SubagentCoupled
     | SubagentCouplingFailed
+    | SubagentEventsObserved
     | SubagentShutdownStarted
+    | SubagentShutdown
     | SubagentShutdown2
     | SubagentRestarted
+    | SubagentResetStartedByController
+    | SubagentResetStarted
     | SubagentReset
 )

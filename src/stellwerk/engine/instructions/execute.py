@@ -39,9 +39,10 @@ def execute(step: Step, instruction: ExecuteNamed | ExecuteAnonymous) -> None:
         step.emit(e.OrderProcessingStarted())
         step.emit(e.OrderProcessed(outcome=Disrupted.other(error.problem)))
         return
-    if choice is None:
-        state.wait_for_subagent(order)
+    if isinstance(choice, subagents.Wait):
+        state.wait_for_subagent(order, choice.wish)
         return
+    state.waits_no_more(order.id)
     step.emit(
         e.OrderProcessingStarted(
             subagent_id=choice.subagent_id,
