@@ -11,12 +11,13 @@ import argparse
 import collections
 import contextlib
 import importlib
+import itertools
 import logging
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -45,6 +46,7 @@ class Mutant(Protocol):
     runs: int
     is_pair: bool
     kinds: tuple[str, ...]
+    crashes: bool
 
     def break_it(self) -> AbstractContextManager[None]: ...
 
@@ -94,12 +96,18 @@ def run_plan(plan: Plan) -> Outcome:
 def caught(name: str) -> tuple[int, str] | None:
     """How many runs it took to catch a mutant, and by what; None: it was not, within the stated number."""
     mutant = mutants()[name]
-    for seed in range(mutant.runs):
+    plans: Iterable[Plan] = crash_plans() if mutant.crashes else short_plans(mutant)
+    for count, plan in enumerate(itertools.islice(plans, mutant.runs), 1):
         with mutant.break_it():
-            outcome = run_plan(short_plan(seed, is_pair=mutant.is_pair, kinds=mutant.kinds))
+            outcome = run_plan(plan)
         if outcome.violations:
-            return seed + 1, outcome.violations[0]
+            return count, outcome.violations[0]
     return None
+
+
+def short_plans(mutant: Mutant) -> Iterator[Plan]:
+    """The runs in which a mutant is looked for."""
+    return (short_plan(seed, is_pair=mutant.is_pair, kinds=mutant.kinds) for seed in itertools.count())
 
 
 class Tally:

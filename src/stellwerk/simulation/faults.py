@@ -105,9 +105,7 @@ class Faults:
     # --- network ---
 
     def _two(self) -> tuple[str, str]:
-        names = [*self._installation.machines, "cockpit"]
-        one, other = self._chance.sample(names, 2)
-        return one, other
+        return self._chance.choice(self._installation.network.talking() or [("controller", "A")])
 
     def _cut(self) -> str | None:
         one, other = self._two()

@@ -17,6 +17,9 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+#: So many turns of the loop at one moment of virtual time are one too many.
+_MAXIMUM_TURNS = 200_000
+
 
 class SimulationStuckError(Exception):
     """No task can go on and no timer is set."""
@@ -65,11 +68,17 @@ class _VirtualSelector:
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
 
+        self._turns = 0
+
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise SimulationStuckError("every task waits for something that nobody will do")
         if timeout > 0:
             self._loop.now_seconds += timeout
+            self._turns = 0
+        self._turns += 1
+        if self._turns > _MAXIMUM_TURNS:
+            raise SimulationStuckError("somebody is busy for ever: time stands still")
         return []
 
 

@@ -71,6 +71,10 @@ class Network:
             link.is_cut = frozenset((client, server)) in self._cuts
         return link
 
+    def talking(self) -> list[tuple[str, str]]:
+        """Who has ever called whom."""
+        return list(dict.fromkeys((client, server) for client, server, _ in self._links))
+
     def cut(self, one: str, other: str) -> None:
         """No packet gets through any more, in both directions."""
         self._set(one, other, is_cut=True)
