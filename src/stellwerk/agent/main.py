@@ -14,8 +14,9 @@ from stellwerk.agent.subagent_main import make_subagent, trusted_signatures
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
 from stellwerk.effects.system_directories import SystemDirectories
 from stellwerk.language.items import SubagentItem
+from stellwerk.node.cluster_host import NodeCluster
 from stellwerk.node.configuration import AgentConfiguration
-from stellwerk.node.main import Lifeline, NodeProcess
+from stellwerk.node.main import Lifeline, NodeProcess, cluster_peers, health_of
 from stellwerk.node.node import NodeEffects
 from stellwerk.node.web import NodeWeb
 from stellwerk.wire.authentication import JS7_VERSION
@@ -44,9 +45,7 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
 
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
-            node = process.node
-            is_healthy = node is not None and node.is_ready
-            return is_healthy, {"status": "ok" if is_healthy else "starting or stopping", "component": "agent"}
+            return health_of(process.node, "agent")
 
         web = NodeWeb(configuration, clock, random, "/agent", "/subagent", health=health)
         subagents.append(make_subagent(configuration, clock, random, environment))
@@ -65,6 +64,7 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
             script_injection_allowed=configuration.jobs.signed_script_injection_allowed,
             remote_peers=remote_peer,
             driver_timing=driver_timing,
+            cluster=NodeCluster(configuration.cluster.configuration(), cluster_peers(configuration, "agent", "agent")),
         )
 
     try:

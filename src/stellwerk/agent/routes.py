@@ -11,6 +11,7 @@ from typing import Any
 from stellwerk import __version__
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.effects.clock import Clock
+from stellwerk.node.cluster_routes import ClusterRoutes, acknowledgement_response
 from stellwerk.node.web import NodeWeb
 from stellwerk.values.problems import ProblemError
 from stellwerk.wire.event_stream import event_stream_response
@@ -51,21 +52,18 @@ def add_agent_routes(web: NodeWeb, current: Callable[[], AgentNode | None], cloc
 
     async def events(request: Request) -> StreamingResponse:
         agent = node()
-        if not agent.is_ready:
-            raise ProblemError.of("NoDirector")
+        if request.query.boolean("onlyAcks"):
+            return acknowledgement_response(agent, request)
         return event_stream_response(
             request,
-            agent.journal,
+            agent.readable_journal(),
             families=agent.FAMILIES,
             clock=clock,
             metering=lambda: server_metering_line(clock.now_ms()),
         )
 
-    async def cluster(request: Request) -> Response:
-        return Response.json({"TYPE": "Empty"})
-
     router = web.router
     router.add("GET", "/agent/api", overview, permission=Permission.PUBLIC)
     router.add("POST", "/agent/api/command", command)
     router.add("GET", "/agent/api/event", events)
-    router.add("GET", "/agent/api/cluster", cluster)
+    ClusterRoutes(current).add_to(router, "/agent/api")

@@ -284,6 +284,10 @@ class ClusterMember:
         if not isinstance(self._host.cluster_state, Empty):
             self.active.start()
 
+    def setting_of(self, id_to_uri: Mapping[NodeId, str]) -> ClusterSetting:
+        """With which this node, being active, appoints the two. Raises `ProblemError`."""
+        return self._setting(id_to_uri, self.node_id)
+
     def _setting(self, id_to_uri: Mapping[NodeId, str], active_id: NodeId) -> ClusterSetting:
         """Raises `ProblemError`."""
         ordered = {active_id: id_to_uri[active_id], **id_to_uri} if active_id in id_to_uri else dict(id_to_uri)
@@ -326,7 +330,9 @@ class ClusterMember:
     def on_committed(self, event: AnyClusterEvent) -> None:
         """A cluster event of this node's own journal has been committed."""
         if self.active is not None:
-            if isinstance(event, ClusterCoupled):
+            if isinstance(event, ClusterNodesAppointed):
+                self.active.start()
+            elif isinstance(event, ClusterCoupled):
                 self.active.coupled()
             elif isinstance(event, ClusterPassiveLost):
                 self.active.decoupled()
@@ -632,7 +638,6 @@ class ClusterMember:
                 raise ProblemError(Problem(message=f"The active node is this one, {self.node_id}, not {active_id}"))
             self._host.persist_event(ClusterNodesAppointed(setting=setting))
             await self._host.durable()
-            role.start()
             return
         passive_id = state.passive_id
         same = {**state.setting.id_to_uri, passive_id: id_to_uri.get(passive_id, "")}

@@ -15,7 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -63,20 +63,23 @@ class Memory(Protocol):
         ...
 
 
-class DiskMemory:
-    """`Memory` in one file, replaced as a whole."""
+K = TypeVar("K")
 
-    def __init__(self, disk: Disk, name: str) -> None:
+
+class DiskMemory(Generic[K]):
+    """One value in one file, replaced as a whole: with `Knowledge` a `Memory`."""
+
+    def __init__(self, disk: Disk, name: str, type_: type[K]) -> None:
         self._disk = disk
         self._name = name
+        self._decoder: msgspec.json.Decoder[K] = decoder(type_)
 
-    async def load(self) -> Knowledge | None:
+    async def load(self) -> K | None:
         if self._name not in self._disk.names():
             return None
-        knowledge: Knowledge = _knowledge_decoder.decode(self._disk.read(self._name))
-        return knowledge
+        return self._decoder.decode(self._disk.read(self._name))
 
-    async def store(self, knowledge: Knowledge) -> None:
+    async def store(self, knowledge: K) -> None:
         temporary = self._name + ".tmp"
         file = self._disk.create(temporary)
         try:
@@ -86,9 +89,6 @@ class DiskMemory:
             file.close()
         self._disk.rename(temporary, self._name)
         await self._disk.sync_directory()
-
-
-_knowledge_decoder: msgspec.json.Decoder[Any] = decoder(Knowledge)
 
 
 class Watcher:

@@ -19,6 +19,7 @@ from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order as e
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import AnyClusterEvent
 from stellwerk.engine.state import Control, PathControl
 from stellwerk.language.items import (
     agent_key,
@@ -44,6 +45,7 @@ _AgentLine = (
     | s.AnySubagentEvent
     | w.ExternalOrderAppeared
     | w.ExternalOrderVanished
+    | AnyClusterEvent
 )
 _decoder = decoder(_AgentLine)
 _KNOWN = frozenset(str(type_.__struct_config__.tag) for type_ in _AgentLine.__args__)
@@ -192,4 +194,5 @@ _TRANSLATIONS: Mapping[type, _Translate] = {
     i.ItemDetachingFromMe: _drop,
     s.SubagentEventsObserved: _drop,
     i.ItemDetached: _item_detached,
+    **dict.fromkeys(AnyClusterEvent.__args__, _emit_for_agent(lambda event: a.AgentMirroredEvent(event=event))),
 }

@@ -44,8 +44,8 @@ from stellwerk.wire.client import Backoff
 
 logger = logging.getLogger(__name__)
 
-#: Makes a peer for an Agent: AgentPath, URI of its Director.
-PeerFactory = Callable[[str, str], Peer]
+#: Makes a peer for an Agent: AgentPath, URIs of its Directors; of two, the active one is spoken to.
+PeerFactory = Callable[[str, tuple[str, ...]], Peer]
 
 #: Events of one transaction.
 MAXIMUM_EVENTS = 999
@@ -98,6 +98,15 @@ class Owner(Protocol):
     @property
     def controller_run_id(self) -> str: ...
 
+    @property
+    def term(self) -> int:
+        """Numbers the reigns of the nodes of a pair of Controllers."""
+        ...
+
+    def deposed(self, reason: str) -> None:
+        """An Agent belongs to a newer term: this node must not be active."""
+        ...
+
 
 class AgentDriver:
     """See the module. `run` as a task; cancel it to end it."""
@@ -107,7 +116,7 @@ class AgentDriver:
         self.queue = CommandQueue(owner.state, agent_path)
         self.is_coupled = False
         #: Where the present coupling goes to.
-        self.uri: str | None = None
+        self.uris: tuple[str, ...] | None = None
         self._owner = owner
         self._state = owner.state
         self._peer_factory = peer_factory
@@ -173,8 +182,8 @@ class AgentDriver:
     async def _couple(self, backoff: Backoff) -> None:
         """One coupling, until it ends. What fails is noted as AgentCouplingFailed."""
         try:
-            self.uri = self._uri()
-            peer = self._peer_factory(self.agent_path, self.uri)
+            self.uris = self._state.director_uris(self.agent_path)
+            peer = self._peer_factory(self.agent_path, self.uris)
         except ProblemError as error:
             self._failed(error.problem)
             return
@@ -199,10 +208,6 @@ class AgentDriver:
         finally:
             await peer.close()
 
-    def _uri(self) -> str:
-        director = self._agent.agent_ref.directors[0]
-        return self._state.subagent(director).subagent_item.uri
-
     async def _handshake(self, peer: Peer) -> None:
         if self._agent.is_resetting:
             await self._reset(peer)
@@ -215,6 +220,7 @@ class AgentDriver:
             agent_run_id=agent.agent_run_id,
             event_id=agent.event_id,
             controller_run_id=self._owner.controller_run_id,
+            term=self._owner.term,
         )
         answer = _decode(_coupled_decoder, await peer.command(encode(couple)))
         self.queue.attached(answer.order_ids)
@@ -260,6 +266,8 @@ class AgentDriver:
 
     def _failed(self, problem: Problem) -> None:
         """Note the problem, unless it is the one noted before, or only an ended session."""
+        if problem.code == "TermIsStale":
+            self._owner.deposed(f"Agent {self.agent_path} has seen a newer Controller")
         if problem.code == "InvalidSessionToken" or self.agent_path not in self._state.agents:
             return
         if self._agent.problem == problem:
@@ -320,7 +328,8 @@ class AgentDriver:
             if not prepared:
                 continue
             tokens = self.queue.tokens(prepared)
-            body = b'{"TYPE":"Batch","commands":[' + b",".join(command.body for command in prepared) + b"]}"
+            head = b'{"TYPE":"Batch","term":%d,"commands":[' % self._owner.term
+            body = head + b",".join(command.body for command in prepared) + b"]}"
             answers = _decode(_batch_decoder, await peer.command(body)).responses
             if len(answers) != len(prepared):
                 raise ProblemError(f"The Agent has answered {len(answers)} of {len(prepared)} commands of a Batch")

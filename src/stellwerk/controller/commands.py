@@ -59,6 +59,14 @@ class ClusterSwitchOver(Command, frozen=True, kw_only=True):
     agent_path: str | None = None
 
 
+class ConfirmClusterNodeLoss(Command, frozen=True, kw_only=True):
+    """A person says that a Director of this Agent is dead."""
+
+    agent_path: str
+    lost_node_id: str
+    confirmer: str
+
+
 class AddOrderResponse(msgspec.Struct, frozen=True, tag_field="TYPE", tag="AddOrder.Response", rename="camel"):
     ignored_because_duplicate: bool
 
@@ -78,5 +86,6 @@ ControllerCommand = (
     | ShutDown
     | ClusterAppointNodes
     | ClusterSwitchOver
+    | ConfirmClusterNodeLoss
     | CommonCommand
 )

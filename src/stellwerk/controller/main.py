@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stellwerk.cluster.peer import HttpClusterPeer
 from stellwerk.controller.node import ControllerNode
 from stellwerk.controller.routes import ControllerRoutes
 from stellwerk.effects.clock import SystemClock, SystemRandom, system_environment
@@ -10,6 +11,7 @@ from stellwerk.node.configuration import ControllerConfiguration
 from stellwerk.node.main import Lifeline, NodeProcess, cluster_peers, health_of
 from stellwerk.node.node import NodeEffects
 from stellwerk.node.web import NodeWeb
+from stellwerk.wire.active_node import ActiveNodePeer
 from stellwerk.wire.client import Credentials, HttpPeer
 from stellwerk.wire.signatures import SignatureVerifier
 
@@ -24,14 +26,17 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
     tls = configuration.client_tls()
     process = NodeProcess("controller", configuration, lifeline)
 
-    def peer(agent_path: str, uri: str) -> HttpPeer:
+    def director(agent_path: str, uri: str) -> HttpPeer:
         password = configuration.agents.get(agent_path)
         credentials = None if password is None else Credentials(configuration.id, password)
         return HttpPeer(uri, "agent", credentials, tls=tls)
 
+    def peer(agent_path: str, uris: tuple[str, ...]) -> HttpPeer | ActiveNodePeer:
+        nodes = [director(agent_path, uri) for uri in uris]
+        return nodes[0] if len(nodes) == 1 else ActiveNodePeer(nodes)
+
     async def agent_overview(node: ControllerNode, agent_path: str) -> bytes:
-        director = node.state.agent(agent_path).agent_ref.directors[0]
-        connection = peer(agent_path, node.state.subagent(director).subagent_item.uri)
+        connection = peer(agent_path, node.state.director_uris(agent_path))
         try:
             return await connection.get("")
         finally:
@@ -60,6 +65,7 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
             NodeCluster(
                 configuration.cluster.configuration(), cluster_peers(configuration, "controller", configuration.id)
             ),
+            watched_nodes=lambda agent_path, uri: HttpClusterPeer(director(agent_path, uri)),
         )
 
     return await process.run(make_web, make_node)

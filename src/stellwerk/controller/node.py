@@ -16,11 +16,13 @@ from stellwerk.cluster.member import Phase
 from stellwerk.controller import commands as cc
 from stellwerk.controller.agent_driver import AgentDriver, PeerFactory
 from stellwerk.controller.agent_reset import reset_agent, reset_subagent
+from stellwerk.controller.director_watch import DirectorWatches, WatchedNodeFactory, no_watched_nodes
 from stellwerk.controller.items import Operations, read_operations, update_items
 from stellwerk.controller.state import ControllerState
 from stellwerk.controller.state_objects import agent_path_of, event_decoder, snapshot_decoder
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.controller.workflow_control import control_workflow, control_workflow_path
+from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.engine import board_types, noticing, planning
 from stellwerk.engine import commands as order_commands
 from stellwerk.engine import requests as r
@@ -37,7 +39,7 @@ from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.order import Attached, Attaching, Detaching
 from stellwerk.journal import JournalOptions
-from stellwerk.language.items import Signed, SubagentItem, split_key
+from stellwerk.language.items import AgentRef, Signed, SubagentItem, split_key
 from stellwerk.node import commands as nc
 from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster
 from stellwerk.node.commands import CommandIntake
@@ -97,12 +99,17 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         journal_options: JournalOptions,
         receivers: Sequence[str] = (),
         cluster: NodeCluster = STAND_ALONE,
+        watched_nodes: WatchedNodeFactory = no_watched_nodes,
     ) -> None:
-        """`receivers`: the users that must have released events before these are deleted (journal spec 1.5)."""
+        """`receivers`: the users that must have released events before these are deleted (journal spec 1.5).
+
+        `watched_nodes`: how this Controller reaches the Directors of a pair as their watch.
+        """
         super().__init__(effects, ControllerState(), journal_options, cluster)
         self.controller_id = controller_id
         self.drivers: dict[str, AgentDriver] = {}
         self._peer_factory = peer_factory
+        self.watches = DirectorWatches(self, watched_nodes)
         self._verifier = verifier
         self._receivers = tuple(receivers)
         self._driver_tasks: dict[str, asyncio.Task[Any]] = {}
@@ -148,6 +155,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
                     command.id_to_uri, command.active_id
                 ),
                 cc.ClusterSwitchOver: self._switch_over,
+                cc.ConfirmClusterNodeLoss: self._confirm_node_loss,
                 nc.ReleaseEvents: self._release_events,
                 nc.TakeSnapshot: lambda command, user_id: self.take_snapshot(),
                 nc.NoOperation: self._no_operation,
@@ -161,6 +169,15 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
     @property
     def controller_run_id(self) -> str:
         return self.journal.journal_id
+
+    @property
+    def term(self) -> int:
+        """See `cluster.ClusterMember.term`."""
+        return self.cluster.term
+
+    def deposed(self, reason: str) -> None:
+        """See `agent_driver.Owner`."""
+        self.halt(reason)
 
     @property
     def receivers(self) -> tuple[str, ...]:
@@ -184,6 +201,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         self._queue_what_is_on_its_way()
         for path in self.state.agents:
             self._start_driver(path)
+            self.watches.look_at(path)
         self.persister.touch_later(list(self.state.orders))
         self.persist(self._look_at_files)
 
@@ -225,6 +243,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
                 self._driver(item.agent_path).queue.reset_subagent(item.id)
 
     async def deactivate(self) -> None:
+        await self.watches.stop()
         tasks = list(self._driver_tasks.values())
         for task in tasks:
             task.cancel()
@@ -311,19 +330,22 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         kind, name = split_key(_item_key(event.item))
         if kind == "Agent" and name in self.state.agents:
             self._start_driver(name)
+            self.watches.look_at(name)
 
     def _on_item_changed(self, event_id: int, key: Any, event: i.UnsignedSimpleItemChanged) -> None:
         item = event.item
-        if isinstance(item, SubagentItem):
-            driver = self.drivers.get(item.agent_path)
-            is_director = item.id in self.state.agent(item.agent_path).agent_ref.directors
-            if driver is not None and is_director and driver.uri not in (None, item.uri):
+        if isinstance(item, SubagentItem | AgentRef):
+            path = item.agent_path if isinstance(item, SubagentItem) else item.path
+            driver = self.drivers.get(path)
+            if driver is not None and driver.uris not in (None, self.state.director_uris(path)):
                 driver.restart()
+            self.watches.look_at(path)
 
     def _on_item_deleted(self, event_id: int, key: Any, event: i.ItemDeleted) -> None:
         kind, name = split_key(event.key)
         if kind == "Agent" and name not in self.state.agents:
             self._stop_driver(name)
+            self.watches.look_at(name)
 
     def _on_agent_events_observed(self, event_id: int, agent_path: str, event: a.AgentEventsObserved) -> None:
         driver = self.drivers.get(agent_path)
@@ -396,7 +418,23 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
             await asyncio.sleep(command.duration)
 
     async def _switch_over(self, command: cc.ClusterSwitchOver, user_id: str) -> None:
-        await self.cluster.switch_over()
+        if command.agent_path is None:
+            await self.cluster.switch_over()
+            return
+        self.state.agent(command.agent_path)
+        peer = self._peer_factory(command.agent_path, self.state.director_uris(command.agent_path))
+        try:
+            await peer.command(b'{"TYPE":"ClusterSwitchOver"}')
+        except PeerUnreachableError as error:
+            raise ProblemError(Problem(message=f"Agent {command.agent_path} cannot be asked: {error}")) from error
+        finally:
+            await peer.close()
+
+    def _confirm_node_loss(self, command: cc.ConfirmClusterNodeLoss, user_id: str) -> None:
+        """A person says that a Director is dead (cluster spec 2.2)."""
+        self.state.agent(command.agent_path)
+        self.watches.confirm(command.agent_path, command.lost_node_id, command.confirmer)
+        self.persist(lambda t: t.emit(command.agent_path, a.AgentClusterWatchManuallyConfirmed()))
 
     async def _shut_down(self, command: cc.ShutDown, user_id: str) -> None:
         """Cluster spec 1.9.5."""

@@ -56,7 +56,6 @@ class ControllerRoutes:
         ndjson = (NDJSON,)
         for path in ("/controller/api", "/controller/api/"):
             router.add("GET", path, self.overview, permission=Permission.PUBLIC)
-        router.add("GET", "/controller/api/journalInfo", self.journal_info, permission=Permission.PUBLIC)
         router.add("POST", "/controller/api/command", self.command)
         ClusterRoutes(self._current).add_to(router, "/controller/api")
         router.add("GET", "/controller/api/event", self.events)
@@ -102,17 +101,6 @@ class ControllerRoutes:
         if node is not None and node.is_ready:
             await node.durable()
         return Response.json({**body, "system": system_overview(), "java": java_overview()})
-
-    async def journal_info(self, request: Request) -> Response:
-        journal = self._reading_node().readable_journal()
-        files = [{"fileEventId": file, "position": length} for file, length in journal.files()]
-        return Response.json(
-            {
-                "lastEventId": journal.committed_event_id,
-                "tornEventId": journal.torn_event_id,
-                "journalFiles": files,
-            }
-        )
 
     async def events(self, request: Request) -> StreamingResponse:
         node = self._reading_node()

@@ -19,11 +19,13 @@ from stellwerk.controller.state_objects import (
     agent_path_of,
     workflow_id_of,
 )
+from stellwerk.engine import cluster
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import controller as c
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import NodeLoss
 from stellwerk.engine.locks import LockState
 from stellwerk.engine.notices import Notice, NoticeConsumption, NoticePlace
 from stellwerk.engine.order import Order
@@ -113,6 +115,9 @@ class ControllerState(NodeState):
                 a.AgentEventsObserved: self._agent_events_observed,
                 a.AgentResetStarted: self._agent_reset_started,
                 a.AgentReset: self._agent_reset,
+                a.AgentMirroredEvent: self._agent_mirrored,
+                a.AgentClusterWatchConfirmationRequired: self._agent_confirmation_required,
+                a.AgentClusterWatchManuallyConfirmed: lambda key, event: self._put_agent(key, cluster_node_problems=()),
                 w.ExternalOrderAppeared: lambda key, event: self.order_watches.on_appeared(key, event),
                 w.ExternalOrderVanished: lambda key, event: self.order_watches.on_vanished(key, event),
             }
@@ -134,6 +139,11 @@ class ControllerState(NodeState):
         if found is None:
             raise ProblemError.of("UnknownKey", type="Agent", key=agent_key(path))
         return found
+
+    def director_uris(self, agent_path: str) -> tuple[str, ...]:
+        """Where the Agent's Directors are, the primary one first. Raises `ProblemError` UnknownKey."""
+        directors = self.agent(agent_path).agent_ref.directors
+        return tuple(self.subagent(director).subagent_item.uri for director in directors)
 
     def attachments_of(self, key: ItemKey) -> Attachments:
         return self.attachments.get(key, _NOWHERE)
@@ -416,6 +426,15 @@ class ControllerState(NodeState):
 
     def _agent_reset(self, key: str, event: a.AgentReset) -> None:
         self._put_agent(key, coupling_state=s.RESET, agent_run_id=None, platform_info=None)
+
+    def _agent_mirrored(self, key: str, event: a.AgentMirroredEvent) -> None:
+        problems = () if isinstance(event.event, NodeLoss) else self.agent(key).cluster_node_problems
+        state = cluster.apply(self.agent(key).cluster_state, event.event)
+        self._put_agent(key, cluster_state=state, cluster_node_problems=problems)
+
+    def _agent_confirmation_required(self, key: str, event: a.AgentClusterWatchConfirmationRequired) -> None:
+        problems = self.agent(key).cluster_node_problems
+        self._put_agent(key, cluster_node_problems=(*problems, event.problem))
 
     # --- snapshots ---
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from stellwerk.engine.cluster import EMPTY, ClusterState
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import board as b
 from stellwerk.engine.events import controller as c
@@ -72,7 +73,9 @@ class AgentRefState(SnapshotObject, frozen=True, kw_only=True):
     coupling_state: s.CouplingState = s.FRESH
     event_id: int = 0
     problem: Problem | None = None
-    cluster_state: dict[str, Any] = msgspec.field(default_factory=lambda: {"TYPE": "Empty"})
+    cluster_state: ClusterState = EMPTY
+    #: What a person has to confirm (`AgentClusterWatchConfirmationRequired`).
+    cluster_node_problems: tuple[dict[str, Any], ...] = ()
     platform_info: dict[str, Any] | None = None
 
     @property

@@ -32,6 +32,8 @@ class CoupleController(Command, frozen=True, kw_only=True):
     agent_run_id: str
     event_id: int
     controller_run_id: str | None = None
+    #: Of a pair of Controllers; a lower one than has been seen is refused (TermIsStale).
+    term: int | None = None
 
 
 class CoupleControllerResponse(

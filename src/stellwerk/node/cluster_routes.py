@@ -15,6 +15,7 @@ from stellwerk.wire.media import NDJSON
 from stellwerk.wire.request import COMMAND_BODY_LIMIT, Request
 from stellwerk.wire.responses import Response, StreamingResponse
 from stellwerk.wire.router import Router
+from stellwerk.wire.users import Permission
 
 AnyNode = Node[Any, Any]
 _DEFAULT_KEEP_ALIVE_SECONDS = 1.0
@@ -33,6 +34,7 @@ class ClusterRoutes:
         router.add("GET", f"{api}/cluster/clusterWatchMessage", self.watch_messages)
         router.add("POST", f"{api}/cluster/command", self.command)
         router.add("GET", f"{api}/journal", self.journal)
+        router.add("GET", f"{api}/journalInfo", self.journal_info, permission=Permission.PUBLIC)
 
     def _node(self) -> AnyNode:
         node = self._current()
@@ -56,6 +58,17 @@ class ClusterRoutes:
         keep_alive = request.query.duration_seconds("keepAlive") or _DEFAULT_KEEP_ALIVE_SECONDS
         request.require_accept(NDJSON)
         return StreamingResponse(_lines(self._node().cluster.arbiters.requests(watch_id, keep_alive)))
+
+    async def journal_info(self, request: Request) -> Response:
+        journal = self._node().readable_journal()
+        files = [{"fileEventId": file, "position": length} for file, length in journal.files()]
+        return Response.json(
+            {
+                "lastEventId": journal.committed_event_id,
+                "tornEventId": journal.torn_event_id,
+                "journalFiles": files,
+            }
+        )
 
     async def journal(self, request: Request) -> StreamingResponse:
         """`return=ack` is not offered: acknowledgements are EventIds (`event?onlyAcks=true`)."""

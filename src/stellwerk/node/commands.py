@@ -31,6 +31,8 @@ class Batch(msgspec.Struct, frozen=True, tag_field="TYPE"):
     """Several commands, without a transaction around them; an answer for each, in order."""
 
     commands: tuple[msgspec.Raw, ...]
+    #: The term of the sender, where that is a pair of which one node is active.
+    term: int | None = None
 
 
 class TakeSnapshot(Command, frozen=True, kw_only=True):
@@ -65,8 +67,13 @@ class CommandIntake:
         check: Callable[[Any], None],
         durable: Callable[[], Awaitable[None]],
         log_level: int = logging.INFO,
+        check_term: Callable[[int | None], None] = lambda term: None,
     ) -> None:
-        """`log_level`: at which each command is logged; people's commands are worth a line, an Agent's are many."""
+        """`log_level`: at which each command is logged; people's commands are worth a line, an Agent's are many.
+
+        `check_term` refuses a Batch of a deposed sender.
+        """
+        self._check_term = check_term
         self._log_level = log_level
         self._decoder = decoder(commands | Batch)
         self._handlers = handlers
@@ -102,6 +109,7 @@ class CommandIntake:
     async def _batch(self, batch: Batch, user_id: str, depth: int) -> bytes:
         if depth >= MAXIMUM_NESTED_BATCHES:
             raise ProblemError(f"Batches must not be nested deeper than {MAXIMUM_NESTED_BATCHES} times")
+        self._check_term(batch.term)
         answers: list[bytes] = []
         for body in batch.commands:
             try:

@@ -109,7 +109,8 @@ class ClusterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     watches: tuple[str, ...] = ()
     suppress_failover: bool = False
     keep_truncated_rest: bool = False
-    #: With which this node logs in at the other one, as the Controller's or Agent's id (private.toml).
+    #: With which this node logs in at the other one (private.toml). `user`: None, the Controller's id, or `agent`.
+    user: str | None = None
     password: str | None = None
 
     def configuration(self) -> ClusterConfiguration:

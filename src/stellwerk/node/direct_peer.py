@@ -26,7 +26,7 @@ class DirectPeer:
 
     def _node(self) -> Node[Any, Any]:
         node = self._current()
-        if node is None or not node.is_ready:
+        if node is None:
             raise PeerUnreachableError("the node is not running")
         return node
 

@@ -148,7 +148,7 @@ def health_of(node: Node[Any, Any] | None, component: str) -> tuple[bool, dict[s
 def cluster_peers(configuration: NodeConfiguration, prefix: str, user_id: str) -> ClusterPeerFactory:
     """How a node reaches the other one of its pair. A slow answer is as good as none: time-outs are short."""
     section = configuration.cluster
-    credentials = None if section.password is None else Credentials(user_id, section.password)
+    credentials = None if section.password is None else Credentials(section.user or user_id, section.password)
     timing = section.configuration().timing
     tls = configuration.client_tls()
 

@@ -123,6 +123,8 @@ class Node(Generic[S, X]):
         self.journal: Journal
         self.persister: Persister[X]
         self.readable: ReadableJournal | None = None
+        #: The cluster event with which this run has become active, if any.
+        self.activated_by: AnyClusterEvent | None = None
         #: Whether commits need the passive node of a pair.
         self.acknowledgement = AcknowledgementGate()
         self.cluster = ClusterMember(cluster.configuration, NodeHost(self), cluster.peers, effects.random)
@@ -235,6 +237,7 @@ class Node(Generic[S, X]):
             },
             self.on_bug,
         )
+        self.activated_by = event
         if event is not None:
             self.persist_cluster_event(event)
         self.activate()

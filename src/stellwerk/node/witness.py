@@ -22,6 +22,7 @@ from typing import Literal
 import msgspec
 
 from stellwerk.cluster.peer import HttpClusterPeer
+from stellwerk.cluster.watch import Knowledge
 from stellwerk.cluster.watcher import DiskMemory, WatchedNode, Watcher
 from stellwerk.effects.clock import Random, SystemClock, SystemRandom
 from stellwerk.effects.disk import Disk
@@ -69,7 +70,7 @@ class Witness:
                 watch_id,
                 pair.nodes,
                 _Peers(pair, tls),
-                DiskMemory(disk, f"watch-{name}.json"),
+                DiskMemory(disk, f"watch-{name}.json", Knowledge),
                 random,
                 requires_failover_confirmation=pair.require_failover_confirmation,
                 on_unconfirmed=lambda lost, name=name: logger.warning(  # type: ignore[misc]

@@ -46,14 +46,16 @@ def _events(record: Record) -> list[dict[str, Any]]:
 
 def _pair_is_coupled(installation: SimulatedInstallation) -> Iterator[str]:
     """Liveness of a pair, and that both have the same bytes (cluster spec 6, I7 and I8)."""
-    if len(installation.controllers) < 2:
-        return
-    if not installation.is_coupled():
-        for name in installation.controllers:
+    for pair in installation.pairs:
+        if installation.is_coupled(pair):
+            yield from _copies_are_equal(installation, pair)
+        for name in pair if not installation.is_coupled(pair) else ():
             node = installation.machines[name].node
             yield f"{name} is not coupled: {None if node is None else node.cluster.status()}"
-        return
-    disks = [installation.machines[name].disk for name in installation.controllers]
+
+
+def _copies_are_equal(installation: SimulatedInstallation, pair: tuple[str, ...]) -> Iterator[str]:
+    disks = [installation.machines[name].disk for name in pair]
     common = [name for name in disks[0].names() if name.endswith(".journal") and name in disks[1].names()]
     if not common:
         yield f"the nodes of the pair have no journal file in common: {[disk.names() for disk in disks]}"

@@ -26,9 +26,9 @@ class Faults:
         self._chance = random.Random(installation.random.getrandbits(64))
         self._kinds: Mapping[str, Callable[[], str | None]] = {
             "kill": self._kill,
-            "kill both": self._kill_both,
+            "kill of a pair": self._kill_both,
             "power failure": self._power_failure,
-            "power failure of both": self._power_failure_of_both,
+            "power failure of a pair": self._power_failure_of_both,
             "cut": self._cut,
             "isolation": self._isolation,
             "reset": self._reset,
@@ -62,7 +62,9 @@ class Faults:
         return self._chance.choice([0.2, 0.5, 2.0, 10.0]) * self._chance.uniform(0.5, 1.5)
 
     def _pair(self) -> list[Machine]:
-        return [self._installation.machines[name] for name in self._installation.controllers]
+        """Both nodes of a pair, or the one Controller."""
+        names = self._chance.choice(self._installation.pairs or [self._installation.controllers])
+        return [self._installation.machines[name] for name in names]
 
     # --- processes and machines ---
 
@@ -75,11 +77,12 @@ class Faults:
         return machine.name
 
     def _kill_both(self) -> str | None:
-        for machine in self._pair():
+        pair = self._pair()
+        for machine in pair:
             if machine.life is not None:
                 machine.kill()
                 machine.restart_later(self._downtime())
-        return "both Controllers"
+        return " and ".join(machine.name for machine in pair)
 
     def _power_failure(self) -> str | None:
         machine = self._machine()
@@ -90,10 +93,11 @@ class Faults:
         return machine.name
 
     def _power_failure_of_both(self) -> str | None:
-        for machine in self._pair():
+        pair = self._pair()
+        for machine in pair:
             machine.fail(self._chance.choice(list(Keep)))
             machine.restart_later(self._downtime())
-        return "both Controllers"
+        return " and ".join(machine.name for machine in pair)
 
     def _pause(self) -> str | None:
         machine = self._machine()
@@ -172,7 +176,9 @@ class Faults:
     # --- people ---
 
     def _switch_over(self) -> str | None:
-        if len(self._installation.controllers) < 2:
+        pairs = self._installation.pairs
+        if not pairs:
             return None
-        asyncio.get_running_loop().create_task(self._installation.switch_over())
+        agent = None if self._chance.choice(pairs) == self._installation.controllers else "A"
+        asyncio.get_running_loop().create_task(self._installation.switch_over(agent))
         return "client"

@@ -47,12 +47,15 @@ from stellwerk.simulation.world import START_MS, JobWitness, SeededRandom, Simul
 from stellwerk.values.events import decode_envelope
 from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
+from stellwerk.wire.active_node import ActiveNodePeer
 from stellwerk.wire.signatures import Signature, SignatureVerifier
 
 CONTROLLER = "controller"
 #: The second node of the pair, if there is one.
 BACKUP_CONTROLLER = "controller-2"
 AGENTS = ("A", "B")
+#: The second Director of Agent A, if it has one.
+BACKUP_DIRECTOR = "A-b"
 #: A Subagent of Agent A on a machine of its own.
 SUBAGENT = "A-2"
 #: The receiver of the Controller's events, and the client's user.
@@ -73,6 +76,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     #: How many Controllers: 1, or 2 for a pair; and how many witnesses arbitrate (0, 1 or 3).
     controllers: int = 1
     witnesses: int = 0
+    #: How many Directors Agent A has: 1, or 2, for which the Controller is the watch.
+    directors: int = 1
     #: Orders are added and faults happen within that time; from then on everything must come to rest.
     seconds: float = 40.0
     #: Kills, power failures, cuts, pauses and others at random moments, of those kinds (none: all that fit).
@@ -198,7 +203,8 @@ class SimulatedInstallation:
         self._is_deployed = False
         self.controllers = (CONTROLLER, BACKUP_CONTROLLER)[: plan.controllers]
         self.witnesses = tuple(f"witness-{number}" for number in range(1, plan.witnesses + 1))
-        for name in (*self.controllers, *self.witnesses, *AGENTS, SUBAGENT):
+        self.directors = ("A", BACKUP_DIRECTOR)[: plan.directors]
+        for name in (*self.controllers, *self.witnesses, *self.directors, "B", SUBAGENT):
             self._add_machine(name)
         self.records[CONTROLLER].on_takeover = self._controller_takes_over
         if plan.crash is not None:
@@ -229,7 +235,7 @@ class SimulatedInstallation:
         disk.sync_gate = sync_gate
         seeded = SeededRandom(self.random.getrandbits(64))
         # Jobs are known by their Agent, wherever they run.
-        agent = "A" if name == SUBAGENT else name
+        agent = "A" if name in (SUBAGENT, BACKUP_DIRECTOR) else name
         processes = SimulatedProcesses(agent, self.loop, self._child_random(), self.witness)
         machine: Machine
         if name == SUBAGENT:
@@ -237,7 +243,7 @@ class SimulatedInstallation:
         elif name in self.witnesses:
             machine = WitnessMachine(name, self.loop, seeded, disk, processes, self._uris(), self._cluster_peer(name))
         else:
-            key = CONTROLLER if name in self.controllers else name
+            key = CONTROLLER if name in self.controllers else agent
             record = self.records.setdefault(key, Record(key))
             is_agent = name not in self.controllers
             machine = NodeMachine(
@@ -260,11 +266,14 @@ class SimulatedInstallation:
         return [f"http://{name}" for name in self.controllers]
 
     def _cluster_peer(self, client: str) -> Callable[[str], SimulatedClusterPeer]:
-        return lambda uri: SimulatedClusterPeer(self.network.link(client, uri.removeprefix("http://")))
+        return lambda uri: SimulatedClusterPeer(self.network.link(client, _machine_of(uri)))
 
     def _make_controller(self, machine: NodeMachine) -> AnyNode:
-        def peer(agent_path: str, uri: str) -> SimulatedPeer:
-            return SimulatedPeer(self.network.link(machine.name, agent_path), CONTROLLER)
+        def peer(agent_path: str, uris: tuple[str, ...]) -> SimulatedPeer | ActiveNodePeer:
+            nodes = [SimulatedPeer(self.network.link(machine.name, _machine_of(uri)), CONTROLLER) for uri in uris]
+            return nodes[0] if len(nodes) == 1 else ActiveNodePeer(nodes)
+
+        watched = self._cluster_peer(machine.name)
 
         cluster = STAND_ALONE
         if len(self.controllers) == 2:
@@ -273,7 +282,16 @@ class SimulatedInstallation:
                 is_backup=None, own_uri=f"http://{own}", peer_uri=f"http://{other}", watch_ids=self.witnesses
             )
             cluster = NodeCluster(configuration, self._cluster_peer(machine.name))
-        return ControllerNode(CONTROLLER, machine.effects, peer, lambda: self._verifier, _JOURNAL, (COCKPIT,), cluster)
+        return ControllerNode(
+            CONTROLLER,
+            machine.effects,
+            peer,
+            lambda: self._verifier,
+            _JOURNAL,
+            (COCKPIT,),
+            cluster,
+            watched_nodes=lambda agent_path, uri: watched(uri),
+        )
 
     def _make_subagent(self, machine: Machine) -> Subagent:
         folder = self._folder / machine.name
@@ -287,7 +305,12 @@ class SimulatedInstallation:
 
     def _make_agent(self, machine: NodeMachine) -> AnyNode:
         def remote_peer(own_id: str, item: SubagentItem) -> SimulatedSubagentPeer:
-            return SimulatedSubagentPeer(self.network.link(machine.name, item.id, "subagent"))
+            return SimulatedSubagentPeer(self.network.link(machine.name, _machine_of(item.uri), "subagent"))
+
+        cluster = STAND_ALONE
+        if machine.name in self.directors and len(self.directors) == 2:
+            configuration = ClusterConfiguration(is_backup=machine.name == BACKUP_DIRECTOR)
+            cluster = NodeCluster(configuration, self._cluster_peer(machine.name))
 
         return AgentNode(
             machine.effects,
@@ -296,6 +319,7 @@ class SimulatedInstallation:
             _JOURNAL,
             directories=machine.directories,
             remote_peers=remote_peer,
+            cluster=cluster,
         )
 
     def note(self, who: str, text: str) -> None:
@@ -346,14 +370,19 @@ class SimulatedInstallation:
         nodes = [machine.node for machine in self.machines.values() if isinstance(machine, NodeMachine)]
         if not ended.issuperset(self.order_ids) or any(node is None for node in nodes):
             return False
-        if len(self.controllers) == 2 and not self.is_coupled():
+        if not all(self.is_coupled(pair) for pair in self.pairs):
             return False
         last = max(envelope.event_id for envelope in record.envelopes if envelope.type != "JournalEventsReleased")
         return len(self.received) > 0 and decode_envelope(self.received[-1]).event_id >= last
 
-    def is_coupled(self) -> bool:
+    @property
+    def pairs(self) -> list[tuple[str, ...]]:
+        """Machines of which one is active."""
+        return [pair for pair in (self.controllers, self.directors) if len(pair) == 2]
+
+    def is_coupled(self, pair: tuple[str, ...]) -> bool:
         """Both nodes know that they are coupled, and the passive one has everything."""
-        nodes = [self.machines[name].node for name in self.controllers]
+        nodes = [self.machines[name].node for name in pair]
         if any(node is None or not isinstance(node.state.cluster_state, Coupled) for node in nodes):
             return False
         journals = [node.readable for node in nodes if node is not None and node.readable is not None]
@@ -412,10 +441,11 @@ class SimulatedInstallation:
             return
         operations: list[dict[str, Any]] = []
         for path in AGENTS:
-            items = (
-                {"TYPE": "AgentRef", "path": path, "directors": [f"{path}-1"]},
-                {"TYPE": "SubagentItem", "id": f"{path}-1", "agentPath": path, "uri": f"http://{path}"},
-            )
+            machines = self.directors if path == "A" else (path,)
+            ids = [BACKUP_DIRECTOR if name == BACKUP_DIRECTOR else f"{path}-1" for name in machines]
+            items: list[dict[str, Any]] = [{"TYPE": "AgentRef", "path": path, "directors": ids}]
+            for id_, name in zip(ids, machines, strict=True):
+                items.append({"TYPE": "SubagentItem", "id": id_, "agentPath": path, "uri": f"http://{name}"})
             operations += [{"TYPE": "AddOrChangeSimple", "item": item} for item in items]
         remote = {"TYPE": "SubagentItem", "id": SUBAGENT, "agentPath": "A", "uri": f"http://{SUBAGENT}"}
         operations.append({"TYPE": "AddOrChangeSimple", "item": remote})
@@ -434,11 +464,14 @@ class SimulatedInstallation:
         await self.network.link(COCKPIT, controller).call(update)
         self._is_deployed = True
 
-    async def switch_over(self) -> None:
-        """A person asks for it, once."""
+    async def switch_over(self, agent_path: str | None) -> None:
+        """A person asks the Controllers, or an Agent's Directors, for it, once."""
+        command: dict[str, Any] = {"TYPE": "ClusterSwitchOver"}
+        if agent_path is not None:
+            command["agentPath"] = agent_path
 
         async def ask(controller: str) -> None:
-            await self._peer(controller).command(b'{"TYPE":"ClusterSwitchOver"}')
+            await self._peer(controller).command(encode(command))
 
         try:
             await self._at_active(ask)
@@ -464,6 +497,10 @@ class SimulatedInstallation:
             except (PeerUnreachableError, ProblemError) as error:
                 self.note("receiver", f"repeats: {error}")
             await asyncio.sleep(_REPEAT_SECONDS)
+
+
+def _machine_of(uri: str) -> str:
+    return uri.removeprefix("http://")
 
 
 _IDLE_MACHINE = ServerMeteringEvent(

@@ -312,6 +312,21 @@ class SimulatedPeer:
             lambda node: self._direct.events(after=after, returns=returns, heartbeat_seconds=heartbeat_seconds)
         )
 
+    async def get(self, path: str, query: Any = None) -> bytes:
+        """As far as `wire.active_node` asks: the node's state."""
+        assert path == "cluster"
+
+        async def state(node: AnyNode) -> bytes:
+            return encode(node.cluster.node_state())
+
+        return await self._link.call(state)
+
+    async def post(self, path: str, body: bytes, content_type: str = "application/json") -> bytes:
+        raise NotImplementedError
+
+    def stream_get(self, path: str, query: Any = None) -> Any:
+        raise NotImplementedError
+
     async def close(self) -> None:
         """Streams end with their iterators."""
 

@@ -28,6 +28,7 @@ def plan_of(seed: int) -> Plan:
         seconds=SECONDS,
         controllers=2 if is_pair else 1,
         witnesses=chance.choice([1, 1, 3]) if is_pair else 0,
+        directors=chance.choice([1, 2]),
         faults=chance.randint(8, 18),
         weather=weather,
         sync_seconds=chance.choice([0.0005, 0.004, 0.004, 0.03]),

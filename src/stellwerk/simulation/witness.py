@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from stellwerk.cluster.watch import Knowledge
 from stellwerk.cluster.watcher import DiskMemory, WatchedNode, Watcher
 from stellwerk.simulation.disk import SimulatedDisk
 from stellwerk.simulation.loop import Life, SimulatedLoop
@@ -33,7 +34,9 @@ class WitnessMachine(Machine):
         self.watchers: list[Watcher] = []
 
     async def run(self, life: Life) -> None:
-        watcher = Watcher(self.name, self._uris, self._peers, DiskMemory(self.disk, "watch"), self.effects.random)
+        watcher = Watcher(
+            self.name, self._uris, self._peers, DiskMemory(self.disk, "watch", Knowledge), self.effects.random
+        )
         self.watchers.append(watcher)
         await watcher.run()
 

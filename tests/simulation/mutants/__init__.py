@@ -141,7 +141,7 @@ def commit_without_acknowledgement() -> Iterator[None]:
         yield
 
 
-@_mutant(kinds=("power failure", "power failure of both"), runs=120)
+@_mutant(kinds=("power failure", "power failure of a pair"), runs=120)
 def acknowledgement_before_sync() -> Iterator[None]:
     """The passive node acknowledges what is not yet durable."""
     write = Replica.write
@@ -192,7 +192,7 @@ def a_watch_that_forgets_its_decisions() -> Iterator[None]:
         yield
 
 
-@_mutant(kinds=("kill", "kill both"))
+@_mutant(kinds=("kill", "kill of a pair"))
 def a_restarted_active_does_not_ask() -> Iterator[None]:
     """A node that was active goes on without asking whether the other one has taken over."""
     start_role = start.start_role
@@ -208,7 +208,7 @@ def a_restarted_active_does_not_ask() -> Iterator[None]:
         yield
 
 
-@_mutant(kinds=("kill both", "power failure of both", "isolation", "pause"), runs=150)
+@_mutant(kinds=("kill of a pair", "power failure of a pair", "isolation", "pause"), runs=150)
 def a_restarted_passive_fails_over() -> Iterator[None]:
     """A passive node takes over though it has not been coupled since its start; the watch does not know better."""
     init = PassiveRole.__init__

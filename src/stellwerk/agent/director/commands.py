@@ -28,6 +28,10 @@ class ShutDown(Command, frozen=True, kw_only=True):
     restart_director: bool = False
 
 
+class ClusterSwitchOver(Command, frozen=True, kw_only=True):
+    """The other Director of the pair becomes active."""
+
+
 AgentCommand = (
     DedicateAgentDirector
     | CoupleController
@@ -37,6 +41,7 @@ AgentCommand = (
     | ResetSubagent
     | Reset
     | ShutDown
+    | ClusterSwitchOver
     | AgentOrderCommand
     | CommonCommand
 )

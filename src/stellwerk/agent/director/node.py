@@ -7,12 +7,14 @@ Controller for any of it. The local Subagent and its processes outlive the node'
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, get_args
 
 from stellwerk.agent.director import items
-from stellwerk.agent.director.commands import AgentCommand, ShutDown
+from stellwerk.agent.director.commands import AgentCommand, ClusterSwitchOver, ShutDown
 from stellwerk.agent.director.file_watcher import POLL_SECONDS, FileWatcher
 from stellwerk.agent.director.losses import settle_processes
 from stellwerk.agent.director.state import AgentState, event_decoder, snapshot_decoder
@@ -23,21 +25,31 @@ from stellwerk.agent.signed_items import verified_item
 from stellwerk.agent.subagent import commands as sc
 from stellwerk.agent.subagent.memory_journal import MemoryJournal
 from stellwerk.agent.subagent.subagent import Subagent
+from stellwerk.cluster.member import Phase
 from stellwerk.effects.directories import Directories
 from stellwerk.engine import commands as order_commands
 from stellwerk.engine import processing
 from stellwerk.engine import requests as r
+from stellwerk.engine.cluster import Empty
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
+from stellwerk.engine.events.cluster import (
+    PRIMARY,
+    AnyClusterEvent,
+    ClusterFailedOver,
+    ClusterNodesAppointed,
+    NodeId,
+)
 from stellwerk.engine.events.journal import AnyJournalEvent, JournalEventsReleased
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.transaction import Transaction
 from stellwerk.journal import JournalOptions
-from stellwerk.language.items import FileWatch
+from stellwerk.language.items import AgentRef, FileWatch, SubagentItem
 from stellwerk.node import agent_commands as ac
 from stellwerk.node import commands as nc
+from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster
 from stellwerk.node.commands import CommandIntake
 from stellwerk.node.node import (
     EXIT_EMERGENCY,
@@ -50,6 +62,7 @@ from stellwerk.node.node import (
     tags,
 )
 from stellwerk.node.persist import Effects, combined
+from stellwerk.node.term_fence import TermFence
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.signatures import SignatureVerifier
 
@@ -71,7 +84,7 @@ class AgentNode(Node[AgentState, Transaction]):
     FAMILIES: ClassVar[Mapping[str, frozenset[str]]] = event_names(
         {
             "JournalEvent": tags(AnyJournalEvent),
-            "ClusterEvent": frozenset(),
+            "ClusterEvent": tags(AnyClusterEvent),
             "SubagentItemStateEvent": tags(s.AnySubagentEvent),
             "OrderEvent": tags(AnyOrderEvent),
             "AgentEvent": tags(a.AnyOwnAgentEvent),
@@ -94,23 +107,33 @@ class AgentNode(Node[AgentState, Transaction]):
         script_injection_allowed: bool = True,
         remote_peers: RemotePeers = no_remote_peers,
         driver_timing: DriverTiming = DEFAULT_TIMING,
-        director_index: int = 0,
-        term: Callable[[], int] = lambda: 0,
-        failed_director_subagent_id: Callable[[AgentState], str | None] = lambda state: None,
+        cluster: NodeCluster = STAND_ALONE,
+        term: Callable[[], int] | None = None,
+        failed_director_subagent_id: Callable[[AgentState], str | None] | None = None,
     ) -> None:
         """`subagent` is the one of this process; the node uses it and leaves it when it ends.
 
-        `script_injection_allowed` False also refuses file watches (orders spec 7.4). For a pair of Directors:
-        `director_index` says which of them this is, `term` numbers its activations, `failed_director_subagent_id` is
-        asked at the activation (see `losses.settle_processes`).
+        `script_injection_allowed` False also refuses file watches (orders spec 7.4). `term` and
+        `failed_director_subagent_id` (see `losses.settle_processes`): None, as the cluster says.
         """
-        super().__init__(effects, AgentState(director_index), journal_options)
+        is_backup = bool(cluster.configuration.is_backup)
+        super().__init__(effects, AgentState(1 if is_backup else 0), journal_options, cluster)
         self.subagent = subagent
         self._verifier = verifier
         self._platform_info = platform_info
-        self._failed_director_subagent_id = failed_director_subagent_id
+        self._failed_director_subagent_id = failed_director_subagent_id or self._failed_director
         self._wants_restart = False
-        self.subagents = Subagents(self.state, subagent, remote_peers, term, driver_timing, self.run_task)
+        #: Against a Controller that has been deposed.
+        self._fence = TermFence(effects.disk, "controller-term.json")
+        self.subagents = Subagents(
+            self.state,
+            subagent,
+            remote_peers,
+            term or (lambda: self.cluster.term),
+            driver_timing,
+            self.run_task,
+            on_deposed=lambda: self.halt("a Subagent has seen a newer Director"),
+        )
         self.file_watcher = FileWatcher(self.state, directories, effects.environment, file_poll_seconds)
         self._script_injection_allowed = script_injection_allowed
         self.commands = CommandIntake(
@@ -124,6 +147,7 @@ class AgentNode(Node[AgentState, Transaction]):
                 ac.ResetSubagent: self._reset_subagent,
                 ac.Reset: self._reset,
                 ShutDown: self._shut_down,
+                ClusterSwitchOver: self._switch_over,
                 r.AttachOrder: self._attach_order,
                 r.DetachOrder: self._detach_order,
                 r.MarkOrder: self._mark_order,
@@ -136,6 +160,7 @@ class AgentNode(Node[AgentState, Transaction]):
             check=self._check,
             durable=self.durable,
             log_level=logging.DEBUG,
+            check_term=self._fence.check,
         )
 
     # --- life ---
@@ -149,6 +174,14 @@ class AgentNode(Node[AgentState, Transaction]):
     async def prepare(self) -> None:
         """Nothing of a former process may still run when its orders are settled as lost."""
         await self.subagent.start()
+        await self._fence.load()
+
+    def _failed_director(self, state: AgentState) -> str | None:
+        """The Subagent of the Director that has failed, in the very activation that follows from it."""
+        event = self.activated_by
+        if not isinstance(event, ClusterFailedOver) or state.meta is None:
+            return None
+        return state.meta.directors[0 if event.failed_active_id == PRIMARY else 1]
 
     def activate(self) -> None:
         self.subagents.attach(self.persister)
@@ -202,6 +235,8 @@ class AgentNode(Node[AgentState, Transaction]):
     def not_ready_problem(self) -> Problem | None:
         if self.is_stopping or self.terminated.done():
             return Problem.of("AgentIsShuttingDown")
+        if not self.cluster.is_active and self.cluster.phase is not Phase.STARTING:
+            return self.cluster.problem()
         return None if self.is_ready else Problem.of("NoDirector")
 
     def _check(self, command: Any) -> None:
@@ -269,7 +304,8 @@ class AgentNode(Node[AgentState, Transaction]):
             transaction.emit(None, JournalEventsReleased(user_id=command.controller_id, until_event_id=0))
             self._ready(transaction)
 
-    def _couple(self, command: ac.CoupleController, user_id: str) -> ac.CoupleControllerResponse:
+    async def _couple(self, command: ac.CoupleController, user_id: str) -> ac.CoupleControllerResponse:
+        await self._fence.accept(command.term)
         meta = self.state.meta
         if meta is None:
             raise ProblemError.of("AgentNotDedicated")
@@ -291,7 +327,29 @@ class AgentNode(Node[AgentState, Transaction]):
     def _attach_item(self, command: ac.AttachItem, user_id: str) -> None:
         if isinstance(command.item, FileWatch) and not self._script_injection_allowed:
             raise ProblemError.of("SignedInjectionNotAllowed")
-        self.persist(lambda t: items.attach_item(t, self.state, command.item))
+        self.persist(lambda t: self._decide_attach(t, command.item))
+
+    def _decide_attach(self, transaction: Transaction, item: i.AttachableItem) -> None:
+        items.attach_item(transaction, self.state, item)
+        pair = self.state.pair_of_directors
+        if pair is None:
+            return
+        if isinstance(self.state.cluster_state, Empty):
+            transaction.emit(None, ClusterNodesAppointed(setting=self.cluster.setting_of(pair)))
+        elif isinstance(item, AgentRef | SubagentItem) and dict(self.state.cluster_state.setting.id_to_uri) != pair:
+            self.run_task(self._reappoint(pair), "another address of the passive Director")
+
+    async def _reappoint(self, pair: Mapping[NodeId, str]) -> None:
+        """The passive Director has another address; while the nodes are coupling, it is tried again."""
+        for delay in itertools.chain((1.0, 3.0, 6.0), itertools.repeat(10.0)):
+            try:
+                await self.cluster.appoint(pair, self.cluster.node_id)
+                return
+            except ProblemError as error:
+                if error.problem.code != "PassiveClusterNodeUrlChangeableOnlyWhenNotCoupled":
+                    logger.error("The address of the passive Director cannot be changed: %s", error)
+                    return
+            await asyncio.sleep(delay)
 
     def _attach_signed_item(self, command: ac.AttachSignedItem, user_id: str) -> None:
         item = verified_item(command.signed, self._verifier())
@@ -331,8 +389,21 @@ class AgentNode(Node[AgentState, Transaction]):
         )
 
     async def _shut_down(self, command: ShutDown, user_id: str) -> None:
-        if command.cluster_action is not None:
-            raise ProblemError.of("ClusterSwitchOverButNotCoupled", clusterState='{"TYPE":"Empty"}')
+        action = None if command.cluster_action is None else command.cluster_action.get("TYPE")
+        if action is not None and not self.cluster.is_active:
+            raise ProblemError.of("PassiveClusterNodeShutdownNotAllowed")
+        if action == "Switchover" and command.restart_director:
+            await self.cluster.switch_over()
+            return
+        if action == "Switchover":
+            await self.cluster.switch_over(is_final=not command.restart)
+            return
+        if action not in (None, "Failover"):
+            raise ProblemError(f"Unknown clusterAction {action}: it is Switchover or Failover")
+        if action == "Failover":
+            code = EXIT_RESTART if command.restart else 0
+            self.terminate(Termination(code, is_restart=command.restart, is_immediate=True, reason="ShutDown"))
+            return
         self._wants_restart |= command.restart or command.restart_director
         if command.restart_director and not command.restart:
             # The local Subagent and its processes go on.
@@ -343,6 +414,10 @@ class AgentNode(Node[AgentState, Transaction]):
             sc.ShutDown(process_signal=command.process_signal, restart=command.restart), session=self
         )
         self.run_task(self._terminate_after(journal), "shut down")
+
+    async def _switch_over(self, command: ClusterSwitchOver, user_id: str) -> None:
+        """The other Director becomes active; this process, its Subagent and its jobs go on."""
+        await self.cluster.switch_over()
 
     async def _terminate_after(self, journal: MemoryJournal) -> None:
         """When the local Subagent has ended its run, and all of it has been taken over."""

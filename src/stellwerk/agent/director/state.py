@@ -16,7 +16,7 @@ from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import order_watch as w
 from stellwerk.engine.events import subagent as s
-from stellwerk.engine.events.cluster import AnyClusterEvent
+from stellwerk.engine.events.cluster import BACKUP, PRIMARY, AnyClusterEvent, NodeId
 from stellwerk.engine.events.journal import AnyJournalEvent
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.order import Order
@@ -91,7 +91,7 @@ class AgentState(NodeState):
     """See the module."""
 
     def __init__(self, director_index: int = 0) -> None:
-        """`director_index`: which of `AgentRef.directors` this process is."""
+        """`director_index`: which of `AgentRef.directors` this process is: 0 the primary one, 1 the backup."""
         super().__init__(Agent(""))
         self.meta: AgentMetaState | None = None
         self._director_index = director_index
@@ -136,6 +136,15 @@ class AgentState(NodeState):
             self.local_subagent_id = meta.directors[self._director_index]
 
     @property
+    def pair_of_directors(self) -> dict[NodeId, str] | None:
+        """Node id → URI, when this Agent has two Directors and both are known."""
+        directors = () if self.agent_ref is None else self.agent_ref.directors
+        if len(directors) != 2 or any(director not in self.subagents for director in directors):
+            return None
+        uris = [self.subagents[director].subagent_item.uri for director in directors]
+        return dict(zip((PRIMARY, BACKUP), uris, strict=True))
+
+    @property
     def is_used(self) -> bool:
         """Is there more than the bare dedication (journal spec 1.6)?"""
         return bool(self.orders or self.workflows or self.subagents or self.agent_ref or self.job_resources)
@@ -170,6 +179,8 @@ class AgentState(NodeState):
     def _set_agent_ref(self, item: AgentRef) -> None:
         self.agent_ref = item
         self.process_limit = item.process_limit
+        if self.meta is not None and self.meta.directors != item.directors:
+            self._set_meta(replace(self.meta, directors=item.directors))
 
     def _signed_item_attached(self, key: Any, event: i.SignedItemAttachedToMe | i.SignedItemAdded) -> None:
         item = read_signed_item(event.signed.string)

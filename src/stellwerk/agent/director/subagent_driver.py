@@ -88,6 +88,8 @@ class Owner(Protocol):
     @property
     def term(self) -> int: ...
 
+    on_deposed: Callable[[], None]
+
     def peer(self, item: SubagentItem) -> SubagentPeer: ...
 
 
@@ -188,6 +190,8 @@ class SubagentDriver:
     def _failed(self, problem: Problem) -> None:
         """Note the problem, unless it is the one noted before, or only an ended session."""
         self._state.set_reachable(self.subagent_id, False)
+        if problem.code == "TermIsStale":
+            self._owner.on_deposed()
         if problem.code in _ENDED_SESSION or not self._is_known or self._subagent.problem == problem:
             return
         logger.warning("Subagent %s is not coupled: %s", self.subagent_id, problem)

@@ -31,13 +31,16 @@ class Subagents:
         term: Callable[[], int],
         timing: DriverTiming,
         run_task: Callable[[Any, str], asyncio.Task[Any]],
+        on_deposed: Callable[[], None],
     ) -> None:
+        """`on_deposed`: a Subagent has seen a Director of a newer term."""
         self.state = state
         self.local = local
         self._remote_peers = remote_peers
         self._term = term
         self._timing = timing
         self._run_task = run_task
+        self.on_deposed = on_deposed
         self._persister: Persister[Transaction] | None = None
         self._drivers: dict[str, SubagentDriver] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from stellwerk.engine.events.cluster import AnyClusterEvent
 from stellwerk.values.problems import Problem
 
 
@@ -88,6 +89,22 @@ class AgentResetStarted(AgentEvent, frozen=True, kw_only=True):
     force: bool = False
 
 
+class AgentMirroredEvent(AgentEvent, frozen=True, kw_only=True):
+    """A cluster event of the Agent's pair of Directors, as it stands in the Agent's journal."""
+
+    event: AnyClusterEvent
+
+
+class AgentClusterWatchConfirmationRequired(AgentEvent, frozen=True, kw_only=True):
+    """A Director asks for the loss of the other one, which only a person can confirm."""
+
+    problem: dict[str, Any]
+
+
+class AgentClusterWatchManuallyConfirmed(AgentEvent, frozen=True, kw_only=True):
+    pass
+
+
 class AgentReset(AgentEvent, frozen=True, kw_only=True):
     pass
 
@@ -102,4 +119,7 @@ AnyAgentEvent = (
     | AgentEventsObserved
     | AgentResetStarted
     | AgentReset
+    | AgentMirroredEvent
+    | AgentClusterWatchConfirmationRequired
+    | AgentClusterWatchManuallyConfirmed
 )

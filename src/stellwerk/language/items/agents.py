@@ -35,8 +35,10 @@ class AgentRef(Item, frozen=True, kw_only=True):
     def check(self, reader: Reader) -> None:
         if not self.directors:
             reader.problem("$.directors", "an Agent needs a Director")
-        elif len(self.directors) > 1:
-            reader.problem("$.directors", "pairs of Directors are not supported by this release of Stellwerk")
+        elif len(self.directors) > 2:
+            reader.problem("$.directors", "an Agent has one Director or two, not more")
+        elif len(set(self.directors)) != len(self.directors):
+            reader.problem("$.directors", "the two Directors need Subagents of their own")
         if self.process_limit is not None and self.process_limit < 0:
             reader.problem("$.processLimit", "a process limit must not be negative")
 
