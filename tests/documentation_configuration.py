@@ -9,6 +9,8 @@ import msgspec
 from stellwerk.cockpit.configuration import ClusterConfiguration, CockpitConfiguration, LoginDelays
 from stellwerk.node.configuration import (
     AgentConfiguration,
+    ClusterSection,
+    ComponentConfiguration,
     ControllerConfiguration,
     JobsConfiguration,
     JournalConfiguration,
@@ -17,6 +19,7 @@ from stellwerk.node.configuration import (
     SubagentDriverConfiguration,
     WebConfiguration,
 )
+from stellwerk.node.witness import WatchedPair, WitnessConfiguration
 
 #: (heading, struct, explanations). A setting without explanation fails the test of the page.
 _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
@@ -72,9 +75,6 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
         {
             "id": "the ControllerId; the journal belongs to it",
             "agents": "AgentPath → password of this Controller at that Agent (in `private.toml`)",
-            "client_certificate": "PEM file: client certificate towards Agents",
-            "client_private_key": "PEM file of its key",
-            "client_trust": "PEM files of those whose server certificates are trusted",
         },
     ),
     (
@@ -97,6 +97,49 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
         "`subagent.toml`",
         SubagentConfiguration,
         {"journal_event_count": "events that are kept for the Director; then jobs that write on are held up"},
+    ),
+    (
+        "`witness.toml`",
+        WitnessConfiguration,
+        {"id": "the name of this watch; each witness has its own", "pairs": "name → the tables below"},
+    ),
+    (
+        "`[pairs.NAME]` of `witness.toml`",
+        WatchedPair,
+        {
+            "nodes": 'the addresses of the two nodes, `["http://HOST:PORT", "http://HOST:PORT"]`',
+            "kind": "whose API it is: controller or agent",
+            "user": "with which the witness logs in at both; none: the witness's id",
+            "password": "of that user (in `private.toml`)",
+            "require_failover_confirmation": "no fail-over before a person has confirmed that the lost node is stopped",
+        },
+    ),
+    (
+        "Towards other nodes: Controller, Agent, Subagent and witness",
+        ComponentConfiguration,
+        {
+            "client_certificate": "PEM file: client certificate towards other nodes",
+            "client_private_key": "PEM file of its key",
+            "client_trust": "PEM files of those whose server certificates are trusted",
+        },
+    ),
+    (
+        "`[cluster]` of `controller.toml` and `agent.toml`",
+        ClusterSection,
+        {
+            "url": "address of this node as the other one reaches it; Controller only",
+            "peer": "address of the other node of the pair; none: this node stands alone (Controller)",
+            "node_id": "`Primary` or `Backup`, where it is to be said beforehand",
+            "is_backup": "this node begins as the passive one; an Agent's second Director needs it",
+            "heartbeat_seconds": "time between two signs of life",
+            "heartbeat_timeout_seconds": "a node that has not been heard for so long is taken to be lost",
+            "consent_timeout_seconds": "how long watches may take to consent",
+            "watches": "ids of the watches: one, or three of which two must agree; none: whoever comes first",
+            "suppress_failover": "never become active because the other node is lost",
+            "keep_truncated_rest": "keep a copy of what is cut off the journal of a node that was active",
+            "user": "with which this node logs in at the other one; none: the Controller's id, or `agent`",
+            "password": "of that user (in `private.toml`)",
+        },
     ),
     (
         "`[web]` of Controller, Agent and Subagent",
@@ -147,11 +190,13 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
 ]
 #: Of the data folder itself, tables of their own, or given otherwise.
 _ELSEWHERE = frozenset({"data", "web", "journal", "log", "jobs", "client", "subagent_driver", "first_password"})
+#: Of every component, told once.
+_COMMON = frozenset({"client_certificate", "client_private_key", "client_trust"})
 
 _HEAD = """# Configuration
 
 This page is generated from the program's own settings (`make docs`). Each component reads TOML from its data folder:
-`cockpit.toml`, `controller.toml`, `agent.toml` or `subagent.toml`; all but the Cockpit also `private.toml` (mode 0600),
+`cockpit.toml`, `controller.toml`, `agent.toml`, `subagent.toml` or `witness.toml`; and `private.toml` (mode 0600),
 which wins. Everything has a default; unknown settings are refused (not by the Cockpit). Paths are relative to the data
 folder. The first password of a new Cockpit may be given by the environment variable `STELLWERK_ADMIN_PASSWORD`.
 
@@ -187,6 +232,8 @@ def configuration_page() -> str:
             f"| `{field.name}` | {_shown(field)} | {explanations[field.name]} |"
             for field in msgspec.structs.fields(struct)
             if field.name not in _ELSEWHERE | {"users"}
+            and (field.name not in _COMMON or struct is ComponentConfiguration)
+            and (field.name != "cluster" or struct is CockpitConfiguration)
         ]
         parts.append(f"## {heading}\n")
         if rows:

@@ -296,7 +296,7 @@ class UpProcess:
         return found
 
     def folder(self, name: str) -> Path:
-        return self.data / name if name in ("cockpit", "controller") else self.data / "agents" / name
+        return self.data / "agents" / name if name in self.ready["components"]["agents"] else self.data / name
 
     def pid(self, name: str) -> int:
         """Of the process that runs this component now."""
@@ -334,7 +334,7 @@ class UpProcess:
 
     def node_request(self, name: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
         """A request to Controller or Agent as the local user System, whose token lies in the data folder."""
-        prefix = "controller" if name == "controller" else "agent"
+        prefix = "controller" if name.startswith("controller") else "agent"
         if headers is None:
             token = (self.folder(name) / "work" / "session-token").read_text().strip()
             headers = {"x-js7-session": token}

@@ -652,12 +652,16 @@ class ClusterMember:
         self._host.restart("switched over", is_final=is_final)
 
     def status(self) -> dict[str, object]:
-        """For people: role, state, how old the last signs of life are (seconds)."""
+        """For people and `/health`: role, state, term, connected watches, how old the last signs of life are (seconds)."""
         state = self._host.cluster_state
         status: dict[str, object] = {"nodeId": self.node_id, "phase": self.phase.value}
         if isinstance(state, Empty):
             return status
-        status |= {"term": state.term, "watches": sorted(self.arbiters.connected)}
+        status |= {
+            "state": state.__struct_config__.tag,
+            "term": state.term,
+            "watches": sorted(self.arbiters.connected),
+        }
         role = self.active if self.is_active else self.passive
         if role is not None and not isinstance(state, PassiveLost):
             status["silenceSeconds"] = round(role.silence_seconds, 3)

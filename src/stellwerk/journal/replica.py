@@ -117,7 +117,7 @@ class Replica(ReadableJournal):
         """Own files do not fit the active node's (any more): they are replaced by a file that begins with a snapshot.
 
         That comes into use when the event `until` is there: what is older says nothing about the present. What is read
-        here does not change before; then the node has to start again from the disk.
+        here does not change before; then reading ends and the node has to start again from the disk.
         """
         self.begin_file(file_event_id)
         self.is_begun_anew = True
@@ -164,7 +164,11 @@ class Replica(ReadableJournal):
         if is_ready:
             await writer.sync()
             await self._put_in_use(writer, file, file_event_id)
-            self._has_grown(block)
+            if self.is_begun_anew:
+                # Readers have seen other files: what came with the new ones before this block would be missing there.
+                self._end(JournalClosedError(f"The journal {self._name} has been replaced"))
+            else:
+                self._has_grown(block)
 
     async def _put_in_use(self, writer: BlockWriter, file: str, file_event_id: int) -> None:
         if self._writer is not None:
@@ -174,7 +178,8 @@ class Replica(ReadableJournal):
         await self._disk.sync_directory()
         for name in outdated:
             self._disk.remove(name)
-        self._reader.add_file(file_event_id)
+        if not self.is_begun_anew:
+            self._reader.add_file(file_event_id)
         self._writer, self._next_writer = writer, None
         self._header, self._next_header = self._next_header, None
         self._next_file = None

@@ -9,7 +9,7 @@
                             password = "…"
     DATA/state/             what it remembers: a file for each pair
 
-It opens connections, nobody connects to it. `Witness` is also what an Agent runs when it is told to witness.
+It opens connections; nobody needs to connect to it.
 """
 
 from __future__ import annotations
