@@ -152,11 +152,14 @@ class Follower:
         following = next((file for file in files if file > replica.receiving), None)
         if following is None:
             raise PeerUnreachableError("the active node has closed its journal")
+        if replica.is_begun_anew:
+            await replica.begin_file(following)
+            return
         if self._expected is None or self._expected[0] != following:
             if following != replica.committed_event_id:
                 raise InvalidBlockError(0)  # a snapshot of a state that never was here
             self._expect(following)
-        replica.begin_file(following)
+        await replica.begin_file(following)
 
     async def _begin_anew(self, reason: str) -> bool:
         """Replace the own journal by the active node's; False: that cannot be begun now."""
@@ -170,7 +173,8 @@ class Follower:
             logger.info("The journal is not copied anew from a node that is not active: %s", reason)
             return False
         logger.warning("The journal of this node becomes a copy of the active node's: %s", reason)
-        self._replica.begin_anew(info.files[-1], info.last_event_id)
+        # All that it keeps: receivers may not have read yet what is in its older files.
+        self._replica.begin_anew(info.files[0], info.last_event_id)
         return True
 
     # --- blocks ---

@@ -66,7 +66,7 @@ from stellwerk.engine.events.cluster import (
     ClusterTiming,
     NodeId,
 )
-from stellwerk.journal import Recovered, Replica, cut, is_being_replaced
+from stellwerk.journal import Recovered, Replica, cut
 from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.request import decode_json
@@ -158,7 +158,6 @@ class ClusterMember:
             self.node_id,
             is_backup=self.configuration.is_backup,
             has_events=recovered.last_event_id > 0,
-            was_replaced=is_being_replaced(self._host.disk, recovered.name),
         )
         if role is Start.ACTIVE and self.configuration.peer_uri is None and isinstance(state, Empty):
             await self._become_active()
@@ -652,7 +651,7 @@ class ClusterMember:
         self._host.restart("switched over", is_final=is_final)
 
     def status(self) -> dict[str, object]:
-        """For people and `/health`: role, state, term, connected watches, how old the last signs of life are (seconds)."""
+        """For people and `/health`: role, state, term, connected watches, age of the last sign of life in seconds."""
         state = self._host.cluster_state
         status: dict[str, object] = {"nodeId": self.node_id, "phase": self.phase.value}
         if isinstance(state, Empty):

@@ -22,16 +22,12 @@ class Start(Enum):
     FIND_OUT = "find out"
 
 
-def start_role(
-    state: ClusterState, node_id: NodeId, *, is_backup: bool | None, has_events: bool, was_replaced: bool
-) -> Start:
+def start_role(state: ClusterState, node_id: NodeId, *, is_backup: bool | None, has_events: bool) -> Start:
     """The role, from the recovered state. Raises `ProblemError` for a configuration that does not fit the journal.
 
-    `is_backup` None: not configured, the nodes find out. `was_replaced`: the journal was being replaced by a copy.
+    `is_backup` None: not configured, the nodes find out.
     """
     if isinstance(state, Empty):
-        if was_replaced:
-            return Start.WAIT
         if is_backup is None:
             return Start.ACTIVE if has_events else Start.FIND_OUT
         if not is_backup:

@@ -23,7 +23,7 @@ from stellwerk.journal.journal import Journal, delete_at_next_start
 from stellwerk.journal.raw import raw_journal
 from stellwerk.journal.readable import JournalOptions, ReadableJournal
 from stellwerk.journal.recovery import Recovered, cut, recover
-from stellwerk.journal.replica import Replica, is_being_replaced
+from stellwerk.journal.replica import Replica, finish_replacement
 from stellwerk.journal.space import Space
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "cut",
     "delete_at_next_start",
     "export_js7",
-    "is_being_replaced",
+    "finish_replacement",
     "raw_journal",
     "recover",
 ]

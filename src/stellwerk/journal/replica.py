@@ -3,7 +3,7 @@
     replica = await Replica.open(disk, recovered, clock, options)
     replica.receiving, replica.end                    # the file, and the byte in it from where to read on
     await replica.write(block, raw)                   # durable and readable when it returns
-    replica.begin_file(file_event_id)                 # behind the end of the former one
+    await replica.begin_file(file_event_id)           # behind the end of the former one
     recovered = replica.close()                       # what `Journal.resume` goes on with
 
 A block is verified before it is written, and written and synced before the next one, as on the active node; so both
@@ -34,15 +34,33 @@ from stellwerk.journal.recovery import Recovered
 from stellwerk.journal.writer import BlockWriter
 
 _header_decoder = msgspec.json.Decoder(JournalHeader)
+TEMPORARY = ".tmp"
 
 
-#: Ending of own files while they are replaced.
-OUTDATED = "~OUTDATED"
+def _decision_name(name: str) -> str:
+    """Of the file that says which files are the journal now, while others may still be there under these names."""
+    return f"{name}--replacement.json"
 
 
-def is_being_replaced(disk: Disk, name: str) -> bool:
-    """A crash has left nothing but outdated files: this node has had a journal and must not begin a new one."""
-    return any(file.startswith(f"{name}--") and file.endswith(OUTDATED) for file in disk.names())
+async def finish_replacement(disk: Disk, name: str) -> None:
+    """Carry out what has been decided: the files received anew, still under temporary names, are the journal.
+
+    Before a journal is recovered: the process may have ended amid it. May be repeated at any step.
+    """
+    decision = _decision_name(name)
+    if decision not in disk.names():
+        return
+    files: list[int] = msgspec.json.decode(disk.read(decision), type=list[int])
+    await disk.sync_directory()  # a killed process may have left the decision itself unsynced
+    for file_event_id in files:
+        file = format.file_name(name, file_event_id)
+        if format.temporary_name(file) in disk.names():
+            disk.rename(format.temporary_name(file), file)
+    for file_event_id in set(format.file_event_ids(disk, name)) - set(files):
+        disk.remove(format.file_name(name, file_event_id))
+    await disk.sync_directory()
+    disk.remove(decision)
+    await disk.sync_directory()
 
 
 class Replica(ReadableJournal):
@@ -59,6 +77,8 @@ class Replica(ReadableJournal):
         #: The journal is (being) replaced as a whole.
         self.is_begun_anew = False
         self._anew_until = 0
+        #: Of the files that replace the own ones, those that are complete, under temporary names.
+        self._anew_files: list[int] = []
         #: The new file that is being received: its fileEventId, header and writer.
         self._next_file: int | None = None
         self._next_header: JournalHeader | None = None
@@ -108,18 +128,32 @@ class Replica(ReadableJournal):
         """Where the copy ends: fileEventId and byte of the file in use."""
         return self.file_event_id, 0 if self._writer is None else self._writer.position
 
-    def begin_file(self, file_event_id: int) -> None:
-        """Another file comes: the present one is complete, or (again) the one that was not yet in use."""
-        self._drop_next()
+    async def begin_file(self, file_event_id: int) -> None:
+        """Another file comes: the present one is complete, or (again) the one that was not yet in use.
+
+        Raises `JournalFailedError`.
+        """
+        if self.is_begun_anew and self._next_file is not None and self._next_writer is not None:
+            try:
+                await self._next_writer.sync()
+            except OSError as error:
+                self._disk_failed(error)
+                raise failed(error) from error
+            self._next_writer.close()
+            self._anew_files.append(self._next_file)
+            self._next_writer = self._next_header = None
+        else:
+            self._drop_next()
         self._next_file = file_event_id
 
     def begin_anew(self, file_event_id: int, until: int) -> None:
-        """Own files do not fit the active node's (any more): they are replaced by a file that begins with a snapshot.
+        """Own files do not fit the active node's (any more): they are replaced by all that it has, from its oldest on.
 
-        That comes into use when the event `until` is there: what is older says nothing about the present. What is read
+        They come into use when the event `until` is there: what is older says nothing about the present. What is read
         here does not change before; then reading ends and the node has to start again from the disk.
         """
-        self.begin_file(file_event_id)
+        self._drop_next()
+        self._next_file = file_event_id
         self.is_begun_anew = True
         self._anew_until = until
 
@@ -163,36 +197,41 @@ class Replica(ReadableJournal):
             is_ready = block.data.startswith(format.EVENTS_BEGIN)
         if is_ready:
             await writer.sync()
-            await self._put_in_use(writer, file, file_event_id)
             if self.is_begun_anew:
-                # Readers have seen other files: what came with the new ones before this block would be missing there.
-                self._end(JournalClosedError(f"The journal {self._name} has been replaced"))
+                await self._replace([*self._anew_files, file_event_id])
             else:
+                await self._put_in_use(writer, file, file_event_id)
                 self._has_grown(block)
 
     async def _put_in_use(self, writer: BlockWriter, file: str, file_event_id: int) -> None:
         if self._writer is not None:
             self._writer.close()
-        outdated = self._set_aside() if self.is_begun_anew else []
         self._disk.rename(writer.name, file)
         await self._disk.sync_directory()
-        for name in outdated:
-            self._disk.remove(name)
-        if not self.is_begun_anew:
-            self._reader.add_file(file_event_id)
+        self._reader.add_file(file_event_id)
         self._writer, self._next_writer = writer, None
         self._header, self._next_header = self._next_header, None
         self._next_file = None
         self._event_count = 0
 
-    def _set_aside(self) -> list[str]:
-        """Own files get names that no recovery looks at: a crash now must not leave an old journal as the newest."""
-        outdated = []
-        for file_event_id in format.file_event_ids(self._disk, self._name):
-            file = format.file_name(self._name, file_event_id)
-            outdated.append(file + OUTDATED)
-            self._disk.rename(file, file + OUTDATED)
-        return outdated
+    async def _replace(self, files: list[int]) -> None:
+        """All files are there: from the durable decision on they are the journal, whatever happens."""
+        # Readers have seen other files, and must not go on with these.
+        self._end(JournalClosedError(f"The journal {self._name} is replaced"))
+        await self._disk.sync_directory()
+        decision = self._disk.create(_decision_name(self._name) + TEMPORARY)
+        try:
+            decision.write(msgspec.json.encode(files))
+            await decision.sync()
+        finally:
+            decision.close()
+        self._disk.rename(_decision_name(self._name) + TEMPORARY, _decision_name(self._name))
+        await self._disk.sync_directory()
+        if self._next_writer is not None:
+            self._next_writer.close()
+        self._next_file = self._next_writer = self._next_header = None
+        self._anew_files = []
+        await finish_replacement(self._disk, self._name)
 
     def _read_header(self, block: Block, file: str, file_event_id: int) -> JournalHeader:
         try:
@@ -237,7 +276,10 @@ class Replica(ReadableJournal):
         if self._next_writer is not None:
             self._next_writer.close()
             self._disk.remove(self._next_writer.name)
+        for file_event_id in self._anew_files:
+            self._disk.remove(format.temporary_name(format.file_name(self._name, file_event_id)))
         self._next_file = self._next_writer = self._next_header = None
+        self._anew_files = []
 
     def _disk_failed(self, error: OSError) -> None:
         self._end(failed(error))

@@ -39,6 +39,7 @@ from stellwerk.journal import (
     JournalSealedError,
     ReadableJournal,
     Recovered,
+    finish_replacement,
     recover,
 )
 from stellwerk.journal.acknowledgement import AcknowledgementGate
@@ -183,6 +184,7 @@ class Node(Generic[S, X]):
         A member of a cluster may then still be finding its role. Raises `JournalCorruptedError`, `JournalFailedError`,
         `ProblemError`.
         """
+        await finish_replacement(self.effects.disk, self.NAME)
         recovered = recover(self.effects.disk, self.NAME, self.TYPE_NAME)
         self.fold(recovered)
         self._note_running_time(recovered)
