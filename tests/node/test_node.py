@@ -195,6 +195,13 @@ async def test_commands_of_a_batch_have_their_own_answers(world: World) -> None:
     assert types(node)[-1] == "ControllerTestEvent"
 
 
+async def test_a_node_that_is_not_ready_refuses_a_batch_as_a_whole(world: World) -> None:
+    # Else each command would be refused by itself, and the sender could not tell that from a refusal for good.
+    node = world.make()
+    with pytest.raises(ProblemError, match="ControllerIsNotReady"):
+        await command(node, {"TYPE": "Batch", "commands": [{"TYPE": "NoOperation"}]})
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"TYPE":"Nonsense"}', b"[]", b'{"TYPE":"GoOrder"}', b"\xff"])
 async def test_malformed_commands_are_refused(world: World, body: bytes) -> None:
     node = await world.start()

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.simulation.mutants import MUTANTS
 
-from stellwerk.simulation.__main__ import caught, main
+from stellwerk.simulation.command import caught, main
 from stellwerk.simulation.disk import CrashForm
 from stellwerk.simulation.installation import Plan, simulate
 from stellwerk.simulation.plans import crash_plans, plan_of, repeat_command, short_plan, shrunk

@@ -109,6 +109,7 @@ class CommandIntake:
     async def _batch(self, batch: Batch, user_id: str, depth: int) -> bytes:
         if depth >= MAXIMUM_NESTED_BATCHES:
             raise ProblemError(f"Batches must not be nested deeper than {MAXIMUM_NESTED_BATCHES} times")
+        self._check(batch)  # a node that is not ready refuses it as a whole: nothing of it was executed
         self._check_term(batch.term)
         answers: list[bytes] = []
         for body in batch.commands:

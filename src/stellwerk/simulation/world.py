@@ -81,10 +81,14 @@ class JobWitness:
                 self.ended_unnamed.add(order_id)
 
 
+_DRAG = 40
+_DRAG_CHANCE = 0.15
+
+
 class JobScript(msgspec.Struct, frozen=True):
     """What a job of a simulation does; its JSON is the text of the script after `#!`."""
 
-    #: It lasts up to that long.
+    #: It lasts up to that long; one of several drags on for `_DRAG` times that, longer than nodes wait for each other.
     seconds: float = 0.2
     #: It fails so many times, then succeeds.
     failures: int = 0
@@ -108,7 +112,7 @@ class SimulatedProcess:
         self._exit: asyncio.Future[int] = owner.loop.create_future()
         self._output: list[bytes] = [f"try {count} of {self.order_id}\n".encode()]
         code = 1 if count <= script.failures else 0
-        seconds = script.seconds * owner.random.random()
+        seconds = script.seconds * owner.random.random() * (_DRAG if owner.random.random() < _DRAG_CHANCE else 1)
         self._timer = owner.loop.later(seconds, self._end, code, True)
 
     @property

@@ -69,7 +69,14 @@ from stellwerk.wire.signatures import SignatureVerifier
 logger = logging.getLogger(__name__)
 
 #: Commands that an Agent without a Controller executes, too.
-_UNDEDICATED = (ac.DedicateAgentDirector, ac.CoupleController, ac.Reset, ShutDown, *get_args(nc.CommonCommand))
+_UNDEDICATED = (
+    nc.Batch,
+    ac.DedicateAgentDirector,
+    ac.CoupleController,
+    ac.Reset,
+    ShutDown,
+    *get_args(nc.CommonCommand),
+)
 #: Commands that bring new work: refused when the disk is nearly full.
 _NEW_WORK = (r.AttachOrder, ac.AttachSignedItem)
 
