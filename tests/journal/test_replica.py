@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 
@@ -42,7 +43,7 @@ async def write_file(world: JournalWorld, replica: Replica) -> None:
 
 async def replace(world: JournalWorld, replica: Replica) -> None:
     files = [file for file, _ in world.journal.files()]
-    replica.begin_anew(files[0], world.journal.committed_event_id)
+    replica.begin_anew(files, world.journal.committed_event_id)
     await write_file(world, replica)
     for file in files[1:]:
         await replica.begin_file(file)
@@ -161,12 +162,28 @@ async def test_a_file_that_was_not_yet_in_use_is_received_from_its_beginning_aft
     disk = SimulatedDisk()
     replica = await replica_on(disk)
     files = [file for file, _ in world.journal.files()]
-    replica.begin_anew(files[0], world.journal.committed_event_id)
+    replica.begin_anew(files, world.journal.committed_event_id)
     await write_file(world, replica)
     await replica.begin_file(files[1])
-    replica.begin_anew(files[0], world.journal.committed_event_id)  # the active node has no such file any more
+    replica.begin_anew(files, world.journal.committed_event_id)  # the active node has no such file any more
     assert replica.end == FILE_BEGIN
     assert not disk.names()
     await replace(world, replica)
     assert file_event_ids(disk, NAME) == files
+    await world.close()
+
+
+async def test_an_event_that_the_end_of_a_file_repeats_does_not_end_the_replacement_early() -> None:
+    # What is appended while a snapshot is written goes to the old file and to the new one.
+    world = JournalWorld()
+    await world.start()
+    await world.commit()
+    snapshot = asyncio.ensure_future(world.snapshot())
+    while not snapshot.done():
+        await world.commit()
+    await snapshot
+    assert len(world.journal.files()) == 2
+    disk = SimulatedDisk()
+    await replace(world, await replica_on(disk))
+    assert content_of(disk) == content_of(world.simulated)
     await world.close()

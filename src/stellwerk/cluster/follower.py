@@ -174,7 +174,7 @@ class Follower:
             return False
         logger.warning("The journal of this node becomes a copy of the active node's: %s", reason)
         # All that it keeps: receivers may not have read yet what is in its older files.
-        self._replica.begin_anew(info.files[0], info.last_event_id)
+        self._replica.begin_anew(info.files, info.last_event_id)
         return True
 
     # --- blocks ---

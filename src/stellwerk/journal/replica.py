@@ -76,7 +76,8 @@ class Replica(ReadableJournal):
         self._writer: BlockWriter | None = None
         #: The journal is (being) replaced as a whole.
         self.is_begun_anew = False
-        self._anew_until = 0
+        #: File and event.
+        self._anew_until = 0, 0
         #: Of the files that replace the own ones, those that are complete, under temporary names.
         self._anew_files: list[int] = []
         #: The new file that is being received: its fileEventId, header and writer.
@@ -146,16 +147,17 @@ class Replica(ReadableJournal):
             self._drop_next()
         self._next_file = file_event_id
 
-    def begin_anew(self, file_event_id: int, until: int) -> None:
-        """Own files do not fit the active node's (any more): they are replaced by all that it has, from its oldest on.
+    def begin_anew(self, files: list[int], until: int) -> None:
+        """Own files do not fit the active node's (any more): they are replaced by all that it has, oldest first.
 
-        They come into use when the event `until` is there: what is older says nothing about the present. What is read
-        here does not change before; then reading ends and the node has to start again from the disk.
+        They come into use when the event `until` is there, in the last one: what is older says nothing about the
+        present, and the end of a file repeats what the next one begins with. What is read here does not change before;
+        then reading ends and the node has to start again from the disk.
         """
         self._drop_next()
-        self._next_file = file_event_id
+        self._next_file = files[0]
         self.is_begun_anew = True
-        self._anew_until = until
+        self._anew_until = files[-1], until
 
     async def write(self, block: Block, raw: bytes) -> None:
         """Write one verified block of the present file. Durable and readable when it returns, once the file is in use.
@@ -192,7 +194,8 @@ class Replica(ReadableJournal):
         assert writer is not None
         writer.copy_block(raw, Position(block.end, block.crc))
         if self.is_begun_anew:
-            is_ready = (format.last_event_id_of(block.data) or 0) >= self._anew_until
+            last_file, last_event = self._anew_until
+            is_ready = file_event_id >= last_file and (format.last_event_id_of(block.data) or 0) >= last_event
         else:
             is_ready = block.data.startswith(format.EVENTS_BEGIN)
         if is_ready:
