@@ -95,7 +95,7 @@ def start_before_durable() -> Iterator[None]:
         yield
 
 
-@_mutant(is_pair=False, kinds=("kill", "power failure"))
+@_mutant(kinds=("kill", "pause", "isolation", "power failure of a pair"), runs=200)
 def lost_release() -> Iterator[None]:
     """The Agent may forget events as soon as the Controller has read them, durable or not."""
     take_over = AgentDriver._take_over
