@@ -12,6 +12,8 @@ import json
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -112,6 +114,11 @@ def _copies_are_equal(up: UpProcess) -> None:
         assert length > 0
 
 
+def _stellwerk(up: UpProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stellwerk.cli", *arguments, "--data", str(up.data)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=DEADLINE_SECONDS)
+
+
 def _workflow(up: UpProcess, folder: Path) -> str:
     witness.prepare(folder)
     return up.api().deploy("/load", workflow_of({"job": witness.witness_job("agent-1", folder, "'0.2'")}))
@@ -197,3 +204,36 @@ def test_an_active_controller_that_stood_still_does_not_go_on_as_active(
     load.stop()
     _all_have_ended_once(up, tmp_path, load.orders)
     print(f"\n{rounds} fail-overs after SIGSTOP: {', '.join(f'{one:.2f} s' for one in sorted(seconds))}")
+
+
+def test_people_look_at_the_pair_and_switch_over(up: UpProcess) -> None:
+    active = _active_of_coupled(up)
+    shown = json.loads(_stellwerk(up, "cluster", "show", "--json").stdout)
+    assert [(node["role"], node["isCoupled"]) for node in shown["nodes"]] == [("PRIMARY", True), ("BACKUP", True)]
+    assert shown["clusterState"]["_text"] == "ClusterCoupled"
+
+    refused = _stellwerk(up, "cluster", "switch-over")
+    assert refused.returncode == 1
+    assert "--yes" in refused.stderr
+    assert _active_of_coupled(up) == active
+
+    assert _stellwerk(up, "cluster", "switch-over", "--yes").returncode == 0
+    wait_until(lambda: _cluster(up, _other(active)).get("phase") == "active", "the other one is active")
+    assert _active_of_coupled(up) == _other(active)
+
+    nothing_lost = _stellwerk(up, "cluster", "confirm-loss", "--yes")
+    assert nothing_lost.returncode == 1
+    assert "ClusterNodeIsNotLost" in nothing_lost.stderr
+
+
+def test_chaos_kills_and_watches(data: Path) -> None:
+    with UpProcess(data, agents="agent-1") as up:
+        up.start("--cluster", "--supervise", "--database", "sqlite")
+        result = _stellwerk(
+            up, "chaos", "--rounds", "3", "--seed", "2", "--only", "controller", "--only", "controller-2"
+        )
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count("all is well") == 3
+        unknown = _stellwerk(up, "chaos", "--only", "nobody")
+        assert unknown.returncode == 1
+        assert "there are controller, controller-2, cockpit, witness-1, witness-2, agent-1" in unknown.stderr

@@ -257,3 +257,13 @@ def process_start_time(pid: int) -> str | None:
 
 def read_json(file: Path) -> Any:
     return msgspec.json.decode(file.read_bytes())
+
+
+def running_process(folder: Path) -> tuple[int, str] | None:
+    """Pid and start time of the component that runs on this folder, as it has noted itself."""
+    try:
+        noted = read_json(folder / "component.json")
+    except (OSError, msgspec.DecodeError):
+        return None
+    pid, start = int(noted["pid"]), noted.get("start")
+    return (pid, start) if start is not None and process_start_time(pid) == start else None

@@ -27,7 +27,9 @@ app = typer.Typer(
 )
 order_app = typer.Typer(no_args_is_help=True, help="Add, list, watch, cancel, suspend and resume orders.")
 journal_app = typer.Typer(no_args_is_help=True, help="Look into journals.")
+cluster_app = typer.Typer(no_args_is_help=True, help="The pair of Controllers: look at it, switch over.")
 app.add_typer(order_app, name="order")
+app.add_typer(cluster_app, name="cluster")
 app.add_typer(journal_app, name="journal")
 
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
@@ -407,6 +409,58 @@ def status(data: Home = Path("data"), url: Url = None, account: Account = None, 
     from stellwerk.cli import orders
 
     _execute(data, url, account, lambda c: orders.status(c, json))
+
+
+@app.command()
+def chaos(
+    data: Home = Path("data"),
+    rounds: Annotated[int, typer.Option(min=1, help="how many faults")] = 10,
+    only: Annotated[list[str] | None, typer.Option(help="only this component; may be given several times")] = None,
+    seed: Annotated[int | None, typer.Option(help="the same faults again")] = None,
+    stop_seconds: Annotated[float, typer.Option(min=0.1, help="how long a stopped process stands still")] = 5.0,
+) -> None:
+    """Kill (-9) and stop parts of an installation of `up --cluster --supervise`, and watch it recover."""
+    from stellwerk.cli import chaos as commands
+
+    commands.chaos(data, rounds=rounds, only=only or [], seed=seed, stop_seconds=stop_seconds, say=print)
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="do it without asking")]
+
+
+@cluster_app.command("show")
+def cluster_show(data: Home = Path("data"), url: Url = None, account: Account = None, json: Json = False) -> None:
+    """The nodes of the pair: who is active, who answers, whether they are coupled."""
+    from stellwerk.cli import cluster
+
+    _execute(data, url, account, lambda c: cluster.show(c, json))
+
+
+@cluster_app.command("switch-over")
+def cluster_switch_over(
+    yes: Yes = False, data: Home = Path("data"), url: Url = None, account: Account = None, json: Json = False
+) -> None:
+    """Let the passive Controller become the active one."""
+    from stellwerk.cli import cluster
+
+    _execute(data, url, account, lambda c: cluster.switch_over(c, yes, json))
+
+
+@cluster_app.command("confirm-loss")
+def cluster_confirm_loss(
+    node: Annotated[
+        str | None, typer.Argument(help="url of the node that is stopped; none: that is waited for")
+    ] = None,
+    yes: Yes = False,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """Say that a node is stopped for sure, so that the other one may take over."""
+    from stellwerk.cli import cluster
+
+    _execute(data, url, account, lambda c: cluster.confirm_loss(c, node, yes, json))
 
 
 @app.command()

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.cli.installation import process_start_time, read_json
+from stellwerk.cli.installation import process_start_time, running_process
 from stellwerk.cli.lifeline import LIFE, READY
 from stellwerk.cli.output import CommandError
 
@@ -129,7 +129,7 @@ class Supervisor:
         for component in self.components:
             if component.process is not None and component.process.poll() is None:
                 pids[component.process.pid] = process_start_time(component.process.pid)
-            by_hand = _running_by_hand(component.folder)
+            by_hand = running_process(component.folder)
             if by_hand is not None:
                 pids[by_hand[0]] = by_hand[1]
         for pid in pids:
@@ -152,16 +152,6 @@ class Supervisor:
             if component.life is not None:
                 os.close(component.life)
                 component.life = None
-
-
-def _running_by_hand(folder: Path) -> tuple[int, str] | None:
-    """Pid and start time of the component that runs on this folder, as it has noted itself."""
-    try:
-        noted = read_json(folder / "component.json")
-    except (OSError, msgspec.DecodeError):
-        return None
-    pid, start = int(noted["pid"]), noted.get("start")
-    return (pid, start) if start is not None and process_start_time(pid) == start else None
 
 
 async def _read_line(descriptor: int, timeout_seconds: float) -> bytes | None:
