@@ -36,6 +36,16 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert not broken, broken
 
 
+def test_the_tests_that_pages_name_exist() -> None:
+    missing = []
+    for page in _written_pages():
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text()):
+            text = (REPOSITORY / file).read_text() if (REPOSITORY / file).exists() else ""
+            if not text or (name and f"def {name}(" not in text):
+                missing.append(f"{page.relative_to(REPOSITORY)}: {file} {name}")
+    assert not missing, missing
+
+
 def test_each_dependency_has_its_line() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"], "hatchling", "editables"]
