@@ -178,5 +178,5 @@ class ControllerWatch:
             raise ProblemError(f"the Controller '{controller_id}' is not watched by this Cockpit")
         lost = lost_node_id or self.node_to_confirm(controller_id)
         if lost is None:
-            raise ProblemError.of("ClusterNodeIsNotLost", nodeId="", info="no node waits for that")
+            raise ProblemError.of("ClusterNodeIsNotLost", nodeId="a node", info="none waits for that")
         watched.watcher.watch.confirm_node_loss(lost, confirmer)
