@@ -102,8 +102,8 @@ def _takes_over(up: UpProcess, name: str, since: float) -> float:
     return time.monotonic() - since
 
 
-def _copies_are_equal(up: UpProcess, *, is_quiet: bool = False) -> None:
-    """The journal files that both have begin with the same bytes (I7). Unless `is_quiet` both grow while they are read.
+def _copies_are_equal(up: UpProcess, *, is_stopped: bool = False) -> None:
+    """The journal files that both have begin with the same bytes (I7). They grow meanwhile, unless `is_stopped`.
 
     The room behind the end is allocated beforehand and reads as zeros. Nothing makes a read one moment: of a block that
     is being written a later page may be seen before an earlier one; so the comparison ends at the first zero.
@@ -113,7 +113,7 @@ def _copies_are_equal(up: UpProcess, *, is_quiet: bool = False) -> None:
     assert common, f"no common journal file: {[sorted(file.name for file in folder.iterdir()) for folder in folders]}"
     for name in common:
         one, other = ((folder / name).read_bytes().rstrip(b"\0") for folder in folders)
-        if is_quiet:
+        if is_stopped:
             assert b"\0" not in one + other
         else:
             one, other = one.partition(b"\0")[0], other.partition(b"\0")[0]
@@ -186,7 +186,8 @@ def test_the_active_controller_is_killed_again_and_again(
     load.stop()
     _all_have_ended_once(up, tmp_path, load.orders)
     _active_of_coupled(up)
-    _copies_are_equal(up, is_quiet=True)
+    assert up.stop() == 0
+    _copies_are_equal(up, is_stopped=True)
     _terms_have_one_active_node(up)
     ordered = sorted(seconds)
     print(
