@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from stellwerk.cli.installation import Installation, running_process
 from stellwerk.cli.output import CommandError
 
@@ -58,10 +56,9 @@ class Part:
 
 def parts_of(data: Path) -> list[Part]:
     """All components of the installation. Raises `CommandError`."""
-    file = data / "up.json"
-    if not file.exists():
+    installation = Installation.read(data)
+    if installation is None:
         raise CommandError(f"there is no installation in the folder {data}", "name its folder with --data")
-    installation = msgspec.json.decode(file.read_bytes(), type=Installation)
     cockpits = installation.cockpits(has_database=(data / "cockpit-2").exists())
     ports = {**installation.controllers, **cockpits, **installation.witnesses}
     parts = [Part(name, data / name, installation.url(port)) for name, port in ports.items()]

@@ -63,17 +63,12 @@ class Installation(msgspec.Struct, rename="camel"):
 
         `cluster`: with a second Controller and witnesses; stays so. `database_url`: PostgreSQL, for a second Cockpit.
         """
-        file = data / "up.json"
         for name in agents:
             problem = check_name("AgentRef", name)
             if problem is not None or "/" in name:
                 raise CommandError(f"{name!r} is not a name for an Agent", "letters, digits, - and . are fine")
-        if file.exists():
-            try:
-                installation = msgspec.json.decode(file.read_bytes(), type=cls)
-            except msgspec.DecodeError as error:
-                raise CommandError(f"{file} cannot be read: {error}", "restore the file from a backup") from error
-        else:
+        installation = cls.read(data)
+        if installation is None:
             installation = cls(cockpit_port=port, controller_port=free_port(), agents={})
             agents = agents or list(DEFAULT_AGENTS)
         if port and port != installation.cockpit_port:
@@ -88,6 +83,17 @@ class Installation(msgspec.Struct, rename="camel"):
             installation.cluster = ClusterPorts(free_port(), free_port(), witnesses)
         installation.write(data, database_url)
         return installation
+
+    @classmethod
+    def read(cls, data: Path) -> Installation | None:
+        """The installation in the folder, if there is one. Raises `CommandError`."""
+        file = data / "up.json"
+        if not file.exists():
+            return None
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=cls)
+        except msgspec.DecodeError as error:
+            raise CommandError(f"{file} cannot be read: {error}", "restore the file from a backup") from error
 
     def write(self, data: Path, database_url: str | None) -> None:
         data.mkdir(parents=True, exist_ok=True)

@@ -44,13 +44,12 @@ class Target(msgspec.Struct, frozen=True):
         password = os.environ.get("STELLWERK_PASSWORD")
         token = None
         if url is None:
-            file = data / "up.json"
-            if not file.exists():
+            installation = Installation.read(data)
+            if installation is None:
                 raise CommandError(
                     f"there is no installation in the folder {data}",
                     "name its folder with --data, or a Cockpit with --url (or STELLWERK_URL)",
                 )
-            installation = msgspec.json.decode(file.read_bytes(), type=Installation)
             url = f"http://127.0.0.1:{installation.cockpit_port}"
             if account is None:
                 token = local_token(data)
