@@ -22,7 +22,7 @@ import msgspec
 from stellwerk.cluster.messages import ClusterCommand, ClusterNodeState, ClusterWatchConfirm, watch_request_decoder
 from stellwerk.cluster.watch import NOT_CONFIRMED, Knowledge, Watch
 from stellwerk.effects.clock import Random
-from stellwerk.effects.disk import Disk
+from stellwerk.effects.disk import Disk, replace_file
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.engine.events.cluster import NodeId
 from stellwerk.values.ids import run_id
@@ -80,15 +80,7 @@ class DiskMemory(Generic[K]):
         return self._decoder.decode(self._disk.read(self._name))
 
     async def store(self, knowledge: K) -> None:
-        temporary = self._name + ".tmp"
-        file = self._disk.create(temporary)
-        try:
-            file.write(encode(knowledge) + b"\n")
-            await file.sync()
-        finally:
-            file.close()
-        self._disk.rename(temporary, self._name)
-        await self._disk.sync_directory()
+        await replace_file(self._disk, self._name, encode(knowledge) + b"\n")
 
 
 class Watcher:

@@ -61,3 +61,16 @@ class Disk(Protocol):
     def free_bytes(self) -> int:
         """Space left for us on the file system."""
         ...
+
+
+async def replace_file(disk: Disk, name: str, content: bytes) -> None:
+    """A small file gets this content as a whole or keeps the former one; durable when it returns. Raises `OSError`."""
+    temporary = name + ".tmp"
+    file = disk.create(temporary)
+    try:
+        file.write(content)
+        await file.sync()
+    finally:
+        file.close()
+    disk.rename(temporary, name)
+    await disk.sync_directory()

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import msgspec
 
 from stellwerk.effects.clock import Clock
-from stellwerk.effects.disk import Disk
+from stellwerk.effects.disk import Disk, replace_file
 from stellwerk.journal import format
 from stellwerk.journal.errors import (
     JournalClosedError,
@@ -34,7 +34,6 @@ from stellwerk.journal.recovery import Recovered
 from stellwerk.journal.writer import BlockWriter
 
 _header_decoder = msgspec.json.Decoder(JournalHeader)
-TEMPORARY = ".tmp"
 
 
 def _decision_name(name: str) -> str:
@@ -222,14 +221,7 @@ class Replica(ReadableJournal):
         # Readers have seen other files, and must not go on with these.
         self._end(JournalClosedError(f"The journal {self._name} is replaced"))
         await self._disk.sync_directory()
-        decision = self._disk.create(_decision_name(self._name) + TEMPORARY)
-        try:
-            decision.write(msgspec.json.encode(files))
-            await decision.sync()
-        finally:
-            decision.close()
-        self._disk.rename(_decision_name(self._name) + TEMPORARY, _decision_name(self._name))
-        await self._disk.sync_directory()
+        await replace_file(self._disk, _decision_name(self._name), msgspec.json.encode(files))
         if self._next_writer is not None:
             self._next_writer.close()
         self._next_file = self._next_writer = self._next_header = None
