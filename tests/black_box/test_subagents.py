@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ async def _until(installation: ProcessInstallation, key: str, type_: str, count:
         raise AssertionError(f"never came: {count} x {type_} of {key}\n{_events(installation, key)}") from None
 
 
-async def test_a_killed_subagents_job_is_gone_before_it_is_repeated(tmp_path: Path) -> None:
-    """F42: the order waits; nothing runs twice at a time; output and outcomes arrive once."""
+@asynccontextmanager
+async def _order_at_subagent(tmp_path: Path) -> AsyncIterator[tuple[ProcessInstallation, Path]]:
+    """Order O's job runs at Subagent S; the folder where it marks its start and end, and waits for `go`."""
     marks = tmp_path / "marks"
     marks.mkdir()
     script = f"""
@@ -48,6 +51,12 @@ async def test_a_killed_subagents_job_is_gone_before_it_is_repeated(tmp_path: Pa
         await installation.deploy([workflow])
         await installation.command({"TYPE": "AddOrder", "order": {"id": "O", "workflowPath": "W"}})
         await _until(installation, "O", "OrderStdoutWritten")
+        yield installation, marks
+
+
+async def test_a_killed_subagents_job_is_gone_before_it_is_repeated(tmp_path: Path) -> None:
+    """F42: the order waits; nothing runs twice at a time; output and outcomes arrive once."""
+    async with _order_at_subagent(tmp_path) as (installation, marks):
         (first,) = (marks / "started").read_text().split()
 
         await installation.kill("S")
@@ -70,24 +79,7 @@ async def test_a_killed_subagents_job_is_gone_before_it_is_repeated(tmp_path: Pa
 
 
 async def test_a_subagents_job_goes_on_while_its_director_is_killed(tmp_path: Path) -> None:
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    script = f"""
-        echo $$ >>{marks}/started; echo begin
-        while [ ! -e {marks}/go ]; do sleep 0.05; done
-        echo end"""
-    job = {
-        "agentPath": "A",
-        "subagentBundleIdExpr": "'S'",
-        "executable": {"TYPE": "ShellScriptExecutable", "script": script},
-    }
-    workflow = {"TYPE": "Workflow", "path": "W", "instructions": [{"TYPE": "Execute.Anonymous", "job": job}]}
-    async with ProcessInstallation(tmp_path / "nodes", ["A"], subagents=["S"]) as installation:
-        await installation.add_subagent("S", "A")
-        await _until(installation, "S", "SubagentCoupled")
-        await installation.deploy([workflow])
-        await installation.command({"TYPE": "AddOrder", "order": {"id": "O", "workflowPath": "W"}})
-        await _until(installation, "O", "OrderStdoutWritten")
+    async with _order_at_subagent(tmp_path) as (installation, marks):
         await installation.kill("A")
         (marks / "go").touch()
         await installation.start_again("agent", "A")
