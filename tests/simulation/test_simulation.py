@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from tests.simulation.mutants import MUTANTS
 from stellwerk.simulation.command import caught, main
 from stellwerk.simulation.disk import CrashForm
 from stellwerk.simulation.installation import Plan, simulate
-from stellwerk.simulation.plans import crash_plans, plan_of, repeat_command, short_plan, shrunk
+from stellwerk.simulation.plans import Shape, crash_plans, plan_of, repeat_command, short_plan, shrunk
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +24,9 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize("is_pair", [False, True])
-def test_the_same_seed_gives_the_same_run(is_pair: bool) -> None:
-    first, second, other = (simulate(short_plan(seed, is_pair=is_pair)) for seed in (5, 5, 6))
+@pytest.mark.parametrize("shape", get_args(Shape))
+def test_the_same_seed_gives_the_same_run(shape: Shape) -> None:
+    first, second, other = (simulate(short_plan(seed, shape=shape)) for seed in (5, 5, 6))
     assert first.trace == second.trace
     assert first.hash == second.hash != other.hash
 
@@ -39,10 +40,10 @@ def test_a_calm_run_runs_each_job_as_often_as_the_workflow_says(controllers: int
     assert not any(report.faults.values())
 
 
-@pytest.mark.parametrize("is_pair", [False, True])
+@pytest.mark.parametrize("shape", get_args(Shape))
 @pytest.mark.parametrize("seed", range(12))
-def test_nothing_is_lost_or_done_twice_whatever_fails(seed: int, is_pair: bool) -> None:
-    report = simulate(short_plan(seed, is_pair=is_pair))
+def test_nothing_is_lost_or_done_twice_whatever_fails(seed: int, shape: Shape) -> None:
+    report = simulate(short_plan(seed, shape=shape))
     assert not report.violations, "\n".join([*report.trace[-60:], *report.violations])
     assert sum(report.faults.values()) > 0
 
@@ -78,14 +79,14 @@ def test_a_mutant_is_caught_within_the_stated_number_of_runs(name: str) -> None:
 def test_a_failing_run_is_shrunk_and_repeated_with_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
     mutant = MUTANTS["no-sync"]
     with mutant.break_it():
-        plans = (short_plan(seed, is_pair=False, kinds=mutant.kinds) for seed in range(20))
+        plans = (short_plan(seed, shape="single", kinds=mutant.kinds) for seed in range(20))
         found = next(plan for plan in plans if simulate(plan).violations)
         smaller = shrunk(found)
     assert len(found.without) < len(smaller.without) < found.faults
     with mutant.break_it():
         assert simulate(smaller).violations
     assert not simulate(smaller).violations
-    command = repeat_command(smaller, is_short=True, mutant="no-sync")
+    command = repeat_command(smaller, shape="single", mutant="no-sync")
     arguments = command.partition("stellwerk.simulation ")[2].replace("'", "").split(" ")
     kinds = arguments.index("--kinds")
     arguments[kinds + 1 : kinds + 3] = [" ".join(arguments[kinds + 1 : kinds + 3])]
@@ -96,7 +97,7 @@ def test_a_failing_run_is_shrunk_and_repeated_with_its_trace(capsys: pytest.Capt
 
 
 def test_leaving_out_a_fault_changes_no_other() -> None:
-    plan = short_plan(3, is_pair=True)
+    plan = short_plan(3, shape="pair")
     everything = {text for text in simulate(plan).trace if "(fault " in text}
     without = {text for text in simulate(replace(plan, without=(2,))).trace if "(fault " in text}
     assert without < everything

@@ -118,8 +118,7 @@ class NodeWorld:
             self.options,
             directories=SystemDirectories(),
             remote_peers=lambda own_id, item: BreakablePeer(self, item.uri),
-            driver_timing=TIMING,
-            **options,
+            **{"driver_timing": TIMING, **options},
         )
         await node.start()
         self.agents[path] = node

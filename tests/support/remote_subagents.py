@@ -93,7 +93,7 @@ class RemoteSubagent:
     @property
     def reached(self) -> Subagent:
         if self._is_cut or self.subagent is None:
-            raise PeerUnreachableError(f"{self.uri} cannot be reached")
+            raise PeerUnreachableError(f"{self.uri} cannot be reached", is_refused=not self._is_cut)
         return self.subagent
 
 

@@ -369,7 +369,7 @@ class ClusterMember:
 
     async def _make_sure(self) -> Start:
         """The journal says that the other node cannot have taken over. If it answers at once, it may say otherwise."""
-        async with self._other_node() as peer:
+        async with self.other_node() as peer:
             with contextlib.suppress(ProblemError, PeerUnreachableError, TimeoutError):
                 async with asyncio.timeout(self._pair.setting.timing.heartbeat):
                     answer = await peer.node_state()
@@ -386,7 +386,7 @@ class ClusterMember:
         return state
 
     @contextlib.asynccontextmanager
-    async def _other_node(self) -> AsyncIterator[ClusterPeer]:
+    async def other_node(self) -> AsyncIterator[ClusterPeer]:
         setting = self._pair.setting
         peer = self._peer_factory(setting.id_to_uri[setting.peer_of(self.node_id)])
         try:
@@ -410,7 +410,7 @@ class ClusterMember:
         """
         state = self._pair
         timing = state.setting.timing
-        async with self._other_node() as peer:
+        async with self.other_node() as peer:
             while True:
                 answer = await self._ask_to_inhibit(peer, timing)
                 if answer is not None and answer.cluster_state is not None:

@@ -21,11 +21,20 @@ class ProcessStart(msgspec.Struct, frozen=True):
     working_directory: str | None = None
 
 
+class LeaseExpiredError(Exception):
+    """No process may be started any more: the lease has run out (`Processes.lease`)."""
+
+
 class RunningProcess(Protocol):
     """One started process. Its two pipes are read with back-pressure: not reading lets the job block."""
 
     @property
     def pid(self) -> int: ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Has it been killed because its lease had run out?"""
+        ...
 
     async def read_stdout(self) -> bytes:
         """The next bytes; `b""` at the end. A cancelled read loses nothing."""
@@ -57,8 +66,16 @@ class Processes(Protocol):
     async def start(self, start: ProcessStart) -> RunningProcess:
         """Start a process in a session of its own, standard input empty.
 
-        Raises `OSError` when it could not be started (file not found, not executable, EAGAIN, ...); then no process
-        exists.
+        Raises `OSError` when it could not be started (file not found, not executable, EAGAIN, ...) and
+        `LeaseExpiredError`; then no process exists.
+        """
+        ...
+
+    def lease(self, until: float | None) -> None:
+        """All processes, present and future ones, may run until then only; None, as in the beginning: without limit.
+
+        `until` in seconds of the monotonic clock, as `loop.time()`. Whoever does not come back in time with a later
+        one finds them killed, also if it stood still meanwhile or could not be scheduled.
         """
         ...
 

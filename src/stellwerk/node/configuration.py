@@ -15,7 +15,7 @@ from __future__ import annotations
 import stat
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -162,12 +162,18 @@ class LogConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SubagentDriverConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An Agent's connection to its Subagents (cluster spec 3.3)."""
+    """An Agent's connection to its Subagents (cluster spec 3.3).
+
+    `job_lease_seconds`, alike at both Directors: the jobs on an active Director's own machine are ended when it has not
+    heard of the other one for so long and has not become certain that it may go on alone; the other one, when it has
+    failed over and that machine is silent, gives its jobs up a little later.
+    """
 
     heartbeat_seconds: float = 3.0
     heartbeat_timeout_seconds: float = 10.0
     reset_timeout_seconds: float = 2.0
     command_retry_seconds: float = 5.0
+    job_lease_seconds: Annotated[float, msgspec.Meta(ge=1.0)] = 10.0
     reconnect_delays_seconds: tuple[float, ...] = (0.5, 0.5, *(1.0,) * 7, 2.0, 2.0, 4.0, 4.0, 5.0, 5.0, 10.0)
 
 

@@ -46,7 +46,7 @@ from stellwerk.journal.acknowledgement import AcknowledgementGate
 from stellwerk.journal.format import iso_time_ms
 from stellwerk.node.cluster_host import STAND_ALONE, NodeCluster, NodeHost
 from stellwerk.node.commands import CommandIntake
-from stellwerk.node.persist import Effects, Persister
+from stellwerk.node.persist import Effects, Persister, combined
 from stellwerk.node.state import NodeState
 from stellwerk.values.event_ids import event_id_text
 from stellwerk.values.events import decode_envelope
@@ -232,11 +232,13 @@ class Node(Generic[S, X]):
             clock,
             self.effects.environment,
             self.transaction,
-            {
-                JournalEventsReleased: self._on_events_released,
-                **dict.fromkeys(get_args(AnyClusterEvent), self._on_cluster_event),
-                **self.effects_of_events(),
-            },
+            combined(
+                {
+                    JournalEventsReleased: self._on_events_released,
+                    **dict.fromkeys(get_args(AnyClusterEvent), self._on_cluster_event),
+                },
+                self.effects_of_events(),
+            ),
             self.on_bug,
         )
         self.activated_by = event

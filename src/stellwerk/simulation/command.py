@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from stellwerk.simulation.disk import CrashForm
 from stellwerk.simulation.installation import Plan, Report, simulate
 from stellwerk.simulation.plans import (
     SOMETIMES,
+    Shape,
     crash_plans,
     facts_of,
     plan_of,
@@ -44,7 +45,7 @@ class Mutant(Protocol):
     """A deliberately broken variant (`tests.simulation.mutants.Mutant`)."""
 
     runs: int
-    is_pair: bool
+    shape: Shape
     kinds: tuple[str, ...]
     crashes: bool
 
@@ -107,7 +108,7 @@ def caught(name: str) -> tuple[int, str] | None:
 
 def short_plans(mutant: Mutant) -> Iterator[Plan]:
     """The runs in which a mutant is looked for."""
-    return (short_plan(seed, is_pair=mutant.is_pair, kinds=mutant.kinds) for seed in itertools.count())
+    return (short_plan(seed, shape=mutant.shape, kinds=mutant.kinds) for seed in itertools.count())
 
 
 class Tally:
@@ -180,7 +181,7 @@ def repeat(options: argparse.Namespace) -> int:
         machine, number, form = options.crash.split(":")
         plan = Plan(seed=options.repeat, orders=1, crash=(machine, int(number), CrashForm(form)))
     elif options.short is not None:
-        plan = short_plan(options.repeat, is_pair=options.short == "pair", kinds=kinds)
+        plan = short_plan(options.repeat, shape=options.short, kinds=kinds)
     else:
         plan = plan_of(options.repeat)
     if options.without:
@@ -206,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--every", type=int, default=1, help="crash at every n-th write only (default: 1; 0: never)")
     parser.add_argument("--only-seeds", action="store_true", help="no crashes at writes, no mutants")
     parser.add_argument("--repeat", type=int, metavar="SEED", help="repeat one run and print its whole trace")
-    parser.add_argument("--short", choices=("pair", "single"), help="with --repeat: the short form of a run")
+    parser.add_argument("--short", choices=get_args(Shape), help="with --repeat: the short form of a run")
     parser.add_argument("--kinds", metavar="A,B", help="with --short: only these kinds of faults")
     parser.add_argument("--without", metavar="N,M", help="with --repeat: leave out these faults")
     parser.add_argument("--crash", metavar="MACHINE:NUMBER:FORM", help="with --repeat: the planned power failure")

@@ -31,6 +31,7 @@ class Faults:
             "power failure of a pair": self._power_failure_of_both,
             "cut": self._cut,
             "isolation": self._isolation,
+            "long isolation of an active node": self._isolation_of_active,
             "reset": self._reset,
             "pause": self._pause,
             "slow disk": self._slow_disk,
@@ -123,11 +124,22 @@ class Faults:
         others = [other for other in (*self._installation.machines, "cockpit") if other != name]
         if self._chance.random() < 0.5:
             others.remove(self._chance.choice(others))
-        seconds = self._downtime()
+        self._isolate(name, others, self._downtime())
+        return name
+
+    def _isolation_of_active(self) -> str | None:
+        """Longer than the other node of its pair waits for it, and for its jobs."""
+        active = self._installation.records[self._chance.choice(list(self._installation.records))].active
+        if active is None:
+            return None
+        others = [other for other in (*self._installation.machines, "cockpit") if other != active[0]]
+        self._isolate(active[0], others, self._chance.uniform(12.0, 25.0))
+        return active[0]
+
+    def _isolate(self, name: str, others: list[str], seconds: float) -> None:
         for other in others:
             self._installation.network.cut(name, other)
             self._loop.later(seconds, self._installation.network.heal, name, other)
-        return name
 
     def _reset(self) -> str | None:
         one, other = self._two()

@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from stellwerk.agent.director.node import AgentNode
+from stellwerk.agent.director.subagent_driver import DriverTiming
 from stellwerk.agent.subagent.events import ServerMeteringEvent
 from stellwerk.agent.subagent.job_runner import JobRunner, JobRunnerOptions
 from stellwerk.agent.subagent.launch import LaunchSettings
@@ -64,6 +65,8 @@ WORKFLOW = "nightly"
 #: Simulated time after the last fault within which all must have come to rest.
 DEADLINE_SECONDS = 300.0
 _REPEAT_SECONDS = 0.7
+#: A short lease: machines are out of reach for long enough that it runs out and their jobs are given up.
+_DRIVER_TIMING = DriverTiming(job_lease_seconds=3.0)
 _ENDED = frozenset({"OrderFinished", "OrderFailed", "OrderCancelled"})
 
 
@@ -83,6 +86,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     #: Kills, power failures, cuts, pauses and others at random moments, of those kinds (none: all that fit).
     faults: int = 0
     kinds: tuple[str, ...] = ()
+    #: The share of jobs that last long.
+    dragging: float = 0.15
     #: Syncs of a disk take up to so long.
     sync_seconds: float = 0.004
     #: The power of this machine fails at its n-th operation of the disk, in this form.
@@ -236,7 +241,7 @@ class SimulatedInstallation:
         seeded = SeededRandom(self.random.getrandbits(64))
         # Jobs are known by their Agent, wherever they run.
         agent = "A" if name in (SUBAGENT, BACKUP_DIRECTOR) else name
-        processes = SimulatedProcesses(agent, self.loop, self._child_random(), self.witness)
+        processes = SimulatedProcesses(agent, self.loop, self._child_random(), self.witness, self.plan.dragging)
         machine: Machine
         if name == SUBAGENT:
             machine = SubagentMachine(name, self.loop, seeded, disk, processes, self._make_subagent)
@@ -319,6 +324,7 @@ class SimulatedInstallation:
             _JOURNAL,
             directories=machine.directories,
             remote_peers=remote_peer,
+            driver_timing=_DRIVER_TIMING,
             cluster=cluster,
         )
 

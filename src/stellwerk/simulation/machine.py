@@ -24,6 +24,8 @@ AnyNode = Node[Any, Any]
 _READ_BYTES = 1 << 20
 #: How often a node that waits for room on its disk looks again.
 _ROOM_PAUSE_SECONDS = 1.0
+#: After the end of an Agent's process its watchdog ends the jobs within that time.
+_WATCHDOG_SECONDS = 0.5
 
 
 class Record:
@@ -121,6 +123,7 @@ class Machine:
         if self.life is None:
             self.has_power = True
             self.life = self.loop.begin_life(self.name)
+            self.processes.begin_run()
             self.life.run_task(self.run(self.life), self.name)
 
     def kill(self) -> None:
@@ -128,8 +131,7 @@ class Machine:
         if self.life is not None:
             self._end()
             self.disk.kill()
-            if self._random.random() < 0.5:
-                self.loop.later(self._random.random() * self.restart_seconds, self._watchdog)
+            self.loop.later(self._random.random() * _WATCHDOG_SECONDS, self._watchdog)
 
     def fail(self, keep: Keep) -> None:
         """The power fails."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -35,15 +36,22 @@ def plan_of(seed: int) -> Plan:
     )
 
 
-def short_plan(seed: int, *, is_pair: bool, kinds: tuple[str, ...] = ()) -> Plan:
+#: Shapes of short runs: of what there is a pair.
+Shape = Literal["single", "pair", "directors"]
+
+
+def short_plan(seed: int, *, shape: Shape, kinds: tuple[str, ...] = ()) -> Plan:
     """A minute with a few orders: for tests, and for looking for mutants."""
     chance = random.Random(f"short plan {seed}")
+    is_pair = shape == "pair"
     return Plan(
         seed=seed,
         orders=5,
         seconds=60.0,
         controllers=2 if is_pair else 1,
         witnesses=chance.choice([1, 1, 3]) if is_pair else 0,
+        directors=2 if shape == "directors" else 1,
+        dragging=0.5 if shape == "directors" else 0.15,
         faults=chance.randint(5, 10),
         kinds=kinds,
         weather=chance.choice([Weather(), Weather(delay=0.1), ROUGH]),
@@ -69,11 +77,11 @@ def shrunk(plan: Plan, fails: Callable[[Plan], bool] = lambda plan: bool(simulat
     return plan
 
 
-def repeat_command(plan: Plan, *, is_short: bool = False, mutant: str | None = None) -> str:
-    """The shell command that repeats a run with its whole trace."""
+def repeat_command(plan: Plan, *, shape: Shape | None = None, mutant: str | None = None) -> str:
+    """The shell command that repeats a run with its whole trace; `shape`: it is a short one."""
     words = ["PYTHONHASHSEED=0 python -m stellwerk.simulation --repeat", str(plan.seed)]
-    if is_short:
-        words.append(f"--short {'pair' if plan.controllers == 2 else 'single'}")
+    if shape is not None:
+        words.append(f"--short {shape}")
         if plan.kinds:
             words.append(f"--kinds '{','.join(plan.kinds)}'")
     if plan.crash is not None:

@@ -11,7 +11,7 @@ import msgspec
 
 from stellwerk.agent.subagent.subagent import SELF_MADE
 from stellwerk.effects.directories import FileStamp
-from stellwerk.effects.processes import ProcessStart
+from stellwerk.effects.processes import LeaseExpiredError, ProcessStart
 from stellwerk.simulation.loop import SimulatedLoop
 
 #: The wall clock at the beginning of each simulation: 2026-01-01T00:00:00Z.
@@ -81,14 +81,14 @@ class JobWitness:
                 self.ended_unnamed.add(order_id)
 
 
+#: A job that drags on lasts so many times as long.
 _DRAG = 40
-_DRAG_CHANCE = 0.15
 
 
 class JobScript(msgspec.Struct, frozen=True):
     """What a job of a simulation does; its JSON is the text of the script after `#!`."""
 
-    #: It lasts up to that long; one of several drags on for `_DRAG` times that, longer than nodes wait for each other.
+    #: It lasts up to that long; or it drags on, longer than nodes wait for each other.
     seconds: float = 0.2
     #: It fails so many times, then succeeds.
     failures: int = 0
@@ -107,12 +107,13 @@ class SimulatedProcess:
         self._pid = pid
         self.key = (owner.name, start.attempt)
         self.order_id = start.environment["ORDER"]
+        self.is_lost = False
         self._is_stubborn = script.is_stubborn
         count = owner.witness.begins(self.key, self.order_id, f"{self.order_id} {start.environment['STEP']}")
         self._exit: asyncio.Future[int] = owner.loop.create_future()
         self._output: list[bytes] = [f"try {count} of {self.order_id}\n".encode()]
         code = 1 if count <= script.failures else 0
-        seconds = script.seconds * owner.random.random() * (_DRAG if owner.random.random() < _DRAG_CHANCE else 1)
+        seconds = script.seconds * owner.random.random() * (_DRAG if owner.random.random() < owner.dragging else 1)
         self._timer = owner.loop.later(seconds, self._end, code, True)
 
     @property
@@ -151,17 +152,27 @@ class SimulatedProcess:
 
 
 class SimulatedProcesses:
-    """The processes of one machine. They may survive their Agent, as real ones do, until the next start finds them."""
+    """The processes of one machine. They may survive their Agent, as real ones do, until the next start finds them.
 
-    def __init__(self, name: str, loop: SimulatedLoop, seeded: random.Random, witness: JobWitness) -> None:
+    `dragging`: the share of jobs that drag on.
+    """
+
+    def __init__(
+        self, name: str, loop: SimulatedLoop, seeded: random.Random, witness: JobWitness, dragging: float
+    ) -> None:
         self.name = name
+        self.dragging = dragging
         self.loop = loop
         self.random = seeded
         self.witness = witness
         self._running: dict[tuple[str, str], SimulatedProcess] = {}
         self._pid = 1000
+        self._leased_until: float | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
 
     async def start(self, start: ProcessStart) -> SimulatedProcess:
+        if self._has_expired:
+            raise LeaseExpiredError
         self._pid += 1
         script = _decode_script(Path(start.arguments[-1]).read_bytes().partition(b"\n")[2])  # noqa: ASYNC240
         process = SimulatedProcess(self, start, self._pid, script)
@@ -171,6 +182,30 @@ class SimulatedProcesses:
     def ended(self, process: SimulatedProcess, by_itself: bool) -> None:
         self._running.pop(process.key, None)
         self.witness.ended(process.key, process.order_id, by_itself)
+
+    @property
+    def _has_expired(self) -> bool:
+        return self._leased_until is not None and self.loop.now_seconds >= self._leased_until
+
+    def lease(self, until: float | None) -> None:
+        """The watchdog is no part of the Agent's life: it does not stand still with it."""
+        if self._has_expired:
+            self._lose_all()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._leased_until = until
+        self._watchdog = None
+        if until is not None:
+            self._watchdog = self.loop.later(max(0.0, until - self.loop.now_seconds), self._lose_all)
+
+    def _lose_all(self) -> None:
+        for process in list(self._running.values()):
+            process.is_lost = True
+        self.kill_all()
+
+    def begin_run(self) -> None:
+        """The Agent is started: its watchdog is a new one."""
+        self.lease(None)
 
     async def kill_survivors(self) -> list[str]:
         """The processes of an Agent that has crashed."""

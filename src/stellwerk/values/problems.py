@@ -71,6 +71,7 @@ TEMPLATES: dict[str, str] = {
     "UnknownSignatureType": "No trusted keys are configured for signatures of type {typeName}",
     "ProcessLostDueToUnknownReason": "The process has been lost for an unknown reason",
     "ProcessLostDueToRestart": "The process has been lost due to a restart of the Agent",
+    "ProcessLostDueToIsolation": "The process was ended because the active Director was cut off from the other one",
     "ProcessLostDueToReset": "The process has been lost due to a reset of the Agent",
     "ProcessLostDueToShutdown": "The process has been lost due to the shutdown of the Agent",
     "ProcessLostDueSubagentUriChange": "The process has been lost because its Subagent has moved to another address",

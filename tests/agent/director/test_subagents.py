@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
-from node_world import NodeWorld, shell, workflow
+from node_world import TIMING, NodeWorld, shell, workflow
 from remote_subagents import IDLE, RemoteSubagent
 
 from stellwerk.agent.director.subagent_peers import LocalSubagentPeer
@@ -709,19 +710,42 @@ async def test_an_agents_shutdown_waits_for_its_own_jobs_only(tmp_path: Path, jo
 # --- fail-over: what the activation of the other Director of a pair asks for (cluster spec 2.4) ---
 
 
-async def test_jobs_of_a_failed_directors_host_are_lost_at_once_and_fenced(tmp_path: Path, jobs: Jobs) -> None:
-    """Row 1 of the table: nobody waits for that host; when it comes back, what it still runs is killed."""
+async def fail_over_from(world: NodeWorld, jobs: Jobs, *, lease_seconds: float, break_it: Callable[[], Any]) -> None:
+    """Order O's job runs at S, whose Director has failed as `break_it` does; Subagent T could do it, too."""
+    await world.add_subagent("T")
+    await bundle(world, S=3, T=2)
+    await world.deploy(workflow("W", jobs.instruction("BUNDLE")))
+    await world.add_order("O", "W")
+    await jobs.until_started(1)
+    if (waiting := break_it()) is not None:
+        await waiting
+    await world.stop_agent("A", orderly=False)
+    timing = structs.replace(TIMING, job_lease_seconds=lease_seconds)
+    await world.start_agent("A", failed_director_subagent_id=lambda state: "S", term=lambda: 1, driver_timing=timing)
+
+
+async def test_jobs_of_a_failed_director_are_lost_when_no_process_is_there(tmp_path: Path, jobs: Jobs) -> None:
+    """Row 1 of the table: its process has gone, and its jobs with it; nobody waits for it to come back."""
     async with NodeWorld(tmp_path) as world:
         await world.register()
         machine = await world.add_subagent("S")
-        await world.add_subagent("T")
-        await bundle(world, S=3, T=2)
-        await world.deploy(workflow("W", jobs.instruction("BUNDLE")))
-        await world.add_order("O", "W")
-        await jobs.until_started(1)
-        machine.cut()
-        await world.stop_agent("A", orderly=False)
-        await world.start_agent("A", failed_director_subagent_id=lambda state: "S", term=lambda: 1)
+        await fail_over_from(world, jobs, lease_seconds=1e6, break_it=machine.kill)
+        await jobs.until_started(2)
+        await world.until_event("O", "OrderProcessingStarted", 2)
+        assert lost_code(processed(world, "O")[0]) == ("ProcessLost", "ProcessLostDueToRestart")
+        assert places(world) == ["S", "T"]
+        jobs.go()
+        await world.until_done("O")
+
+
+async def test_jobs_of_a_silent_directors_machine_are_lost_when_their_lease_is_over(tmp_path: Path, jobs: Jobs) -> None:
+    """F40: what runs there has ended by then; when the machine comes back, it is fenced."""
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        machine = await world.add_subagent("S")
+        await fail_over_from(world, jobs, lease_seconds=0.5, break_it=machine.cut)
+        await world.until_event("S", "SubagentCouplingFailed")
+        assert world.of("O").count("OrderProcessed") == 0, "it waits"
         await jobs.until_started(2)
         await world.until_event("O", "OrderProcessingStarted", 2)
         assert lost_code(processed(world, "O")[0]) == ("ProcessLost", "ProcessLostDueToRestart")
@@ -733,6 +757,37 @@ async def test_jobs_of_a_failed_directors_host_are_lost_at_once_and_fenced(tmp_p
         jobs.go()
         await world.until_done("O")
         assert jobs.ended == ["O"]
+
+
+async def test_jobs_of_a_silent_directors_machine_go_on_when_it_comes_back_in_time(tmp_path: Path, jobs: Jobs) -> None:
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        machine = await world.add_subagent("S")
+        await fail_over_from(world, jobs, lease_seconds=1e6, break_it=machine.cut)
+        await world.until_event("S", "SubagentCouplingFailed")
+        machine.heal()
+        jobs.go()
+        await world.until_done("O")
+        assert jobs.started == jobs.ended == ["O"]
+        assert "SubagentRestarted" not in world.of("S")
+
+
+async def test_a_job_whose_lease_has_run_out_is_lost_and_repeated(tmp_path: Path, jobs: Jobs) -> None:
+    """The machine was alone for a while, and its Director has stayed the active one."""
+    async with NodeWorld(tmp_path) as world:
+        await world.register()
+        machine = await world.add_subagent("S")
+        await world.deploy(workflow("W", jobs.instruction("S")))
+        await world.add_order("O", "W")
+        await jobs.until_started(1)
+        assert machine.subagent is not None
+        machine.subagent.lease(1, asyncio.get_running_loop().time())
+        machine.subagent.lease(1, None)
+        await jobs.until_started(2)
+        await world.until_event("O", "OrderProcessingStarted", 2)
+        assert lost_code(processed(world, "O")[0]) == ("ProcessLost", "ProcessLostDueToIsolation")
+        jobs.go()
+        await world.until_done("O")
 
 
 async def test_jobs_of_other_subagents_go_on_after_a_fail_over(tmp_path: Path, jobs: Jobs) -> None:

@@ -29,7 +29,7 @@ from stellwerk.values.problems import ProblemError
 if TYPE_CHECKING:
     from tests.agent.subagent.conftest import World
 
-#: An Agent that starts a job for each line of standard input, whose output goes to ours.
+#: An Agent that starts a job for each line of standard input, whose output goes to ours; or has a lease of N seconds.
 AGENT = """
 import asyncio, os, sys
 from pathlib import Path
@@ -39,6 +39,9 @@ from stellwerk.effects.processes import ProcessStart
 async def main():
     processes = SystemProcesses(Path(sys.argv[1]))
     for number, line in enumerate(sys.stdin):
+        if line.startswith("LEASE "):
+            processes.lease(asyncio.get_running_loop().time() + float(line.split()[1]))
+            continue
         process = await processes.start(ProcessStart(["/bin/sh", "-c", line], dict(os.environ), f"attempt-{number}"))
         print("pid", process.pid, flush=True)
         data = b""
@@ -93,6 +96,20 @@ class Agent:
             for row in ProcessTable().rows.values()
             if row.parent == self._popen.pid and b"watchdog" in Path(f"/proc/{row.process.pid}/cmdline").read_bytes()
         )
+
+    def lease(self, seconds: float) -> None:
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"LEASE {seconds}\n")
+
+    def stop(self) -> None:
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._popen.send_signal(signal.SIGCONT)
+
+    def is_stopped(self) -> bool:
+        row = read_row(self._popen.pid)
+        return row is not None and row.state == "T"
 
     def kill(self) -> None:
         self._popen.kill()
@@ -158,6 +175,27 @@ def test_the_watchdog_outlives_polite_signals_and_is_replaced(world: World, new_
     for pid in pids:
         world.wait_gone(pid)
     world.wait_gone(second)
+
+
+def test_the_jobs_of_an_agent_that_stands_still_end_with_their_lease(
+    world: World, new_agent: Callable[[], Agent]
+) -> None:
+    """SIGSTOP does not stop the watchdog."""
+    agent = new_agent()
+    agent.lease(2.0)
+    pids = agent.job("setsid sleep 1000 & echo $!; echo READY; wait")
+    agent.stop()
+    for pid in pids:
+        world.wait_gone(pid)
+    assert agent.is_stopped()
+    agent.resume()
+    agent.lease(1000.0)
+    (pid,) = agent.job("echo READY; sleep 1000; :")
+    assert world.is_alive(pid), "it works on"
+    watchdog = agent.watchdog_pid()
+    agent.kill()
+    world.wait_gone(pid)
+    world.wait_gone(watchdog)
 
 
 def _status(pid: int, name: str) -> str:

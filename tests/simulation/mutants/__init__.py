@@ -13,8 +13,10 @@ from unittest.mock import patch
 
 import msgspec
 
+from stellwerk.agent.director.lease import JobLease
 from stellwerk.agent.director.losses import lose_orders, lost
 from stellwerk.agent.director.node import AgentNode
+from stellwerk.agent.director.subagent_driver import DriverTiming, SubagentDriver
 from stellwerk.cluster import consent, member, start
 from stellwerk.cluster.inhibition import Inhibition
 from stellwerk.cluster.passive import PassiveRole
@@ -28,17 +30,18 @@ from stellwerk.journal.writer import BlockWriter
 from stellwerk.node.node import Node
 from stellwerk.node.persist import Effects, combined
 from stellwerk.simulation.disk import SimulatedAppendFile
+from stellwerk.simulation.plans import Shape
 from stellwerk.simulation.world import SimulatedProcesses
 from stellwerk.values.event_ids import EventIdGenerator
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """`is_pair`: in runs of a pair of Controllers; else of a single one. `kinds`: with these faults."""
+    """`shape`: in runs of that shape. `kinds`: with these faults."""
 
     break_it: Callable[[], AbstractContextManager[None]]
     #: It must be caught within so many runs.
     runs: int = 40
-    is_pair: bool = True
+    shape: Shape = "pair"
     kinds: tuple[str, ...] = ()
     #: By power failures at each write of a calm run, not by random faults.
     crashes: bool = False
@@ -61,21 +64,21 @@ async def _nothing(*arguments: Any, **options: Any) -> None:
 # --- durability -----------------------------------------------------------------------------------------------------
 
 
-@_mutant(is_pair=False, kinds=("power failure",))
+@_mutant(shape="single", kinds=("power failure",))
 def no_sync() -> Iterator[None]:
     """`fdatasync` is never called for what is appended."""
     with patch.object(SimulatedAppendFile, "sync", _nothing):
         yield
 
 
-@_mutant(is_pair=False, crashes=True, runs=600)
+@_mutant(shape="single", crashes=True, runs=600)
 def answer_before_commit() -> Iterator[None]:
     """Commands are answered before their events are durable."""
     with patch.object(ControllerNode, "durable", _nothing):
         yield
 
 
-@_mutant(is_pair=False, crashes=True, runs=600)
+@_mutant(shape="single", crashes=True, runs=600)
 def start_before_durable() -> Iterator[None]:
     """Processes are started before `OrderProcessingStarted` is durable."""
     activate = AgentNode.activate
@@ -108,7 +111,7 @@ def lost_release() -> Iterator[None]:
         yield
 
 
-@_mutant(is_pair=False, kinds=("kill",), runs=300)
+@_mutant(shape="single", kinds=("kill",), runs=300)
 def survivors_live_on() -> Iterator[None]:
     """An Agent that starts again does not look for processes of its former run."""
 
@@ -302,7 +305,7 @@ async def _switch_without_end(self: member.ClusterMember, *, is_final: bool = Fa
     await self._active_role().switch_over()
 
 
-@_mutant(is_pair=False, kinds=("cut", "isolation"), runs=100)
+@_mutant(shape="single", kinds=("cut", "isolation"), runs=100)
 def lost_because_unreachable() -> Iterator[None]:
     """An Agent takes the processes of a Subagent that it cannot reach for lost."""
     effects = AgentNode.effects_of_events
@@ -315,4 +318,34 @@ def lost_because_unreachable() -> Iterator[None]:
         return combined(effects(self), {SubagentCouplingFailed: lose})
 
     with patch.object(AgentNode, "effects_of_events", impatient):
+        yield
+
+
+# --- the Directors' own jobs ----------------------------------------------------------------------------------------
+
+
+@_mutant(shape="directors", kinds=("long isolation of an active node",), runs=60)
+def jobs_without_a_lease() -> Iterator[None]:
+    """The jobs of a Director that is cut off or stands still run on."""
+    with patch.object(JobLease, "_renew", lambda self: None):
+        yield
+
+
+@_mutant(shape="directors", kinds=("long isolation of an active node",), runs=60)
+def a_silent_directors_jobs_are_given_up_at_once() -> Iterator[None]:
+    """A Director that has failed over repeats the other one's jobs without waiting for the end of their lease."""
+    long = patch("stellwerk.simulation.installation._DRIVER_TIMING", DriverTiming())
+    with long, patch.object(SubagentDriver, "_patience_seconds", 0.0):
+        yield
+
+
+@_mutant(shape="directors", kinds=("long isolation of an active node",), runs=60)
+def a_lease_is_prolonged_without_an_answer() -> Iterator[None]:
+    """A Director takes it for granted that the other one has not failed over."""
+
+    async def sure(self: JobLease, peer: Any) -> None:
+        self._certain_at = self._loop.time()
+        self._renew()
+
+    with patch.object(JobLease, "_ask", sure):
         yield

@@ -23,19 +23,23 @@ def lose_orders(transaction: Transaction, subagent_id: str, outcome: AnyOutcome)
         processing.on_processed(transaction, order_id, outcome)
 
 
+def lose_run(transaction: Transaction, subagent_id: str, code: str) -> None:
+    """The processes of the Subagent's run are gone. It is forgotten, and so fenced: should it come back, whatever it
+    still runs is killed before it gets new work."""
+    lose_orders(transaction, subagent_id, lost(code))
+    transaction.emit(subagent_id, s.SubagentRestarted())
+
+
 def settle_processes(
     transaction: Transaction,
     state: AgentState,
     *,
     local_run_id: str,
-    failed_director_subagent_id: str | None = None,
 ) -> None:
     """When a Director becomes active: which processes of the recovered orders still run (the table of cluster 2.4).
 
     `local_run_id` is the run of this process' Subagent: if it is the one that the journal knows, the Director alone has
-    been started anew and the processes go on. `failed_director_subagent_id` is the Subagent of the Director that has
-    failed, if this is a fail-over: its processes count as lost at once. Its run id is forgotten then, so that it is
-    fenced: when it comes back, whatever it still runs is killed before it gets new work.
+    been started anew and the processes go on.
 
     Orders at other Subagents stay as they are; their drivers couple again and repeat the idempotent start.
     """
@@ -44,10 +48,5 @@ def settle_processes(
             missed = Problem(message=f"{subagent_id} is missed")
             lose_orders(transaction, subagent_id, Disrupted.other(missed))
     for subagent_id, subagent in list(state.subagents.items()):
-        is_gone = subagent_id == failed_director_subagent_id or (
-            state.is_local(subagent_id) and subagent.subagent_run_id not in (None, local_run_id)
-        )
-        if is_gone:
-            lose_orders(transaction, subagent_id, lost("ProcessLostDueToRestart"))
-            if subagent.subagent_run_id is not None:
-                transaction.emit(subagent_id, s.SubagentRestarted())
+        if state.is_local(subagent_id) and subagent.subagent_run_id not in (None, local_run_id):
+            lose_run(transaction, subagent_id, "ProcessLostDueToRestart")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, get_args
 from stellwerk.agent.director import items
 from stellwerk.agent.director.commands import AgentCommand, ClusterSwitchOver, ShutDown
 from stellwerk.agent.director.file_watcher import POLL_SECONDS, FileWatcher
+from stellwerk.agent.director.lease import JobLease
 from stellwerk.agent.director.losses import settle_processes
 from stellwerk.agent.director.state import AgentState, event_decoder, snapshot_decoder
 from stellwerk.agent.director.subagent_driver import DEFAULT_TIMING, DriverTiming
@@ -121,12 +122,14 @@ class AgentNode(Node[AgentState, Transaction]):
         """`subagent` is the one of this process; the node uses it and leaves it when it ends.
 
         `script_injection_allowed` False also refuses file watches (orders spec 7.4). `term` and
-        `failed_director_subagent_id` (see `losses.settle_processes`): None, as the cluster says.
+        `failed_director_subagent_id` (see `subagent_driver`): None, as the cluster says.
         """
         is_backup = bool(cluster.configuration.is_backup)
         super().__init__(effects, AgentState(1 if is_backup else 0), journal_options, cluster)
         self.subagent = subagent
         self._verifier = verifier
+        self._job_lease_seconds = driver_timing.job_lease_seconds
+        self._lease: JobLease
         self._platform_info = platform_info
         self._failed_director_subagent_id = failed_director_subagent_id or self._failed_director
         self._wants_restart = False
@@ -176,7 +179,11 @@ class AgentNode(Node[AgentState, Transaction]):
         return Transaction(state, context)
 
     def effects_of_events(self) -> Effects:
-        return combined(self.subagents.effects(), self.file_watcher.effects())
+        cluster_events: Effects = dict.fromkeys(get_args(AnyClusterEvent), self._on_cluster_event_for_lease)
+        return combined(self.subagents.effects(), self.file_watcher.effects(), cluster_events)
+
+    def _on_cluster_event_for_lease(self, event_id: int, key: Any, event: AnyClusterEvent) -> None:
+        self._lease.on_cluster_event(event_id, key, event)
 
     async def prepare(self) -> None:
         """Nothing of a former process may still run when its orders are settled as lost."""
@@ -192,10 +199,12 @@ class AgentNode(Node[AgentState, Transaction]):
 
     def activate(self) -> None:
         self.subagents.attach(self.persister)
+        lease = self._lease = JobLease(self.cluster, self.state, self.subagent, self._job_lease_seconds)
+        self.run_task(lease.run(), "lease of the jobs")
         self.file_watcher.attach(self.persister)
         if self.state.meta is not None:
             self.persist(self._start_dedicated)
-        self.subagents.start()
+        self.subagents.start(self._failed_director_subagent_id(self.state))
         self.file_watcher.start()
 
     def _start_dedicated(self, transaction: Transaction) -> None:
@@ -204,7 +213,6 @@ class AgentNode(Node[AgentState, Transaction]):
             transaction,
             self.state,
             local_run_id=self.subagent.run_id,
-            failed_director_subagent_id=self._failed_director_subagent_id(self.state),
         )
         self._ready(transaction)
         processing.recover(transaction)

@@ -8,7 +8,9 @@ start of a process is idempotent at the Subagent.
 Guarantees: a process is started only when its OrderProcessingStarted is durable; an event of the Subagent is taken
 over exactly once, and released there only when that is durable here; orders are settled as lost only when the Subagent
 itself says that it is another run, or when a person has decided so (reset, deletion). While the Subagent cannot be
-reached, its orders wait. A Subagent whose URI has changed is looked for at both places, so that nothing runs twice.
+reached, its orders wait, unless it is that of a Director that has failed, and its jobs have ended for certain: no
+process listens there any more, or its lease has run out (`lease`). A Subagent whose URI has changed is looked for at
+both places, so that nothing runs twice.
 
 The same code for the local Subagent and for remote ones.
 """
@@ -23,7 +25,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from stellwerk.agent.director.losses import lose_orders, lost
+from stellwerk.agent.director.lease import given_up_after_seconds
+from stellwerk.agent.director.losses import lose_orders, lose_run, lost
 from stellwerk.agent.director.state import AgentState
 from stellwerk.agent.director.subagent_adoption import adopt_events
 from stellwerk.agent.director.subagent_peers import METERING_SECONDS, SubagentPeer
@@ -60,6 +63,8 @@ MAXIMUM_PENDING_BYTES = 16 << 20
 _ANOTHER_RUN = ("SubagentNotDedicated", "SubagentRunIdMismatch")
 #: Answers to a command that mean: couple again.
 _UNCOUPLED = (*_ANOTHER_RUN, "SubagentNotCoupled", "TermIsStale")
+#: What the watchdog of a process that has just gone may need to end its jobs.
+_WATCHDOG_SECONDS = 1.0
 
 #: Answers that mean only that the session is over: not worth an event.
 _ENDED_SESSION = ("InvalidSessionToken", "SubagentNotCoupled")
@@ -96,7 +101,8 @@ class Owner(Protocol):
 class SubagentDriver:
     """See the module. `run` as a task; cancel it to end it."""
 
-    def __init__(self, owner: Owner, subagent_id: str, timing: DriverTiming) -> None:
+    def __init__(self, owner: Owner, subagent_id: str, timing: DriverTiming, *, has_failed: bool = False) -> None:
+        """`has_failed`: it belongs to the Director that has failed."""
         self.subagent_id = subagent_id
         #: Where the present coupling goes to.
         self.uri: str | None = None
@@ -109,12 +115,17 @@ class SubagentDriver:
         self.queue = SubagentQueue(owner.state, subagent_id)
         self._heard_at = 0.0
         self._metrics_timer: asyncio.TimerHandle | None = None
+        self._is_failed = has_failed and self._subagent.subagent_run_id is not None
+        #: No process listened there when it was tried last.
+        self._is_refused = False
+        self._began_at = asyncio.get_running_loop().time()
 
     # --- life ---
 
     async def run(self) -> None:
         """Until the Subagent has been detached."""
         backoff = Backoff(self._timing.reconnect_delays_seconds)
+        silence = asyncio.get_running_loop().call_later(self._patience_seconds, self._on_silence)
         try:
             while self._is_known:
                 backoff.start()
@@ -132,6 +143,7 @@ class SubagentDriver:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake_up.wait(), backoff.next_pause_seconds())
         finally:
+            silence.cancel()
             self._close()
 
     def restart(self) -> None:
@@ -139,6 +151,11 @@ class SubagentDriver:
         self._wake_up.set()
         if self._attempt is not None:
             self._attempt.cancel()
+
+    def _on_silence(self) -> None:
+        """What the present try waits for may never come."""
+        if self._is_failed:
+            self.restart()
 
     def _close(self) -> None:
         """The coupling has ended."""
@@ -168,6 +185,7 @@ class SubagentDriver:
                 return
             if self._subagent.is_resetting:
                 await self._reset()
+            await self._give_up_failed()
             item = self._subagent.subagent_item
             self.uri = item.uri
             peer = self._owner.peer(item)
@@ -179,6 +197,7 @@ class SubagentDriver:
         except ProblemError as error:
             self._failed(error.problem)
         except PeerUnreachableError as error:
+            self._is_refused = error.is_refused
             self._failed(Problem(message=str(error)))
         except JournalFailedError:
             return  # the node ends by itself
@@ -249,6 +268,17 @@ class SubagentDriver:
             )
         )
 
+    @property
+    def _patience_seconds(self) -> float:
+        return given_up_after_seconds(self._timing.job_lease_seconds)
+
+    async def _give_up_failed(self) -> None:
+        """The jobs of the failed Director's machine are lost as soon as they have ended there for certain."""
+        waited_seconds = asyncio.get_running_loop().time() - self._began_at
+        if self._is_failed and waited_seconds >= (_WATCHDOG_SECONDS if self._is_refused else self._patience_seconds):
+            self._is_failed = False
+            await self._persist(lambda transaction: lose_run(transaction, self.subagent_id, "ProcessLostDueToRestart"))
+
     async def _lose_run(self) -> None:
         """The Subagent is another run: the processes of the one that we know are gone, or are killed now."""
         code = "ProcessLostDueToRestart"
@@ -256,12 +286,8 @@ class SubagentDriver:
         if former_uri is not None:
             await self._end_run_at(former_uri)
             code = "ProcessLostDueSubagentUriChange"
-
-        def decide(transaction: Transaction) -> None:
-            lose_orders(transaction, self.subagent_id, lost(code))
-            transaction.emit(self.subagent_id, s.SubagentRestarted())
-
-        await self._persist(decide)
+        self._is_failed = False
+        await self._persist(lambda transaction: lose_run(transaction, self.subagent_id, code))
 
     async def _end_run_at(self, uri: str) -> None:
         """Kill what the run that we know may still run at its former address; until this is done, its orders wait."""
@@ -406,6 +432,7 @@ class SubagentDriver:
 
     def _coupled(self, records: Sequence[SubagentRecord]) -> None:
         """The stream has begun: the Subagent takes processes, unless it has said that it shuts down."""
+        self._is_failed = False
         self._note_metrics(records)
         if isinstance(self._subagent.coupling_state, s.ShutdownStarted):
             return

@@ -67,13 +67,15 @@ class Subagents:
     def attach(self, persister: Persister[Transaction]) -> None:
         self._persister = persister
 
-    def start(self) -> None:
+    def start(self, failed_director_subagent_id: str | None = None) -> None:
+        """`failed_director_subagent_id`: the Subagent of the Director that has failed, if this is a fail-over."""
         self._is_running = True
         for subagent_id in self.state.subagents:
-            self._start(subagent_id)
+            self._start(subagent_id, has_failed=subagent_id == failed_director_subagent_id)
 
-    def _start(self, subagent_id: str) -> None:
-        driver = self._drivers[subagent_id] = SubagentDriver(self, subagent_id, self._timing)
+    def _start(self, subagent_id: str, *, has_failed: bool = False) -> None:
+        driver = SubagentDriver(self, subagent_id, self._timing, has_failed=has_failed)
+        self._drivers[subagent_id] = driver
         self._tasks[subagent_id] = self._run_task(driver.run(), f"subagent driver {subagent_id}")
 
     async def stop(self) -> None:

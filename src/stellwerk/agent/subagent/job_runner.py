@@ -33,7 +33,7 @@ from stellwerk.agent.subagent.launch import (
 from stellwerk.agent.subagent.scripts import ScriptFiles
 from stellwerk.agent.subagent.worker_pool import WorkerCall, WorkerPool, WorkerSettings
 from stellwerk.effects.clock import Clock
-from stellwerk.effects.processes import Processes, RunningProcess
+from stellwerk.effects.processes import LeaseExpiredError, Processes, RunningProcess
 from stellwerk.language.jobs import DEFAULT_RETURN_CODE_MEANING, InternalExecutable
 from stellwerk.language.outcomes import Disrupted, Failed, Killed, Succeeded, TimedOut
 from stellwerk.values.problems import Problem
@@ -162,6 +162,8 @@ class _Run:
             return Disrupted.other(Problem(message=str(error)))
         except LaunchError as error:
             return Failed(message=str(error))
+        except LeaseExpiredError:
+            return _LOST
         except OSError as error:
             if self._process is not None:
                 raise
@@ -289,6 +291,8 @@ class _Run:
         if self.is_killed or self._is_timed_out:
             ended = _completed(is_success, {"returnCode": code})
             return Killed(outcome=ended) if self.is_killed else TimedOut(outcome=ended)
+        if self._process is not None and self._process.is_lost:
+            return _LOST
         if isinstance(self._process, WorkerCall):
             if self._process.error:
                 return Failed(message=self._process.error, named_values={"returnCode": code})
@@ -305,6 +309,7 @@ class _Run:
 #: A clock that is set back or forth is noticed within this time.
 _LONGEST_TIMER_SECONDS = 60.0
 
+_LOST = Disrupted.process_lost(Problem.of("ProcessLostDueToIsolation"))
 _CANCELLED_BEFORE_START = Killed(outcome=Failed(message=str(Problem.of("ProcessCancelledBeforeStart"))))
 
 _Read = Callable[[], Awaitable[bytes]]

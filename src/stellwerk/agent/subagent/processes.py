@@ -11,7 +11,8 @@ long runs of `bench/spawn.py` (40 rounds, 2 shared cores; short runs scatter bet
 tenth that the architecture allows, and the spawner's own death would lose all jobs. So jobs are started with
 `os.posix_spawn` here (never fork: no subprocess API of asyncio or uvloop, no `preexec_fn`), and a tiny `watchdog`
 process waits for the Agent's end of file and then kills what the record says. The next start of the Agent does the
-same again (`kill_survivors`), in case the watchdog was killed, too.
+same again (`kill_survivors`), in case the watchdog was killed, too. The watchdog also keeps the `lease`: it does not
+stand still when the Agent does.
 
 Knows nothing of orders, jobs or outcomes: see `job_runner`.
 """
@@ -19,12 +20,15 @@ Knows nothing of orders, jobs or outcomes: see `job_runner`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import logging
+import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from stellwerk.agent.subagent import watchdog
@@ -40,11 +44,13 @@ from stellwerk.agent.subagent.output_pipe import OutputPipe
 from stellwerk.agent.subagent.process_table import ProcessId, ProcessTable, kill_families, open_process
 from stellwerk.agent.subagent.spawning import DEFAULT_SIGNALS, guard_descriptors, spawn
 from stellwerk.agent.subagent.survivors import AGENT_VARIABLE, ATTEMPT_VARIABLE, kill_rounds
-from stellwerk.effects.processes import ProcessStart
+from stellwerk.effects.processes import LeaseExpiredError, ProcessStart
 from stellwerk.values.problems import ProblemError
 
 #: How long `close` waits for processes that do not end although they have been killed (uninterruptible system calls).
 _CLOSE_SECONDS = 10.0
+#: A lease counts as expired so long before the watchdog acts: both never judge differently.
+_LEASE_MARGIN_SECONDS = 0.3
 _logger = logging.getLogger(__name__)
 _SOURCE_DIRECTORY = str(Path(__file__).parents[3])
 
@@ -56,6 +62,7 @@ class SystemRunningProcess:
         loop = asyncio.get_running_loop()
         self.pid = pid
         self.slot = slot
+        self.is_lost = False
         #: Descendants seen when the process was terminated; they may have left its tree since.
         self.remembered: set[ProcessId] = set()
         self._owner = owner
@@ -91,6 +98,10 @@ class SystemRunningProcess:
         self._stderr.close()
 
     @property
+    def is_running(self) -> bool:
+        return self._return_code is None
+
+    @property
     def is_released(self) -> bool:
         """Has it ended, and is its output closed? Then the pid may already be another process'."""
         return self._pidfd < 0
@@ -105,6 +116,7 @@ class SystemRunningProcess:
         result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT)
         assert result is not None
         self._return_code = result.si_status + (0 if result.si_code == os.CLD_EXITED else 128)
+        self.is_lost |= self._return_code == 128 + signal.SIGKILL and self._owner.has_expired
         self._exited.set()
         self._release_when_done()
 
@@ -130,6 +142,7 @@ class SystemProcesses:
         self.agent_token = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:20]
         self._record: AttemptRecord | None = None
         self._watchdog: _Watchdog | None = None
+        self._leased_until = math.inf
         self._running: set[SystemRunningProcess] = set()
         self._is_closed = False
         # posix_spawn blocks our thread until the child has its program, so there is one spawn at a time anyway; the
@@ -148,6 +161,8 @@ class SystemProcesses:
             # From here on without await: a cancelled caller leaves no process behind.
             if self._is_closed:
                 raise OSError(errno.ESHUTDOWN, "the Agent is shutting down, no process is started")
+            if self.has_expired:
+                raise LeaseExpiredError
             return self._start(start)
 
     def _start(self, start: ProcessStart) -> SystemRunningProcess:
@@ -176,6 +191,19 @@ class SystemProcesses:
         process = SystemRunningProcess(self, pid, slot, stdout, stderr)
         self._running.add(process)
         return process
+
+    def lease(self, until: float | None) -> None:
+        if self.has_expired:
+            for process in self._running:
+                process.is_lost |= process.is_running
+                process.kill()
+        self._leased_until = math.inf if until is None else until
+        if self._watchdog is not None:
+            self._watchdog.lease(self._leased_until)
+
+    @property
+    def has_expired(self) -> bool:
+        return time.monotonic() >= self._leased_until - _LEASE_MARGIN_SECONDS
 
     async def kill_survivors(self) -> list[str]:
         attempts: list[str] = []
@@ -255,6 +283,7 @@ class SystemProcesses:
             self._record = AttemptRecord(str(self._directory))
         if self._watchdog is None or self._watchdog.has_ended():
             self._watchdog = _Watchdog(self._record.path, self.agent_token)
+            self._watchdog.lease(self._leased_until)
         return self._record
 
 
@@ -282,6 +311,12 @@ class _Watchdog:
         finally:
             os.close(read_end)
         self._pidfd = os.pidfd_open(self._pid)
+        os.set_blocking(self._pipe, False)
+
+    def lease(self, until: float) -> None:
+        """If it stands still for hours, the pipe is full one day: it keeps to the last that it got, and kills."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._pipe, watchdog.LEASE.pack(until))
 
     def has_ended(self) -> bool:
         """Has somebody killed it? Then its remains are cleared away."""

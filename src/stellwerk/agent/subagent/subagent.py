@@ -14,6 +14,9 @@ unreleased events of the former run are gone.
 started, killed and released only for the session that was the last to couple, with this run id, and with no lower term
 than any seen before. A numbered command is executed once; when it is repeated its answer is given again.
 
+**Lease.** A Director that may be replaced by another one without knowing it leases this Subagent's processes to
+itself, for a time (`lease`; `agent.director.lease`). A Director of a greater term that couples ends the lease.
+
 **Idempotency.** From StartOrderProcess until the release of its OrderProcessed an order has one process, however often
 it is asked for.
 
@@ -128,6 +131,9 @@ class Subagent:
         self._journal_limit = journal_limit
         self._is_started = False
         self._greatest_term = 0
+        self._lease_term = 0
+        #: Until when the processes may run (monotonic clock); None: without limit.
+        self.leased_until: float | None = None
         #: Sessions that have coupled, the last ones → their terms.
         self._former_sessions: OrderedDict[Session, int] = OrderedDict()
         self._begin_run()
@@ -200,6 +206,13 @@ class Subagent:
     @property
     def is_shutting_down(self) -> bool:
         return self._shutdown is not None
+
+    def lease(self, term: int, until: float | None) -> None:
+        """The Director of this process, of that term: processes may run until then (`Processes.lease`)."""
+        if term >= self._lease_term:
+            self._lease_term = term
+            self.leased_until = until
+            self.runner.processes.lease(until)
 
     # --- commands ---
 
@@ -293,6 +306,8 @@ class Subagent:
             )
         self.journal.check_after(command.event_id, True)
         self._greatest_term = command.term
+        if command.term > self._lease_term:
+            self.lease(command.term, None)
         self._is_used = True
         self._former_sessions[session] = command.term
         while len(self._former_sessions) > _REMEMBERED_SESSIONS:

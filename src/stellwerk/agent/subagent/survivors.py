@@ -71,11 +71,16 @@ def kill_rounds(entries: list[Entry], agent: str) -> Iterator[tuple[set[ProcessI
 
 def kill_survivors(record_path: str, agent: str) -> list[str]:
     """Kill the survivors of one record, wait until they are gone, remove the record. Blocks; returns the attempts."""
-    entries = read_entries(record_path)
+    attempts = end_survivors(read_entries(record_path), agent)
+    remove_record(record_path)
+    return attempts
+
+
+def end_survivors(entries: list[Entry], agent: str) -> list[str]:
+    """Kill these processes and wait until they are gone. Blocks; returns the attempts."""
     for processes, seconds in kill_rounds(entries, agent):
         if processes:
             wait_until_gone(processes, seconds)
         else:
             time.sleep(seconds)
-    remove_record(record_path)
     return [entry.attempt for entry in entries]

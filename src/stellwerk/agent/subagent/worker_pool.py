@@ -166,6 +166,10 @@ class WorkerCall:
     def pid(self) -> int:
         return self._worker.process.pid
 
+    @property
+    def is_lost(self) -> bool:
+        return self._worker.process.is_lost
+
     async def _exchange(self, request: CallRequest) -> tuple[int, dict[str, Any], str]:
         worker = self._worker
         message = {**msgspec.to_builtins(request), "marker": self._marker}
