@@ -90,8 +90,8 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "heartbeat_timeout_seconds": "a Subagent that is not heard of for so long gets no more jobs",
             "reset_timeout_seconds": "how long a reset or deletion waits for a Subagent's answer",
             "command_retry_seconds": "a command that was not answered is repeated after so long",
-            "job_lease_seconds": "with two Directors, alike at both: jobs on the active one's machine are ended when it "
-            "has not heard of the other one for so long and is not certain that it may go on alone",
+            "job_lease_seconds": "with two Directors, alike at both: jobs on the active one's machine are ended when "
+            "it has not heard of the other one for so long and is not certain that it may go on alone",
             "reconnect_delays_seconds": "pauses between tries to couple; the last one repeats",
         },
     ),

@@ -26,6 +26,7 @@ from stellwerk.cockpit.api.errors import (
     ControllerUnreachable,
     StatusAnswer,
 )
+from stellwerk.cockpit.api.forms import Upload, read_form
 from stellwerk.cockpit.api.routes import COMPATIBLE, Answer, RequestContext, Route, Stream, timestamp
 from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.configuration import CockpitConfiguration
@@ -149,7 +150,7 @@ class Dispatcher:
         try:
             body = await _read_body(receive, self._configuration.maximum_body_bytes)
             query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
-            plain: Any = query if route.method == "GET" else first_json_value(body)
+            plain, files = _plain_request(route, body, query, headers)
             request = reader.read(plain)
             token = headers.get("x-access-token") or query.get("accessToken")
             session = None if route.public else await self._session(route, token)
@@ -169,6 +170,7 @@ class Dispatcher:
                 session=session,
             )
             context.response_headers = extra
+            context.files = files
             if isinstance(plain, dict) and isinstance(plain.get("controllerId"), str):
                 context.controller_id = plain["controllerId"] or None
             return await self._call(route, context, request, plain)
@@ -213,7 +215,8 @@ class Dispatcher:
         return Answer(encode(result))
 
     def _audit(self, route: Route, plain: Any) -> _Audit:
-        block = plain.get("auditLog") if isinstance(plain, dict) else None
+        """What the caller says for the audit log; in a form its members are fields of their own (cockpit-api 1.8)."""
+        block = plain if route.form else plain.get("auditLog") if isinstance(plain, dict) else None
         audit = _audit_reader.read(block) if isinstance(block, dict) else _Audit()
         if self._configuration.force_audit_comments and not audit.comment:
             raise ApiError(
@@ -310,6 +313,15 @@ def masked(value: Any) -> Any:
     if isinstance(value, list):
         return [masked(element) for element in value]
     return value
+
+
+def _plain_request(
+    route: Route, body: bytes, query: dict[str, str], headers: Mapping[str, str]
+) -> tuple[Any, dict[str, Upload]]:
+    """The request before it is read by its type, and the files that came with it. Raises `RequestError`."""
+    if route.form:
+        return read_form(body, headers.get("content-type", ""))
+    return query if route.method == "GET" else first_json_value(body), {}
 
 
 async def _read_body(receive: Any, limit: int) -> bytes:

@@ -51,6 +51,9 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
+_BINARY = {"type": "string", "format": "binary"}
+
+
 def _operation(route: Route, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
     error = {
         "description": "failed",
@@ -89,9 +92,12 @@ def _operation(route: Route, schema_of: dict[int, Any], components: dict[str, An
                 }
             )
     elif route.request is not NoRequest:
-        operation["requestBody"] = {
-            "content": {"application/json": {"schema": schema_of[id(route.request)]}},
-        }
+        schema: Any = schema_of[id(route.request)]
+        if route.form:
+            file = {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}
+            operation["requestBody"] = {"content": {"multipart/form-data": {"schema": {"allOf": [schema, file]}}}}
+        else:
+            operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     if parameters:
         operation["parameters"] = parameters
     return operation

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from stellwerk.cockpit.api.errors import AccessDenied
+from stellwerk.cockpit.api.forms import Upload
 from stellwerk.cockpit.auth.permissions import long_form
 from stellwerk.cockpit.auth.sessions import Session
 from stellwerk.cockpit.configuration import CockpitConfiguration
@@ -67,6 +68,7 @@ class RequestContext:
         "configuration",
         "controller_id",
         "database",
+        "files",
         "headers",
         "path",
         "path_parameters",
@@ -109,6 +111,8 @@ class RequestContext:
         self._session = session
         #: `controllerId` of the request, if it has one.
         self.controller_id: str | None = None
+        #: Files of a form, by the names of their fields.
+        self.files: Mapping[str, Upload] = {}
         #: Headers to send with the answer.
         self.response_headers: dict[str, str] = {}
 
@@ -147,7 +151,8 @@ class Route(msgspec.Struct, frozen=True):
     - `audit`: the call is written to the audit log under `category`, with its outcome.
     - `public`: no session is needed. `renews_session`: False for polling calls (cockpit-api 1.2).
     - `unreachable_status`: status when the Controller cannot be reached: 434 for state requests (cockpit-api 1.3).
-    - For `GET` the request struct is read from the query.
+    - For `GET` the request struct is read from the query; with `form` from the text fields of a `multipart/form-data`
+      body, whose files are in `context.files`.
     """
 
     path: str
@@ -159,6 +164,7 @@ class Route(msgspec.Struct, frozen=True):
     method: str = "POST"
     category: str = "OTHERS"
     public: bool = False
+    form: bool = False
     renews_session: bool = True
     unreachable_status: int = 420
     summary: str = ""
