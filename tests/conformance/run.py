@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.conformance import expressions_runner, positions_runner, scenarios_runner, schemes_runner
+from tests.conformance import dates_runner, expressions_runner, positions_runner, scenarios_runner, schemes_runner
 from tests.conformance.scenarios_runner import NotSupportedError
 
 _DEFAULT_FOLDER = Path(__file__).parent / "data"
@@ -37,12 +37,14 @@ def _plain(run: Callable[[Case], str | None]) -> Run:
 
 
 FAMILIES: Final[dict[str, Run]] = {
+    "calendar": _plain(dates_runner.run_calendar),
     "expressions": _plain(expressions_runner.run),
+    "period": _plain(dates_runner.run_period),
     "positions": _plain(positions_runner.run),
     "scenarios": scenarios_runner.run,
+    "schedule": _plain(dates_runner.run_schedule),
     "schemes": _plain(schemes_runner.run),
 }
-LATER: Final = {"calendar", "period", "schedule"}
 
 
 class Result:
@@ -63,9 +65,6 @@ def read_cases(file: Path) -> list[Case]:
 async def run_cases(family: str, cases: list[Case], *, with_processes: bool = False) -> Result:
     """Run all cases of one file of this family; `with_processes`: scenarios on real Controller and Agent processes."""
     result = Result()
-    if family in LATER:
-        result.later = {case["id"]: family for case in cases}
-        return result
     run = scenarios_runner.run_processes if with_processes and family == "scenarios" else FAMILIES[family]
     limit = asyncio.Semaphore(_AT_A_TIME)
 
@@ -94,8 +93,7 @@ def family_of(file: Path) -> str:
 
 def vector_files(folder: Path) -> list[Path]:
     """All `FAMILY-*.jsonl` of a folder."""
-    known = {*FAMILIES, *LATER}
-    return sorted(file for file in folder.glob("*-*.jsonl") if family_of(file) in known)
+    return sorted(file for file in folder.glob("*-*.jsonl") if family_of(file) in FAMILIES)
 
 
 def _print(name: str, result: Result, seconds: float) -> None:
@@ -127,7 +125,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else _DEFAULT_FOLDER
     files = vector_files(folder)
     if not files:
-        print(f"There is no file FAMILY-*.jsonl in {folder}; families are {', '.join(sorted({*FAMILIES, *LATER}))}")
+        print(f"There is no file FAMILY-*.jsonl in {folder}; families are {', '.join(sorted(FAMILIES))}")
         return 2
     results: dict[str, Result] = {}
     for file in files:

@@ -1,0 +1,115 @@
+"""The dates of a calendar: `includes` less `excludes` (services spec 3.2).
+
+Whether a day belongs to a calendar does not depend on the days that are asked for with it. A calendar may hold things
+that are refused, and they are refused where they are looked at: `includes` always, each kind of `excludes` for days
+that those before it have left over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+from stellwerk.language.calendars.days import Day, Span, days_of_month
+from stellwerk.language.calendars.model import Calendar, Frequencies
+from stellwerk.language.calendars.rules import KINDS, Rule, rules_of, span
+from stellwerk.language.reader import Reader
+
+Rules = tuple[Rule, ...]
+#: A calendar's rules → those that count.
+Adaptation = Callable[[Rules], Rules]
+
+
+class _Kinds:
+    """Members of `includes` or `excludes`, understood when they are looked at."""
+
+    def __init__(self, frequencies: Frequencies, kinds: Sequence[str], path: str, adapt: Adaptation) -> None:
+        self._frequencies = frequencies
+        self._kinds = kinds
+        self._path = path
+        self._adapt = adapt
+
+    @cached_property
+    def _rules(self) -> Rules:
+        reader = Reader()
+        found = [rule for kind in self._kinds for rule in rules_of(self._frequencies, kind, self._path, reader)]
+        reader.result(None)
+        return self._adapt(tuple(found))
+
+    def match(self, day: Day) -> bool:
+        """Raises `ReadError`."""
+        return any(rule.matches(day) for rule in self._rules)
+
+
+def _unchanged(rules: Rules) -> Rules:
+    return rules
+
+
+class CalendarDates:
+    """One calendar. Methods raise `ReadError` where something that they look at is refused.
+
+    `non_working_day_calendars`: those that `excludes` may name; `further_excludes`: names of more that are excluded.
+    The nested `excludes.nonWorkingDayCalendars` of those are not followed.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        non_working_day_calendars: Mapping[str, CalendarDates],
+        further_excludes: Sequence[str] = (),
+        adapt: Adaptation = _unchanged,
+    ) -> None:
+        excludes = calendar.excludes
+        self._calendar = calendar
+        self._others = non_working_day_calendars
+        self._names = tuple(dict.fromkeys((*excludes.non_working_day_calendars, *further_excludes)))
+        self._includes = _Kinds(calendar.includes, tuple(KINDS), "$.includes", adapt)
+        self._excludes = [_Kinds(excludes, (kind,), "$.excludes", adapt) for kind in KINDS if getattr(excludes, kind)]
+        self._known: dict[int, bool] = {}
+        self._months: dict[int, tuple[int, ...]] = {}
+
+    @cached_property
+    def validity(self) -> Span:
+        reader = Reader()
+        found = span(self._calendar, "$", reader)
+        reader.result(None)
+        return found
+
+    @cached_property
+    def _excluding(self) -> list[CalendarDates]:
+        if not self._others:
+            return []
+        reader = Reader()
+        for name in self._names:
+            if name not in self._others:
+                reader.problem(
+                    "$.excludes.nonWorkingDayCalendars", f"there is no calendar {name!r}", "release it first"
+                )
+        reader.result(None)
+        return [self._others[name] for name in self._names]
+
+    def includes(self, day: Day) -> bool:
+        """Excluded or not."""
+        return self._includes.match(day)
+
+    def has(self, day: Day) -> bool:
+        """Without regard to the calendar's validity."""
+        known = self._known.get(day.ordinal)
+        if known is None:
+            known = self._known[day.ordinal] = self._includes.match(day) and not self._is_excluded(day)
+        return known
+
+    def _is_excluded(self, day: Day) -> bool:
+        if any(other.has_valid(day) for other in self._excluding):
+            return True
+        return any(kind.match(day) for kind in self._excludes)
+
+    def has_valid(self, day: Day) -> bool:
+        return self.validity.covers(day.ordinal) and self.has(day)
+
+    def month(self, index: int) -> tuple[int, ...]:
+        """All dates of a month as ordinals, without regard to the calendar's validity."""
+        found = self._months.get(index)
+        if found is None:
+            found = self._months[index] = tuple(day.ordinal for day in days_of_month(index) if self.has(day))
+        return found
