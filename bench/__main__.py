@@ -29,7 +29,7 @@ from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, pair, w2
 
 from stellwerk.cli.components import PROFILE
 
-ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions")
+ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions", "daily-plan")
 _HERE = Path(__file__).parent
 
 
@@ -110,6 +110,10 @@ async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
         figures["real_released_by_lock_per_second"] = orders / seconds["lock"]
         figures["real_released_by_notice_per_second"] = orders / seconds["notice"]
         figures["watched_files_seconds"] = result["watched_files_seconds"]
+    if "daily-plan" in wanted:
+        _say("planning 10,000 schedules for 30 days")
+        figures["daily_plan"] = result = _script("daily_plan.py")
+        figures["daily_plan_cpu_seconds"] = result["cpu_seconds"]
     figures["raw_after"] = yardstick(1500)
     return figures
 
