@@ -1,0 +1,243 @@
+"""What looks odd in calendars and users rely on, rule by rule (conformance/data/README.md, section 1)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from stellwerk.language.calendars import Restrictions, calendar_problems, read_calendar, resolve
+from stellwerk.language.reader import Reader, ReadError
+
+WORKDAYS = {"weekdays": [{"days": [1, 2, 3, 4, 5]}]}
+
+
+def dates(
+    includes: dict[str, Any] | None = None,
+    first: str | None = "2027-01-01",
+    last: str | None = "2027-12-31",
+    *,
+    restricted_by: dict[str, Any] | None = None,
+    excluded_by: dict[str, Any] | None = None,
+    others: dict[str, Any] | None = None,
+    **members: Any,
+) -> list[str]:
+    reader = Reader()
+    restrictions = {"includes": restricted_by or {}, "excludes": excluded_by or {}}
+    found = resolve(
+        read_calendar({"type": "WORKINGDAYSCALENDAR", "includes": includes or {}, **members}),
+        first,
+        last,
+        today=date(2027, 6, 15),
+        non_working_day_calendars={
+            name: read_calendar({"type": "NONWORKINGDAYSCALENDAR", "includes": content})
+            for name, content in (others or {}).items()
+        },
+        restrictions=reader.result(reader.read(Restrictions, restrictions, "$")),
+    )
+    return [day.isoformat() for day in found.dates]
+
+
+def refusal(*arguments: Any, **members: Any) -> str:
+    with pytest.raises(ReadError) as caught:
+        dates(*arguments, **members)
+    return str(caught.value)
+
+
+def test_a_repetition_without_anchor_is_refused_at_its_place() -> None:
+    assert "$.includes.repetitions[1]" in refusal(
+        {"repetitions": [{"repetition": "DAILY", "from": "2027-01-01"}, {"repetition": "DAILY"}]}
+    )
+
+
+@pytest.mark.parametrize("element", [{}, {"days": []}])
+def test_no_days_are_refused_in_weekdays_only(element: dict[str, Any]) -> None:
+    assert "'days' in 'weekdays'" in refusal({"weekdays": [element]})
+    assert dates({"monthdays": [element], "ultimos": [element]}) == []
+
+
+def test_weekday_7_is_sunday_but_not_in_weekly_days() -> None:
+    assert dates({"weekdays": [{"days": [7]}]}, last="2027-01-12") == ["2027-01-03", "2027-01-10"]
+    assert dates({"monthdays": [{"weeklyDays": [{"day": 7, "weekOfMonth": 1}]}]}) == []
+    assert len(dates({"monthdays": [{"weeklyDays": [{"day": 0, "weekOfMonth": 1}]}]})) == 12
+
+
+def test_from_after_to_gives_no_dates_and_looks_at_nothing() -> None:
+    assert dates({"weekdays": [{}]}, "2027-02-02", "2027-02-01") == []
+
+
+def test_excludes_are_refused_only_where_dates_are_left() -> None:
+    wrong = {"dates": ["2027-01-01"], "weekdays": [{}]}
+    assert dates({"dates": ["2027-01-01"]}, excludes=wrong) == []
+    assert "$.excludes.weekdays[0]" in refusal({"dates": ["2027-01-01", "2027-01-02"]}, excludes=wrong)
+
+
+def test_an_unknown_non_working_day_calendar_is_refused_where_there_are_others() -> None:
+    excludes = {"nonWorkingDayCalendars": ["Missing"]}
+    one = {"dates": ["2027-01-04"]}
+    assert "'Missing'" in refusal(one, excludes=excludes, others={"Other": {}})
+    assert dates(one, excludes=excludes) == one["dates"]
+
+
+def test_calendars_that_excluded_ones_exclude_are_not_followed() -> None:
+    others = {"Off": {"dates": ["2027-01-04"]}}
+    found = resolve(
+        read_calendar(
+            {
+                "type": "WORKINGDAYSCALENDAR",
+                "includes": {"dates": ["2027-01-04", "2027-01-05"]},
+                "excludes": {"nonWorkingDayCalendars": ["Outer"]},
+            }
+        ),
+        "2027-01-01",
+        "2027-01-31",
+        today=date(2027, 1, 1),
+        non_working_day_calendars={
+            "Outer": read_calendar(
+                {
+                    "type": "NONWORKINGDAYSCALENDAR",
+                    "includes": others["Off"],
+                    "excludes": {"nonWorkingDayCalendars": ["Inner"]},
+                }
+            ),
+            "Inner": read_calendar({"type": "NONWORKINGDAYSCALENDAR", "includes": others["Off"]}),
+        },
+    )
+    assert (found.dates, found.with_excludes) == ((date(2027, 1, 5),), (date(2027, 1, 4),))
+
+
+def test_months_step_from_the_last_computed_day() -> None:
+    every_second = {"repetition": "MONTHLY", "step": 2, "from": "2026-12-31"}
+    assert dates({"repetitions": [every_second]}) == [
+        "2027-02-28",
+        "2027-04-28",
+        "2027-06-28",
+        "2027-08-31",
+        "2027-10-31",
+        "2027-12-31",
+    ]
+
+
+def test_years_return_to_29_february() -> None:
+    yearly = {"repetition": "YEARLY", "from": "2024-02-29"}
+    assert dates({"repetitions": [yearly]}, last="2029-01-01") == ["2027-02-28", "2028-02-29"]
+    assert dates({"repetitions": [{**yearly, "step": 3}]}, last="2031-01-01") == ["2027-02-28", "2030-02-28"]
+
+
+def test_repetitions_in_months_are_not_limited_by_the_element_and_yearly_ones_are_ignored() -> None:
+    element = {
+        "months": [2],
+        "to": "2027-02-10",
+        "repetitions": [
+            {"repetition": "WEEKLY", "from": "2027-02-01"},
+            {"repetition": "YEARLY", "from": "2027-02-03"},
+        ],
+        "monthdays": [{"days": [9, 16]}],
+    }
+    assert dates({"months": [element]}) == ["2027-02-01", "2027-02-08", "2027-02-09", "2027-02-15", "2027-02-22"]
+
+
+def test_months_without_elements_add_nothing() -> None:
+    assert dates({"months": [{"months": [1, 2]}, {"weekdays": [{"days": [1]}]}]}) == []
+
+
+def test_of_the_excludes_of_a_restriction_only_calendars_count() -> None:
+    excluded_by = {"dates": ["2027-01-04"], "weekdays": [{}], "nonWorkingDayCalendars": ["Off"]}
+    found = dates(
+        WORKDAYS, last="2027-01-06", excluded_by=excluded_by, others={"Off": {"dates": ["2027-01-05", "2027-01-09"]}}
+    )
+    assert found == ["2027-01-01", "2027-01-04", "2027-01-06"]
+
+
+def test_outside_of_a_restricting_element_dates_stay() -> None:
+    mondays_from_the_18th = {"weekdays": [{"days": [1], "from": "2027-01-18"}]}
+    assert dates(WORKDAYS, "2027-01-13", "2027-01-26", restricted_by=mondays_from_the_18th) == [
+        "2027-01-13",
+        "2027-01-14",
+        "2027-01-15",
+        "2027-01-18",
+        "2027-01-25",
+    ]
+
+
+def test_listed_dates_drop_all_others() -> None:
+    listed = {"dates": ["2027-01-04", "2027-01-09"], "holidays": [{"dates": ["2027-01-06"]}]}
+    assert dates(WORKDAYS, restricted_by=listed) == ["2027-01-04", "2027-01-06"]
+
+
+@pytest.mark.parametrize("first", ["2027-11-01", "2027-11-09"])
+@pytest.mark.parametrize("members", [{}, {"from": "2027-11-09", "to": "2027-11-09"}])
+def test_dates_are_counted_from_the_first_day_of_the_month(first: str, members: dict[str, str]) -> None:
+    assert dates(WORKDAYS, first, "2027-11-09", restricted_by={"monthdays": [{"days": [7]}]}, **members) == [
+        "2027-11-09"
+    ]
+
+
+def test_and_to_the_end_of_the_month() -> None:
+    assert dates(WORKDAYS, "2027-11-01", "2027-11-22", restricted_by={"ultimos": [{"days": [7]}]}) == ["2027-11-22"]
+
+
+def test_spans_of_weekdays_are_not_heeded_in_the_count_before_the_interval() -> None:
+    """Mondays, and Tuesdays that had ended before: they still count in an incomplete first month, and only there."""
+    includes = {"weekdays": [{"days": [1]}, {"days": [2], "to": "2026-12-31"}]}
+    third = {"monthdays": [{"days": [3]}]}
+    assert dates(includes, "2027-02-01", "2027-02-28", restricted_by=third) == ["2027-02-15"]
+    assert dates(includes, "2027-02-05", "2027-02-28", restricted_by=third) == ["2027-02-08"]
+    assert dates(includes, "2027-02-15", "2027-02-15", restricted_by=third) == []
+
+
+def test_repetitions_have_ended_in_the_count_after_the_interval() -> None:
+    """Every second day from 1 February on, asked for day by day: each is the last one that its month has."""
+    includes = {"repetitions": [{"repetition": "DAILY", "step": 2, "from": "2027-02-01"}]}
+    last = {"ultimos": [{"days": [1]}]}
+    assert dates(includes, "2027-02-01", "2027-02-28", restricted_by=last) == ["2027-02-27"]
+    assert dates(includes, "2027-02-05", "2027-02-05", restricted_by=last) == ["2027-02-05"]
+    assert dates(includes, "2027-02-06", "2027-02-06", restricted_by=last) == []
+
+
+def test_a_national_calendar_has_no_effect() -> None:
+    assert dates({"holidays": [{"nationalCalendar": "DE"}]}) == []
+    assert dates({"holidays": [{"nationalCalendar": "DE", "dates": ["2027-10-03"]}]}) == ["2027-10-03"]
+
+
+@pytest.mark.parametrize(
+    "text", ["2027-02-30", "20270101", "2027-1-05", "05.01.2027", "2027-13-01", "x", "2027-01-01 "]
+)
+def test_dates_have_one_form(text: str) -> None:
+    assert "$.from" in refusal(WORKDAYS, **{"from": text})
+    assert "$.dateTo" in refusal(WORKDAYS, last=text)
+    assert "$.includes.holidays[0].dates[1]" in refusal({"holidays": [{"dates": ["2027-01-01", text]}]})
+
+
+def test_absent_ends_of_the_interval() -> None:
+    daily = {"weekdays": [{"days": [0, 1, 2, 3, 4, 5, 6]}]}
+    assert dates(daily, None, None)[0::199] == ["2027-06-15", "2027-12-31"]
+    assert dates(daily, "2027-12-01", None, to="2029-02-03")[-1] == "2029-02-03"
+    assert dates(daily, None, "2027-07-01", **{"from": "2027-06-30"}) == ["2027-06-30", "2027-07-01"]
+
+
+def test_all_problems_of_a_calendar_with_their_places() -> None:
+    problems = calendar_problems(
+        {
+            "type": "WORKINGDAYSCALENDAR",
+            "from": "1.1.2027",
+            "includes": {
+                "weekdays": [{"days": [1]}, {}],
+                "months": [{"months": [1], "repetitions": [{"repetition": "DAILY", "step": 0}]}],
+            },
+            "excludes": {"dates": ["2027-02-29"]},
+        }
+    )
+    assert [problem.path for problem in problems] == [
+        "$.from",
+        "$.includes.weekdays[1]",
+        "$.includes.months[0].repetitions[0]",
+        "$.includes.months[0].repetitions[0].step",
+        "$.excludes.dates[0]",
+    ]
+    assert calendar_problems({"type": "WORKINGDAYSCALENDAR"}) == []
+    assert [problem.path for problem in calendar_problems({"type": "X", "includes": {"dates": 1}})] == [
+        "$.type",
+        "$.includes.dates",
+    ]
