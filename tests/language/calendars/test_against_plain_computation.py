@@ -17,6 +17,8 @@ from stellwerk.language.reader import Reader
 
 ONE = timedelta(days=1)
 FIRST, LAST = date(2026, 1, 1), date(2029, 12, 31)
+#: No interval reaches further.
+END = date(2030, 12, 31)
 
 
 def read(type_: Any, value: Any) -> Any:
@@ -50,7 +52,7 @@ def course(repetition: dict[str, Any]) -> Iterator[date]:
     day = anchor = date.fromisoformat(repetition["from"])
     step = repetition.get("step", 1)
     end = date.fromisoformat(repetition.get("to", "9000-01-01"))
-    while day <= min(end, LAST):
+    while day <= min(end, END):
         yield day
         match repetition["repetition"]:
             case "DAILY":

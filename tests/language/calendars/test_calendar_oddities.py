@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date
 from typing import Any
 
@@ -71,6 +72,25 @@ def test_excludes_are_refused_only_where_dates_are_left() -> None:
     wrong = {"dates": ["2027-01-01"], "weekdays": [{}]}
     assert dates({"dates": ["2027-01-01"]}, excludes=wrong) == []
     assert "$.excludes.weekdays[0]" in refusal({"dates": ["2027-01-01", "2027-01-02"]}, excludes=wrong)
+
+
+def test_excludes_are_looked_at_in_one_order() -> None:
+    """Non-working-day calendars first, then dates, weekdays, monthdays, ultimos, holidays, repetitions, months."""
+    kinds: list[tuple[str, Any, Any]] = [
+        ("dates", "2027-01-01", "x"),
+        ("weekdays", {"days": [5]}, {}),
+        ("monthdays", {"days": [1]}, {"days": [1], "from": "x"}),
+        ("ultimos", {"days": [31]}, {"days": [1], "from": "x"}),
+        ("holidays", {"dates": ["2027-01-01"]}, {"dates": ["x"]}),
+        ("repetitions", {"repetition": "DAILY", "from": "2027-01-01"}, {"repetition": "DAILY"}),
+        ("months", {"months": [1], "monthdays": [{"days": [1]}]}, {"from": "x"}),
+    ]
+    one = {"dates": ["2027-01-01"]}
+    off = {"nonWorkingDayCalendars": ["Off"], "dates": ["x"]}
+    assert dates(one, excludes=off, others={"Off": one}) == []
+    for (kind, good, wrong), (next_kind, next_good, next_wrong) in itertools.pairwise(kinds):
+        assert dates(one, excludes={kind: [good], next_kind: [next_wrong]}) == []
+        assert f"$.excludes.{kind}[0]" in refusal(one, excludes={kind: [wrong], next_kind: [next_good]})
 
 
 def test_an_unknown_non_working_day_calendar_is_refused_where_there_are_others() -> None:
@@ -194,6 +214,37 @@ def test_repetitions_have_ended_in_the_count_after_the_interval() -> None:
     assert dates(includes, "2027-02-01", "2027-02-28", restricted_by=last) == ["2027-02-27"]
     assert dates(includes, "2027-02-05", "2027-02-05", restricted_by=last) == ["2027-02-05"]
     assert dates(includes, "2027-02-06", "2027-02-06", restricted_by=last) == []
+
+
+def test_restricting_months_have_a_date_with_the_day_of_the_anchor_or_a_larger_one() -> None:
+    """February has none after the 28th, unless the anchor is a month end: then the last day of each month counts."""
+    daily = {"weekdays": [{"days": [0, 1, 2, 3, 4, 5, 6]}]}
+
+    def by(anchor: str) -> list[str]:
+        return dates(
+            daily, anchor, "2027-04-30", restricted_by={"repetitions": [{"repetition": "MONTHLY", "from": anchor}]}
+        )
+
+    assert by("2027-01-30") == ["2027-01-30", "2027-03-30", "2027-04-30"]
+    assert by("2027-01-31") == ["2027-01-31", "2027-02-28", "2027-03-31", "2027-04-30"]
+    assert by("2027-02-28") == ["2027-02-28", "2027-03-31", "2027-04-30"]
+
+
+def test_in_months_restrictions_count_dates_too() -> None:
+    """Repetitions as well, of which `to` of the element does not limit any, and yearly ones are ignored."""
+    element = {
+        "months": [1, 3],
+        "to": "2027-01-31",
+        "ultimos": [{"days": [1]}],
+        "repetitions": [
+            {"repetition": "MONTHLY", "from": "2027-01-02"},
+            {"repetition": "YEARLY", "from": "2027-01-12"},
+        ],
+    }
+    found = dates(WORKDAYS, last="2027-03-31", restricted_by={"months": [element]})
+    assert [day for day in found if day[5:7] == "01"] == ["2027-01-04", "2027-01-29"]
+    # After its end the element restricts nothing.
+    assert len([day for day in found if day[5:7] in ("02", "03")]) == 20 + 23
 
 
 def test_a_national_calendar_has_no_effect() -> None:

@@ -121,6 +121,34 @@ def test_only_the_adjacent_block_counts() -> None:
     assert october(moved) == {6: ["08:00"]}
 
 
+def test_a_day_between_two_blocks_gets_the_starts_of_both() -> None:
+    off = {"dates": ["2027-10-05", "2027-10-07"]}
+    periods = [single("08:00", "NEXTNONWORKINGDAY"), single("09:00", "PREVIOUSNONWORKINGDAY")]
+    assert october(plan(periods, off, off)) == {4: ["09:00"], 6: ["08:00", "09:00"], 8: ["08:00"]}
+
+
+def test_the_validity_of_non_working_days_counts() -> None:
+    off = read_calendar({"type": "NONWORKINGDAYSCALENDAR", "from": "2027-10-03", "includes": WEEKEND})
+    days = read_calendar({"type": "WORKINGDAYSCALENDAR", "includes": DAILY})
+    schedule = {
+        "workflowNames": ["W"],
+        "calendars": [{"calendarName": "Days", "periods": [single("08:00", "SUPPRESS")]}],
+        "nonWorkingDayCalendars": OFF,
+    }
+    planned = SchedulePlan(read_schedule(schedule), Calendars({"Days": days}, {"Off": off}))
+    assert list(october(planned, 4)) == [1, 2, 4]
+
+
+def test_a_calendar_that_excludes_an_unknown_one_plans_nothing() -> None:
+    days = read_calendar(
+        {"type": "WORKINGDAYSCALENDAR", "includes": DAILY, "excludes": {"nonWorkingDayCalendars": ["Off"]}}
+    )
+    schedule = {"workflowNames": ["W"], "calendars": [{"calendarName": "Days", "periods": [single("08:00")]}]}
+    planned = SchedulePlan(read_schedule(schedule), Calendars({"Days": days}, {})).day(date(2027, 10, 1), 0)
+    assert planned.orders == ()
+    assert "'Off'" in str(planned.problems[0])
+
+
 def test_what_restrictions_exclude_is_not_a_non_working_day() -> None:
     """Excluded days only remove dates: nothing is there to be moved."""
     excluded = plan(
