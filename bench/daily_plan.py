@@ -1,7 +1,8 @@
 """CPU time of planning: `bench/daily_plan.py [schedules [days]]` prints one JSON line.
 
-Pure computation, as `stellwerk.language.daily_plan` does it for the daily plan and for projections: 10,000 schedules with
-200 calendars, restrictions, non-working days and cycles in five time zones, for 30 days with a change of the clock.
+Pure computation, as `stellwerk.language.daily_plan` does it for the daily plan and for projections: 10,000 schedules
+with 200 calendars, restrictions, non-working days and cycles in five time zones, for 30 days with a change of the
+clock.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def calendars() -> Calendars:
 
 
 def schedules(count: int) -> Iterator[Schedule]:
-    """Three of ten are restricted, one of seven is cyclic (hourly, or every 15 minutes), all others start once or twice."""
+    """Three of ten are restricted, one of seven is cyclic (each hour or 15 minutes), others start once or twice."""
     for index in range(count):
         start = f"{index % 24:02}:{index % 60:02}:00"
         periods: list[dict[str, Any]] = [{"singleStart": start, "whenHoliday": _WHEN[index % 4]}]

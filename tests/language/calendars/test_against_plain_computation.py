@@ -66,7 +66,8 @@ def course(repetition: dict[str, Any]) -> Iterator[date]:
 
 
 def is_in_span(element: dict[str, Any], day: date) -> bool:
-    return element.get("from", "0001-01-01") <= str(day) <= element.get("to", "9999-12-31")
+    first, last = element.get("from", "0001-01-01"), element.get("to", "9999-12-31")
+    return bool(first <= str(day) <= last)
 
 
 def matches(kind: str, element: dict[str, Any], day: date) -> bool:

@@ -22,12 +22,13 @@ def dates(
     restricted_by: dict[str, Any] | None = None,
     excluded_by: dict[str, Any] | None = None,
     others: dict[str, Any] | None = None,
+    from_: str | None = None,
     **members: Any,
 ) -> list[str]:
     reader = Reader()
     restrictions = {"includes": restricted_by or {}, "excludes": excluded_by or {}}
     found = resolve(
-        read_calendar({"type": "WORKINGDAYSCALENDAR", "includes": includes or {}, **members}),
+        read_calendar({"type": "WORKINGDAYSCALENDAR", "includes": includes or {}, "from": from_, **members}),
         first,
         last,
         today=date(2027, 6, 15),
@@ -187,8 +188,8 @@ def test_listed_dates_drop_all_others() -> None:
 
 
 @pytest.mark.parametrize("first", ["2027-11-01", "2027-11-09"])
-@pytest.mark.parametrize("members", [{}, {"from": "2027-11-09", "to": "2027-11-09"}])
-def test_dates_are_counted_from_the_first_day_of_the_month(first: str, members: dict[str, str]) -> None:
+@pytest.mark.parametrize("members", [{}, {"from_": "2027-11-09", "to": "2027-11-09"}])
+def test_dates_are_counted_from_the_first_day_of_the_month(first: str, members: dict[str, Any]) -> None:
     assert dates(WORKDAYS, first, "2027-11-09", restricted_by={"monthdays": [{"days": [7]}]}, **members) == [
         "2027-11-09"
     ]
@@ -214,6 +215,9 @@ def test_repetitions_have_ended_in_the_count_after_the_interval() -> None:
     assert dates(includes, "2027-02-01", "2027-02-28", restricted_by=last) == ["2027-02-27"]
     assert dates(includes, "2027-02-05", "2027-02-05", restricted_by=last) == ["2027-02-05"]
     assert dates(includes, "2027-02-06", "2027-02-06", restricted_by=last) == []
+    # Only they: the Mondays 8, 15 and 22 still count.
+    includes["weekdays"] = [{"days": [1]}]
+    assert dates(includes, "2027-02-05", "2027-02-05", restricted_by={"ultimos": [{"days": [4]}]}) == ["2027-02-05"]
 
 
 def test_restricting_months_have_a_date_with_the_day_of_the_anchor_or_a_larger_one() -> None:
@@ -245,6 +249,14 @@ def test_in_months_restrictions_count_dates_too() -> None:
     assert [day for day in found if day[5:7] == "01"] == ["2027-01-04", "2027-01-29"]
     # After its end the element restricts nothing.
     assert len([day for day in found if day[5:7] in ("02", "03")]) == 20 + 23
+    found = dates(WORKDAYS, last="2027-03-31", restricted_by={"months": [element], "dates": ["2027-03-10"]})
+    assert found == ["2027-01-04", "2027-01-29", "2027-03-02", "2027-03-10"]
+
+
+def test_what_months_restrict_is_said_by_their_own_span() -> None:
+    """In the other months and before the span of an element within them, nothing stays."""
+    element = {"months": [1], "monthdays": [{"days": [20], "from": "2027-01-15"}]}
+    assert dates(WORKDAYS, last="2027-02-28", restricted_by={"months": [element]}) == ["2027-01-28"]
 
 
 def test_a_national_calendar_has_no_effect() -> None:
@@ -256,7 +268,7 @@ def test_a_national_calendar_has_no_effect() -> None:
     "text", ["2027-02-30", "20270101", "2027-1-05", "05.01.2027", "2027-13-01", "x", "2027-01-01 "]
 )
 def test_dates_have_one_form(text: str) -> None:
-    assert "$.from" in refusal(WORKDAYS, **{"from": text})
+    assert "$.from" in refusal(WORKDAYS, from_=text)
     assert "$.dateTo" in refusal(WORKDAYS, last=text)
     assert "$.includes.holidays[0].dates[1]" in refusal({"holidays": [{"dates": ["2027-01-01", text]}]})
 
@@ -265,7 +277,7 @@ def test_absent_ends_of_the_interval() -> None:
     daily = {"weekdays": [{"days": [0, 1, 2, 3, 4, 5, 6]}]}
     assert dates(daily, None, None)[0::199] == ["2027-06-15", "2027-12-31"]
     assert dates(daily, "2027-12-01", None, to="2029-02-03")[-1] == "2029-02-03"
-    assert dates(daily, None, "2027-07-01", **{"from": "2027-06-30"}) == ["2027-06-30", "2027-07-01"]
+    assert dates(daily, None, "2027-07-01", from_="2027-06-30") == ["2027-06-30", "2027-07-01"]
 
 
 def test_all_problems_of_a_calendar_with_their_places() -> None:

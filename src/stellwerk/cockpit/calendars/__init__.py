@@ -1,0 +1,1 @@
+"""What the Cockpit adds to calendars; their rules are `stellwerk.language.calendars`."""
