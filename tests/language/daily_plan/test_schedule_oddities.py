@@ -121,6 +121,23 @@ def test_only_the_adjacent_block_counts() -> None:
     assert october(moved) == {6: ["08:00"]}
 
 
+def test_the_calendar_may_yield_the_day_itself_if_the_window_is_asked_for_as_a_whole() -> None:
+    """Counts depend on the interval that is asked for: the day alone is not one of the calendar's, in the window it is.
+
+    Mondays, and Tuesdays that ended long ago, of which those before the interval count; every second day, of which
+    those after the interval do not count.
+    """
+    fourth = {"includes": {"monthdays": [{"days": [4]}]}}
+    mondays = {"weekdays": [{"days": [1]}, {"days": [2], "to": "2026-12-31"}]}
+    moved = plan([single("08:00", "NEXTNONWORKINGDAY")], mondays, {"dates": ["2027-02-14"]}, assignment=fourth)
+    assert len(moved.day(date(2027, 2, 15), 0).orders) == 1
+
+    fourth = {"includes": {"ultimos": [{"days": [4]}]}}
+    every_second = {"repetitions": [{"repetition": "DAILY", "step": 2, "from": "2027-02-01"}]}
+    moved = plan([single("08:00", "PREVIOUSNONWORKINGDAY")], every_second, {"dates": ["2027-02-06"]}, assignment=fourth)
+    assert len(moved.day(date(2027, 2, 5), 0).orders) == 1
+
+
 def test_a_day_between_two_blocks_gets_the_starts_of_both() -> None:
     off = {"dates": ["2027-10-05", "2027-10-07"]}
     periods = [single("08:00", "NEXTNONWORKINGDAY"), single("09:00", "PREVIOUSNONWORKINGDAY")]
@@ -233,6 +250,14 @@ def test_orders_are_workflows_times_parameterisations_with_short_names() -> None
     ]
 
 
+def test_one_of_several_workflows_with_variables_keeps_the_schedule_from_being_planned() -> None:
+    calendars = Calendars({"Days": read_calendar({"includes": DAILY})}, {})
+    for workflows, count, places in ((["W"], 1, []), (["V", "W"], 0, ["$.workflowNames[1]"])):
+        content = {"workflowNames": workflows, "calendars": [{"calendarName": "Days", "periods": [single("08:00")]}]}
+        planned = SchedulePlan(read_schedule(content), calendars, {"W"}).day(date(2027, 10, 1), 0)
+        assert (len(planned.orders), [problem.path for problem in planned.problems]) == (count, places)
+
+
 def test_legacy_members() -> None:
     schedule = read_schedule({"workflowName": "W", "variableSets": [{"orderName": "a"}]})
     assert schedule.workflow_names == ("W",)
@@ -255,3 +280,8 @@ def test_all_problems_of_a_schedule_with_their_places() -> None:
         "$.calendars[1].includes.dates[0]",
     ]
     assert [problem.path for problem in schedule_problems({"calendars": [{}]})] == ["$", "$.calendars[0]"]
+    no_workflow = {"workflowNames": [], "orderParameterisations": [{"orderName": "x" * 31}, {"orderName": "x" * 30}]}
+    assert [problem.path for problem in schedule_problems(no_workflow)] == [
+        "$.workflowNames",
+        "$.orderParameterisations[1].orderName",
+    ]

@@ -1,8 +1,7 @@
-"""Ids of orders that people add: `#2026-01-31#T86080012300-name` (cockpit-services 4.2).
+"""Issues the numbers of order ids, and ids of orders that people add (cockpit-services 4.2).
 
-The eleven digits are (epoch milliseconds · 100 + counter) without the first four. Numbers only grow, also after a
-restart or with the clock set back: a block of them is reserved in the database before any of it is used. The block
-covers ten seconds, so that busy times cost one short transaction every ten seconds.
+Numbers only grow, also after a restart or with the clock set back: a block of them is reserved in the database before
+any of it is used. The block covers ten seconds, so that busy times cost one short transaction every ten seconds.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from sqlalchemy import select, update
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.effects.clock import Clock
+from stellwerk.language.daily_plan.order_ids import added_order_id
 
 VARIABLE = "order_id_number"
 _BLOCK = 10_000 * 100
@@ -34,14 +34,18 @@ class OrderIds:
 
     async def next(self, names: list[str]) -> list[str]:
         """An id for each order name, in one go."""
+        numbers = await self.numbers(len(names))
+        day = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).astimezone(self._zone).date()
+        return [added_order_id(day, number, name) for number, name in zip(numbers, names, strict=True)]
+
+    async def numbers(self, count: int) -> range:
+        """For as many ids, or cycles: numbers that no order has had before."""
         async with self._lock:
-            now_ms = self._clock.now_ms()
-            first = max(self._next, now_ms * 100)
-            if first + len(names) > self._end:
-                first = await self._reserve(first, len(names))
-            self._next = first + len(names)
-        day = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(self._zone).date().isoformat()
-        return [f"#{day}#T{str(first + index)[4:]}-{name}" for index, name in enumerate(names)]
+            first = max(self._next, self._clock.now_ms() * 100)
+            if first + count > self._end:
+                first = await self._reserve(first, count)
+            self._next = first + count
+        return range(first, first + count)
 
     async def _reserve(self, first: int, count: int) -> int:
         """Take the numbers from the returned one to `self._end` for this process; other Cockpits take others."""

@@ -87,7 +87,8 @@ class Excludes(Frequencies, frozen=True, kw_only=True):
 class Calendar(_Limited, frozen=True, kw_only=True):
     """Days on which schedules may start, or days off; `from` and `to` are its validity."""
 
-    type: CalendarType
+    #: Of the object that holds it; the Cockpit sets it at every store.
+    type: CalendarType | None = None
     title: str | None = None
     documentation_name: str | None = None
     includes: Frequencies = Frequencies()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from stellwerk.language.daily_plan.assignments import AssignmentPlan
 from stellwerk.language.daily_plan.registry import Calendars
 from stellwerk.language.daily_plan.schedule import OrderParameterisation, Schedule
 from stellwerk.language.reader import ReadError, ReadProblem
-from stellwerk.values.problems import ProblemError
+from stellwerk.values.problems import Problem, ProblemError
 
 
 class PlannedOrder(NamedTuple):
@@ -38,11 +38,19 @@ class DayOfSchedule:
     #: Why assignments plan nothing on this day; paths are those of the schedule or of the calendar that they name.
     problems: tuple[ReadProblem, ...]
 
+    def later_than(self, instant: int) -> DayOfSchedule:
+        """Without the orders whose start has passed."""
+        return replace(self, orders=tuple(order for order in self.orders if order.scheduled_for > instant))
+
 
 class SchedulePlan:
     """One schedule, understood; it may be asked for any days in any order."""
 
-    def __init__(self, schedule: Schedule, calendars: Calendars) -> None:
+    def __init__(
+        self, schedule: Schedule, calendars: Calendars, workflows_with_variables: Collection[str] = frozenset()
+    ) -> None:
+        """`workflows_with_variables`: those that declare order variables. One schedule cannot give two workflows the
+        same variables, so one of several workflows that has any keeps the schedule from being planned."""
         self.schedule = schedule
         self._orders = [
             (workflow, name, parameterisation)
@@ -52,6 +60,16 @@ class SchedulePlan:
         days_off = calendars.days_off(tuple(item.calendar_name for item in schedule.non_working_day_calendars))
         self._assignments: list[tuple[int, AssignmentPlan]] = []
         self._problems: list[ReadProblem] = []
+        if len(schedule.workflow_names) > 1:
+            for index, name in enumerate(schedule.workflow_names):
+                if name in workflows_with_variables:
+                    text = (
+                        f"the workflow {name!r} declares variables: a schedule of several workflows must not have any"
+                    )
+                    problem = Problem(message=text)
+                    self._problems.append(ReadProblem(f"$.workflowNames[{index}]", problem, "give it its own schedule"))
+            if self._problems:
+                return
         for index, assignment in enumerate(schedule.calendars):
             path = f"$.calendars[{index}]"
             try:
@@ -89,8 +107,14 @@ def _problems(error: ProblemError, path: str) -> list[ReadProblem]:
 class DailyPlan:
     """All schedules of an installation."""
 
-    def __init__(self, schedules: Iterable[Schedule], calendars: Calendars, period_begin: int = 0) -> None:
-        self._schedules = [SchedulePlan(schedule, calendars) for schedule in schedules]
+    def __init__(
+        self,
+        schedules: Iterable[Schedule],
+        calendars: Calendars,
+        period_begin: int = 0,
+        workflows_with_variables: Collection[str] = frozenset(),
+    ) -> None:
+        self._schedules = [SchedulePlan(schedule, calendars, workflows_with_variables) for schedule in schedules]
         self._period_begin = period_begin
 
     def day(self, day: date) -> Iterator[DayOfSchedule]:

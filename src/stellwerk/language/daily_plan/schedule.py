@@ -80,10 +80,18 @@ def read_schedule(content: Any) -> Schedule:
 
 
 def schedule_problems(content: Any) -> list[ReadProblem]:
-    """All that is wrong with calendars' restrictions and periods of a schedule; not what it refers to."""
+    """All that is wrong with a schedule itself; not what it refers to."""
     reader = Reader()
     schedule = reader.read(Schedule, content, "$")
     if schedule is not INVALID:
+        if not schedule.workflow_names:
+            reader.problem("$.workflowNames", "at least one workflow is expected")
+        names = [name for name, _ in schedule.orders()]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                text = f"two orders of the schedule would have the name {name!r}"
+                remedy = f"let them differ in their first {ORDER_NAME_LENGTH} characters"
+                reader.problem(f"$.orderParameterisations[{index}].orderName", text, remedy)
         for index, assignment in enumerate(schedule.calendars):
             path = f"$.calendars[{index}]"
             check_frequencies(assignment.includes, f"{path}.includes", reader)
