@@ -114,6 +114,48 @@ async def test_a_referrer_becomes_valid_when_what_it_refers_to_is_stored(registe
     assert read["valid"] is True
 
 
+CALENDAR = {"includes": {"weekdays": [{"days": [1]}]}, "excludes": {"nonWorkingDayCalendars": ["HOLIDAYS"]}}
+SCHEDULE = {
+    "workflowNames": ["W"],
+    "calendars": [{"calendarName": "DAYS", "periods": [{"singleStart": "08:00"}]}],
+    "nonWorkingDayCalendars": [{"calendarName": "HOLIDAYS"}],
+}
+
+
+async def test_schedules_and_calendars_refer_to_others(registered: Any, client: Any) -> None:
+    schedule = await client.post("inventory/store", stored("/S", SCHEDULE, "SCHEDULE"))
+    for name in ("W", "DAYS", "HOLIDAYS"):
+        assert f"'{name}' does not exist" in schedule["invalidMsg"]
+    calendar = await client.post("inventory/store", stored("/DAYS", CALENDAR, "WORKINGDAYSCALENDAR"))
+    assert "Missing assigned NONWORKINGDAYSCALENDAR: 'HOLIDAYS'" in calendar["invalidMsg"]
+    await client.post("inventory/store", stored("/HOLIDAYS", {"includes": {}}, "NONWORKINGDAYSCALENDAR"))
+    await client.post("inventory/store", stored("/W", workflow()))
+    for id_ in (schedule["id"], calendar["id"]):
+        assert (await client.post("inventory/read/configuration", {"id": id_}))["valid"] is True
+
+
+@pytest.mark.parametrize(
+    "object_type, configuration, place",
+    [
+        ("WORKINGDAYSCALENDAR", {"includes": {"weekdays": [{}]}}, "$.includes.weekdays[0]"),
+        ("NONWORKINGDAYSCALENDAR", {"from": "1.1.2027"}, "$.from"),
+        ("SCHEDULE", {"workflowNames": ["W"], "calendars": [{}]}, "$.calendars[0]"),
+        (
+            "SCHEDULE",
+            {"workflowNames": ["W"], "calendars": [{"calendarName": "D", "periods": [{"singleStart": "7"}]}]},
+            "$.calendars[0].periods[0].singleStart",
+        ),
+    ],
+)
+async def test_faults_of_calendars_and_schedules_are_told(
+    client: Any, object_type: str, configuration: dict[str, Any], place: str
+) -> None:
+    answer = await client.post("inventory/store", stored("/X", configuration, object_type))
+    assert answer["valid"] is False and place in answer["invalidMsg"]
+    answer = await client.post(f"inventory/{object_type}/validate", configuration)
+    assert answer["valid"] is False and place in answer["invalidMsg"]
+
+
 async def test_names_are_unique_per_type_without_regard_to_case(registered: Any, client: Any) -> None:
     await client.post("inventory/store", stored("/a/LOAD", workflow()))
     answer = await client.post("inventory/store", stored("/b/load", workflow()), status=420)

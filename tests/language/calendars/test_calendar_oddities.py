@@ -140,6 +140,12 @@ def test_months_step_from_the_last_computed_day() -> None:
     ]
 
 
+def test_a_day_that_was_cut_twice_returns_to_that_of_the_anchor() -> None:
+    every_third = {"repetition": "MONTHLY", "step": 3, "from": "2026-08-31"}
+    found = dates({"repetitions": [every_third]}, "2026-11-01", "2027-11-30")
+    assert found == ["2026-11-30", "2027-02-28", "2027-05-31", "2027-08-31", "2027-11-30"]
+
+
 def test_years_return_to_29_february() -> None:
     yearly = {"repetition": "YEARLY", "from": "2024-02-29"}
     assert dates({"repetitions": [yearly]}, last="2029-01-01") == ["2027-02-28", "2028-02-29"]

@@ -14,6 +14,8 @@ import msgspec
 
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.language import inventory
+from stellwerk.language.calendars import calendar_problems
+from stellwerk.language.daily_plan import schedule_problems
 from stellwerk.language.expressions import ExpressionError, parse_expression
 from stellwerk.language.inventory import Conversion, Target
 from stellwerk.language.inventory.workflow import walk
@@ -29,6 +31,14 @@ CONVERSIONS: dict[ObjectType, Callable[[Any, Target], Conversion]] = {
 }
 
 
+#: How releasable types are checked, those that are.
+CHECKS: dict[ObjectType, Callable[[Any], list[ReadProblem]]] = {
+    ObjectType.WORKINGDAYSCALENDAR: calendar_problems,
+    ObjectType.NONWORKINGDAYSCALENDAR: calendar_problems,
+    ObjectType.SCHEDULE: schedule_problems,
+}
+
+
 class Reference(msgspec.Struct, frozen=True, order=True):
     """An object that is referred to by type and name."""
 
@@ -39,10 +49,14 @@ class Reference(msgspec.Struct, frozen=True, order=True):
 def find_problems(type_: ObjectType, content: Any, target: Target) -> list[ReadProblem]:
     """Everything that is wrong with the object itself; references are checked elsewhere.
 
-    Releasable objects are checked in their own later work: here they only have to be JSON objects.
+    Job templates, include scripts and reports are checked in their own later work: here they only have to be JSON
+    objects.
     """
     if not isinstance(content, dict):
         return [ReadProblem(path="$", problem=Problem(message="a JSON object is expected as configuration"))]
+    check = CHECKS.get(type_)
+    if check is not None:
+        return check(content)
     convert = CONVERSIONS.get(type_)
     if convert is None:
         return []
@@ -125,6 +139,10 @@ def references_of(type_: ObjectType, content: Any) -> frozenset[Reference]:
         return frozenset()
     if type_ == ObjectType.FILEORDERSOURCE:
         return frozenset(_named(ObjectType.WORKFLOW, content.get("workflowName")))
+    if type_ == ObjectType.SCHEDULE:
+        return _references_of_schedule(content)
+    if type_ in (ObjectType.WORKINGDAYSCALENDAR, ObjectType.NONWORKINGDAYSCALENDAR):
+        return frozenset(_excluded(content))
     if type_ != ObjectType.WORKFLOW:
         return frozenset()
     found: set[Reference] = set(_named(ObjectType.JOBRESOURCE, content.get("jobResourceNames")))
@@ -147,6 +165,26 @@ def references_of(type_: ObjectType, content: Any) -> frozenset[Reference]:
             names = re.findall(r"'([^']+)'|\"([^\"]+)\"", str(instruction.get("noticeBoardNames") or ""))
             found.update(Reference(ObjectType.NOTICEBOARD, single or double) for single, double in names)
     return frozenset(found)
+
+
+def _references_of_schedule(content: dict[str, Any]) -> frozenset[Reference]:
+    names = content.get("workflowNames") or content.get("workflowName")
+    found = set(_named(ObjectType.WORKFLOW, names))
+    for member, type_ in (
+        ("calendars", ObjectType.WORKINGDAYSCALENDAR),
+        ("nonWorkingDayCalendars", ObjectType.NONWORKINGDAYSCALENDAR),
+    ):
+        assignments = content.get(member)
+        for assignment in assignments if isinstance(assignments, list) else ():
+            if isinstance(assignment, dict):
+                found.update(_named(type_, assignment.get("calendarName")), _excluded(assignment))
+    return frozenset(found)
+
+
+def _excluded(content: dict[str, Any]) -> list[Reference]:
+    excludes = content.get("excludes")
+    names = excludes.get("nonWorkingDayCalendars") if isinstance(excludes, dict) else None
+    return _named(ObjectType.NONWORKINGDAYSCALENDAR, names)
 
 
 def agent_names_of(content: Any) -> frozenset[str]:
