@@ -68,6 +68,10 @@ class CalendarDates:
         self._known: dict[int, bool] = {}
         self._months: dict[int, tuple[int, ...]] = {}
 
+    @property
+    def has_end(self) -> bool:
+        return bool(self._calendar.to)
+
     @cached_property
     def validity(self) -> Span:
         reader = Reader()
@@ -96,8 +100,11 @@ class CalendarDates:
         """Without regard to the calendar's validity."""
         known = self._known.get(day.ordinal)
         if known is None:
-            known = self._known[day.ordinal] = self._includes.match(day) and not self._is_excluded(day)
+            known = self._known[day.ordinal] = self._has(day)
         return known
+
+    def _has(self, day: Day) -> bool:
+        return self._includes.match(day) and not self._is_excluded(day)
 
     def _is_excluded(self, day: Day) -> bool:
         if any(other.has_valid(day) for other in self._excluding):
@@ -111,5 +118,6 @@ class CalendarDates:
         """All dates of a month as ordinals, without regard to the calendar's validity."""
         found = self._months.get(index)
         if found is None:
-            found = self._months[index] = tuple(day.ordinal for day in days_of_month(index) if self.has(day))
+            # Counts may go far back: days are not kept besides.
+            found = self._months[index] = tuple(day.ordinal for day in days_of_month(index) if self._has(day))
         return found

@@ -13,6 +13,9 @@ from stellwerk.language.calendars.restrictions import BaseDates, RestrictedDates
 from stellwerk.language.calendars.rules import KINDS, ordinal, rules_of, span
 from stellwerk.language.reader import INVALID, Reader, ReadProblem
 
+#: Of one question: the Gregorian calendar has come round.
+MAXIMUM_DAYS = 146_097
+
 
 class Resolution(NamedTuple):
     """Both ascending."""
@@ -50,15 +53,19 @@ def interval(calendar: CalendarDates, date_from: str | None, date_to: str | None
     """The days that are asked for, within the calendar's validity.
 
     From `date_from` (absent: `today`) to `date_to`; if neither that nor the calendar has an end, to the end of this
-    year. Raises `ReadError`.
+    year. Raises `ReadError`, also for more than 400 years.
     """
     reader = Reader()
     first = ordinal(date_from, today.toordinal(), "$.dateFrom", reader)
     last = ordinal(date_to, ALWAYS.last, "$.dateTo", reader)
     reader.result(None)
-    if last == calendar.validity.last == ALWAYS.last:
+    if not date_to and not calendar.has_end:
         last = date(today.year, 12, 31).toordinal()
-    return Span(first, last).within(calendar.validity)
+    found = Span(first, last).within(calendar.validity)
+    if found.last - found.first >= MAXIMUM_DAYS:
+        reader.problem("$.dateTo", "more than 400 years are asked for", "ask for less at once")
+    reader.result(None)
+    return found
 
 
 def resolve(
