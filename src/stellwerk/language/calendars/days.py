@@ -30,11 +30,12 @@ class Day(NamedTuple):
 
     @property
     def week(self) -> int:
-        """The how manieth such weekday of its month it is."""
+        """1 for the first such weekday of the month, and so on."""
         return (self.day + 6) // 7
 
     @property
     def week_from_end(self) -> int:
+        """1 for the last such weekday of the month, and so on."""
         return (self.day_from_end + 6) // 7
 
 

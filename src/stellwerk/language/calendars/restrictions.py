@@ -59,13 +59,14 @@ class BaseDates:
         self._after = CalendarDates(calendar, others, further, _without_repetitions) if has_repetitions else self.whole
 
     def number(self, day: Day, interval: Span) -> int:
-        """The how manieth date of its month a date in the interval is."""
+        """Which date of its month a date in the interval is, from 1 on."""
         if self._before is self.whole:
             return self.whole.month(day.month_index).index(day.ordinal) + 1
         before = sum(ordinal < interval.first for ordinal in self._before.month(day.month_index))
         return before + sum(interval.first <= ordinal <= day.ordinal for ordinal in self.whole.month(day.month_index))
 
     def number_from_end(self, day: Day, interval: Span) -> int:
+        """1 for the last date of the month, and so on."""
         if self._after is self.whole:
             month = self.whole.month(day.month_index)
             return len(month) - month.index(day.ordinal)

@@ -1,7 +1,7 @@
 """Elements of `includes` and `excludes` as rules that a day matches or not (services spec 3.2).
 
 Texts are understood here. What is wrong goes to a `Reader` with its JSON path: who asks for dates raises its problems
-(`resolution`), who checks an object collects them all (`checks`).
+(`dates`, `restrictions`), who checks an object collects them all (`resolution`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class WeekdaysRule:
 @dataclass(frozen=True)
 class MonthdaysRule:
     days: frozenset[int]
-    #: Weekday and the how manieth of the month.
+    #: Weekday, and which one of the month.
     weekly_days: frozenset[tuple[int, int]]
     span: Span = ALWAYS
 

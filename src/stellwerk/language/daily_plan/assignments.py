@@ -10,9 +10,10 @@ from stellwerk.language.daily_plan.schedule import DEFAULT_TIME_ZONE, Assignment
 
 #: How far away from the planned day starts are moved.
 _WINDOW_DAYS = 7
-#: They keep a start off a non-working day, and the last two have it on the next or the previous working day instead.
-_SUPPRESS, _NEXT, _PREVIOUS = "SUPPRESS", "NEXTNONWORKINGDAY", "PREVIOUSNONWORKINGDAY"
-_KEEPS_OFF = frozenset({_SUPPRESS, _NEXT, _PREVIOUS})
+#: Despite their names: to the next or the previous working day.
+_NEXT, _PREVIOUS = "NEXTNONWORKINGDAY", "PREVIOUSNONWORKINGDAY"
+#: What keeps a start off a non-working day.
+_KEEPS_OFF = frozenset({"SUPPRESS", _NEXT, _PREVIOUS})
 
 
 class AssignmentPlan:
@@ -24,15 +25,19 @@ class AssignmentPlan:
         self._days_off = days_off
         self._zone = assignment.time_zone or DEFAULT_TIME_ZONE
         self._starts = StartTimes(assignment.periods, f"{path}.periods")
-        self._moved = {
-            when: StartTimes([period for period in assignment.periods if period.when_holiday in when])
-            for when in (frozenset({_NEXT}), frozenset({_PREVIOUS}), frozenset({_NEXT, _PREVIOUS}))
-        }
-        self._movements: tuple[tuple[str, Callable[[int], bool]], ...] = tuple(
+        used = {period.when_holiday for period in assignment.periods}
+        #: Kinds of moving that the periods use, and whether starts are moved to a day.
+        self._movements: list[tuple[str, Callable[[int], bool]]] = [
             (when, is_moved_to)
             for when, is_moved_to in ((_NEXT, self._is_after_block), (_PREVIOUS, self._is_before_block))
-            if any(period.when_holiday == when for period in assignment.periods)
-        )
+            if when in used
+        ]
+        #: Only these start on a day that starts are moved to.
+        self._moved = {
+            kinds: StartTimes([period for period in assignment.periods if period.when_holiday in kinds])
+            for kinds in (frozenset({_NEXT}), frozenset({_PREVIOUS}), frozenset({_NEXT, _PREVIOUS}))
+            if kinds <= used
+        }
 
     def starts(self, plan_date: int, period_begin: int) -> dict[int, Wall]:
         """Instant (milliseconds since the epoch) → wall time and period, of a plan's day."""
@@ -46,18 +51,23 @@ class AssignmentPlan:
 
     def _is_after_block(self, day: int) -> bool:
         """Whether a block of non-working days ends the day before, and the calendar has a date in it."""
+        if self._days_off.has(day):
+            return False
         window = Span(day - _WINDOW_DAYS, day)
         first = day
         while first > window.first and self._days_off.has(first - 1):
             first -= 1
-        return first < day and not self._days_off.has(day) and self._has_any(Span(first, day), window)
+        return first < day and self._has_any(Span(first, day), window)
 
     def _is_before_block(self, day: int) -> bool:
+        """Whether a block begins the day after, and the calendar has a date in it."""
+        if self._days_off.has(day):
+            return False
         window = Span(day, day + _WINDOW_DAYS)
         last = day
         while last < window.last and self._days_off.has(last + 1):
             last += 1
-        return last > day and not self._days_off.has(day) and self._has_any(Span(day, last), window)
+        return last > day and self._has_any(Span(day, last), window)
 
     def _has_any(self, span: Span, window: Span) -> bool:
         return any(self._dates.has(day_of(ordinal), window) for ordinal in range(span.first, span.last + 1))
