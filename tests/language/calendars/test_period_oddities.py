@@ -98,6 +98,12 @@ def test_a_cycle_passes_a_doubled_hour_once() -> None:
     assert found == ["01:00 +0200", "01:30 +0200", "02:00 +0200", "02:30 +0200", "03:00", "03:30", "04:00", "04:30"]
 
 
+def test_a_begin_or_end_in_the_doubled_hour_is_the_first_one() -> None:
+    day, zone = "2027-10-31", BERLIN
+    assert starts(cycle("01:00", "02:30", "30:00"), day=day, zone=zone) == ["01:00 +0200", "01:30 +0200", "02:00 +0200"]
+    assert starts(cycle("02:00", "03:00", "45:00"), day=day, zone=zone) == ["02:00 +0200", "02:30 +0200", "02:45 +0200"]
+
+
 def test_a_cycle_steps_over_the_hour_that_the_clock_leaps_over() -> None:
     found = starts(cycle("01:30", "04:00", "20:00"), day="2027-03-28", zone=BERLIN)
     assert found == ["01:30 +0100", "01:50 +0100", "03:10", "03:30", "03:50"]
