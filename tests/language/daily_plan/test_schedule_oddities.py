@@ -225,6 +225,20 @@ def test_what_is_refused_loses_only_its_assignment_and_is_told(broken: dict[str,
     assert [problem.path for problem in planned.problems] == [place]
 
 
+def test_what_is_refused_in_a_calendar_is_told_with_its_name() -> None:
+    faulty: dict[str, Any] = {"includes": {"weekdays": [{}]}}
+    off = {"from": "1.1.2027", "includes": DAILY}
+    for calendar, place in ((faulty, "Days:$.includes.weekdays[0]"), ({"includes": DAILY}, "Off:$.from")):
+        calendars = Calendars({"Days": read_calendar(calendar)}, {"Off": read_calendar(off)})
+        schedule = {
+            "workflowNames": ["W"],
+            "calendars": [{"calendarName": "Days", "periods": [single("08:00")]}],
+            "nonWorkingDayCalendars": OFF,
+        }
+        planned = SchedulePlan(read_schedule(schedule), calendars).day(date(2027, 10, 1), 0)
+        assert (planned.orders, [problem.path for problem in planned.problems]) == ((), [place])
+
+
 def test_unknown_non_working_days_of_the_schedule_are_ignored() -> None:
     assert list(october(plan([single("08:00", "SUPPRESS")], off=None), 4)) == [1, 2, 3, 4]
 

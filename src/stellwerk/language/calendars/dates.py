@@ -41,7 +41,7 @@ class _Kinds:
         return any(rule.matches(day) for rule in self._rules)
 
 
-def _unchanged(rules: Rules) -> Rules:
+def unchanged(rules: Rules) -> Rules:
     return rules
 
 
@@ -49,7 +49,7 @@ class CalendarDates:
     """One calendar. Methods raise `ReadError` where something that they look at is refused.
 
     `non_working_day_calendars`: those that `excludes` may name; `further_excludes`: names of more that are excluded.
-    The nested `excludes.nonWorkingDayCalendars` of those are not followed.
+    The nested `excludes.nonWorkingDayCalendars` of those are not followed. `root` begins the paths of problems.
     """
 
     def __init__(
@@ -57,14 +57,18 @@ class CalendarDates:
         calendar: Calendar,
         non_working_day_calendars: Mapping[str, CalendarDates],
         further_excludes: Sequence[str] = (),
-        adapt: Adaptation = _unchanged,
+        adapt: Adaptation = unchanged,
+        root: str = "$",
     ) -> None:
         excludes = calendar.excludes
+        self._root = root
         self._calendar = calendar
         self._others = non_working_day_calendars
         self._names = tuple(dict.fromkeys((*excludes.non_working_day_calendars, *further_excludes)))
-        self._includes = _Kinds(calendar.includes, tuple(KINDS), "$.includes", adapt)
-        self._excludes = [_Kinds(excludes, (kind,), "$.excludes", adapt) for kind in KINDS if getattr(excludes, kind)]
+        self._includes = _Kinds(calendar.includes, tuple(KINDS), f"{root}.includes", adapt)
+        self._excludes = [
+            _Kinds(excludes, (kind,), f"{root}.excludes", adapt) for kind in KINDS if getattr(excludes, kind)
+        ]
         self._known: dict[int, bool] = {}
         self._months: dict[int, tuple[int, ...]] = {}
 
@@ -75,7 +79,7 @@ class CalendarDates:
     @cached_property
     def validity(self) -> Span:
         reader = Reader()
-        found = span(self._calendar, "$", reader)
+        found = span(self._calendar, self._root, reader)
         reader.result(None)
         return found
 
@@ -86,9 +90,8 @@ class CalendarDates:
         reader = Reader()
         for name in self._names:
             if name not in self._others:
-                reader.problem(
-                    "$.excludes.nonWorkingDayCalendars", f"there is no calendar {name!r}", "release it first"
-                )
+                path = f"{self._root}.excludes.nonWorkingDayCalendars"
+                reader.problem(path, f"there is no calendar {name!r}", "release it first")
         reader.result(None)
         return [self._others[name] for name in self._names]
 

@@ -79,9 +79,12 @@ def resolve(
 ) -> Resolution:
     """The dates of a calendar from `date_from` to `date_to`, both included, `YYYY-MM-DD`.
 
-    `non_working_day_calendars`: those that `excludes` may name. Raises `ReadError` where the calendar is refused.
+    `non_working_day_calendars`: those that `excludes` may name. Raises `ReadError` where the calendar is refused, or
+    one of these; then the path begins with its name: `Holidays:$.from`.
     """
-    others = {name: CalendarDates(other, {}) for name, other in (non_working_day_calendars or {}).items()}
+    others = {
+        name: CalendarDates(other, {}, root=f"{name}:$") for name, other in (non_working_day_calendars or {}).items()
+    }
     restrictions = restrictions or Restrictions()
     base = BaseDates(calendar, others, restrictions.excludes.non_working_day_calendars)
     restricted = RestrictedDates(base, restrictions.includes)

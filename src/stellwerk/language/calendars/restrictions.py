@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cached_property
 
-from stellwerk.language.calendars.dates import CalendarDates, Rules
+from stellwerk.language.calendars.dates import Adaptation, CalendarDates, Rules, unchanged
 from stellwerk.language.calendars.days import ALWAYS, Day, Span, days, month_index, month_length
 from stellwerk.language.calendars.model import Calendar, Frequencies
 from stellwerk.language.calendars.repetitions import Course
@@ -49,14 +49,17 @@ class BaseDates:
         calendar: Calendar,
         non_working_day_calendars: Mapping[str, CalendarDates],
         further_excludes: Sequence[str],
+        root: str = "$",
     ) -> None:
-        others, further = non_working_day_calendars, further_excludes
+        def seen(adapt: Adaptation = unchanged) -> CalendarDates:
+            return CalendarDates(calendar, non_working_day_calendars, further_excludes, adapt, root)
+
         parts = (calendar.includes, calendar.excludes)
         has_spans = any(element.from_ or element.to for part in parts for element in part.weekdays)
-        self.whole = CalendarDates(calendar, others, further)
-        self._before = CalendarDates(calendar, others, further, _always_by_weekday) if has_spans else self.whole
+        self.whole = seen()
+        self._before = seen(_always_by_weekday) if has_spans else self.whole
         has_repetitions = any(part.repetitions for part in parts)
-        self._after = CalendarDates(calendar, others, further, _without_repetitions) if has_repetitions else self.whole
+        self._after = seen(_without_repetitions) if has_repetitions else self.whole
 
     def number(self, day: Day, interval: Span) -> int:
         """Which date of its month a date in the interval is, from 1 on."""

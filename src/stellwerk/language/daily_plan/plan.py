@@ -35,7 +35,8 @@ class DayOfSchedule:
     date: date
     schedule: Schedule
     orders: tuple[PlannedOrder, ...]
-    #: Why assignments plan nothing on this day; paths are those of the schedule or of the calendar that they name.
+    #: Why assignments plan nothing on this day. Paths are those of the schedule, or begin with a calendar's name:
+    #: `Holidays:$.from`.
     problems: tuple[ReadProblem, ...]
 
     def later_than(self, instant: int) -> DayOfSchedule:

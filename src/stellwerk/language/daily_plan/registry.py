@@ -31,7 +31,9 @@ class Calendars:
         self, working_day_calendars: Mapping[str, Calendar], non_working_day_calendars: Mapping[str, Calendar]
     ) -> None:
         self._working = working_day_calendars
-        self._non_working = {name: CalendarDates(calendar, {}) for name, calendar in non_working_day_calendars.items()}
+        self._non_working = {
+            name: CalendarDates(calendar, {}, root=f"{name}:$") for name, calendar in non_working_day_calendars.items()
+        }
         self._bases: dict[tuple[str, tuple[str, ...]], BaseDates] = {}
         self._days_off: dict[tuple[str, ...], DaysOff] = {}
 
@@ -49,7 +51,7 @@ class Calendars:
             for excluded in (*calendar.excludes.non_working_day_calendars, *further_excludes):
                 if excluded not in self._non_working:
                     raise ProblemError(f"there is no released non-working-day calendar {excluded!r}")
-            known = self._bases[key] = BaseDates(calendar, self._non_working, further_excludes)
+            known = self._bases[key] = BaseDates(calendar, self._non_working, further_excludes, f"{name}:$")
         return known
 
     def days_off(self, names: tuple[str, ...]) -> DaysOff:
