@@ -246,4 +246,7 @@ def test_chaos_kills_and_watches(data: Path) -> None:
         assert result.stdout.count("all is well") == 3
         unknown = _stellwerk(up, "chaos", "--only", "nobody")
         assert unknown.returncode == 1
-        assert "there are controller, controller-2, cockpit, witness-1, witness-2, agent-1" in unknown.stderr
+        assert (
+            "there are controller, controller-2, cockpit, witness-1, witness-2, agent-1, agent-1-2, agent-1-3"
+            in unknown.stderr
+        )

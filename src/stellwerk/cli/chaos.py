@@ -1,6 +1,7 @@
 """`stellwerk chaos`: kill or stop parts of an installation of `up`, one after the other, and watch it recover.
 
-For installations to play with: `stellwerk up --cluster --supervise`. What is killed must be started again by `up`.
+For installations to play with: `stellwerk up --cluster --supervise`. What is killed must be started again by `up`. In
+each round an order is on its way through all Agents when the fault happens; it has to end.
 """
 
 from __future__ import annotations
@@ -12,19 +13,26 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stellwerk.cli.installation import Installation, running_process
+from stellwerk.cli.orders import execute
 from stellwerk.cli.output import CommandError
+from stellwerk.cli.rest import Cockpit, Target
+
+T = TypeVar("T")
 
 RECOVERY_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _ANSWER_SECONDS = 1.0
 KILL, STOP = "kill", "stop"
 COUPLED = "Coupled"
+#: The workflow whose orders are watched.
+WORKFLOW = "/chaos"
+_JOB_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,69 @@ def parts_of(data: Path) -> list[Part]:
     cockpits = installation.cockpits(has_database=(data / "cockpit-2").exists())
     ports = {**installation.controllers, **cockpits, **installation.witnesses}
     parts = [Part(name, data / name, installation.url(port)) for name, port in ports.items()]
-    return parts + [
-        Part(name, data / "agents" / name, installation.url(port)) for name, port in installation.agents.items()
-    ]
+    machines = installation.machines
+    return parts + [Part(item.name, data / "agents" / item.name, installation.url(item.port)) for item in machines]
+
+
+class Orders:
+    """Orders that go through each Agent, one after the other, twice."""
+
+    def __init__(self, data: Path) -> None:
+        """Deploys their workflow. Raises `CommandError`."""
+        self._data = data
+        installation = Installation.read(data)
+        assert installation is not None
+        jobs: dict[str, Any] = {}
+        for name in installation.agents:
+            job = {
+                "agentName": name,
+                "executable": {"TYPE": "ShellScriptExecutable", "script": f"sleep {_JOB_SECONDS}"},
+            }
+            if len(installation.machines_of(name)) > 1:
+                job["subagentClusterId"] = f"{name}-all"
+            jobs[name] = job
+        steps = [{"TYPE": "Execute.Named", "jobName": name, "label": name} for name in jobs]
+        again = [{**step, "label": f"{step['label']}-again"} for step in steps]
+        workflow = {"version": "1.7.0", "timeZone": "Etc/UTC", "instructions": steps + again, "jobs": jobs}
+
+        async def deploy(cockpit: Cockpit) -> None:
+            draft = {"path": WORKFLOW, "objectType": "WORKFLOW"}
+            await cockpit.post("inventory/store", {**draft, "configuration": workflow})
+            await cockpit.post(
+                "inventory/deployment/deploy",
+                {
+                    "controllerIds": [cockpit.target.controller_id],
+                    "store": {"draftConfigurations": [{"configuration": draft}]},
+                },
+            )
+
+        self._execute(deploy)
+
+    def _execute(self, action: Callable[[Cockpit], Awaitable[T]]) -> T:
+        return execute(Target.find(None, None, self._data), action)
+
+    def add(self) -> str:
+        async def add(cockpit: Cockpit) -> str:
+            order = {"workflowPath": WORKFLOW, "orderName": "chaos"}
+            request = {"controllerId": cockpit.target.controller_id, "orders": [order]}
+            return str((await cockpit.post("orders/add", request))["orderIds"][0])
+
+        return self._execute(add)
+
+    def wait_for(self, order_id: str) -> None:
+        """Until it has ended well. Raises `CommandError` when it has failed, or does not end."""
+        _until(lambda: self._has_ended(order_id), f"the end of the order {order_id}")
+
+    def _has_ended(self, order_id: str) -> bool:
+        async def state(cockpit: Cockpit) -> str | None:
+            request = {"controllerId": cockpit.target.controller_id, "limit": 100}
+            rows = (await cockpit.post("orders/history", request))["history"]
+            return next((str(row["state"]["_text"]) for row in rows if row["orderId"] == order_id), None)
+
+        found = self._execute(state)
+        if found == "FAILED":
+            raise CommandError(f"the order {order_id} has failed", f"stellwerk log {order_id}")
+        return found == "SUCCESSFUL"
 
 
 def chaos(
@@ -82,6 +150,7 @@ def chaos(
     victims = [part for part in parts if not only or part.name in only]
     chance = random.Random(seed)
     _until_well(parts, "before the first fault")
+    orders = Orders(data)
     for number in range(1, rounds + 1):
         victim = chance.choice(victims)
         fault = chance.choice([KILL, KILL, STOP])
@@ -89,6 +158,7 @@ def chaos(
         if pid is None:
             raise CommandError(f"{victim.name} does not run", "start the installation with up --supervise")
         roles = _roles(parts)
+        order_id = orders.add()
         began = time.monotonic()
         if fault == KILL:
             _kill(victim, pid)
@@ -98,6 +168,8 @@ def chaos(
         _until_well(parts, f"after {fault} of {victim.name}")
         changes = [f"{name}{role}" for name, role in _roles(parts).items() if roles.get(name) != role]
         say(f"    all is well after {time.monotonic() - began:.1f} s{'; now ' if changes else ''}{', '.join(changes)}")
+        orders.wait_for(order_id)
+        say(f"    its order has ended after {time.monotonic() - began:.1f} s")
 
 
 def _kill(part: Part, pid: int) -> None:

@@ -7,6 +7,7 @@
     DATA/agents/NAME/agent.toml      DATA/agents/NAME/private.toml                (0600)
     DATA/*/component.json            pid and start time of a running component
     DATA/controller-2, DATA/cockpit-2, DATA/witness-1, DATA/witness-2      with --cluster only
+    DATA/agents/NAME-2, NAME-3       second Director and a Subagent of the first Agent, with --cluster only
     DATA/database                    the PostgreSQL of the Cockpits, with --cluster only
     DATA/cockpit/signing-certificate.pem, copied to private/trusted-x509-keys of Controller and Agents
 
@@ -32,9 +33,18 @@ from stellwerk.language.names import check_name
 
 CONTROLLER_ID = "controller"
 COCKPIT_USER = "cockpit"
+#: Of the link from the Cockpits to the Controllers.
+COCKPIT_LINK = "cockpit-controller"
 DEFAULT_AGENTS = ("agent-1", "agent-2")
 #: Who arbitrates between two Controllers: two of them must agree. `joc` is the active Cockpit.
 WATCHES = ("joc", "witness-1", "witness-2")
+
+
+class ClusteredAgent(msgspec.Struct, rename="camel"):
+    """What an Agent has beside its first Director: a second one, and a Subagent. Their ports."""
+
+    director_port: int
+    subagent_port: int
 
 
 class ClusterPorts(msgspec.Struct, rename="camel"):
@@ -44,6 +54,18 @@ class ClusterPorts(msgspec.Struct, rename="camel"):
     cockpit_port: int
     #: Name → port.
     witnesses: dict[str, int]
+    #: Agent name → its other machines.
+    agents: dict[str, ClusteredAgent] = {}
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """One process of an Agent: its folder below `agents`, which is its SubagentId, too."""
+
+    name: str
+    agent: str
+    port: int
+    #: `agent` (with a Director) or `subagent`.
+    command: str
 
 
 class Installation(msgspec.Struct, rename="camel"):
@@ -81,6 +103,10 @@ class Installation(msgspec.Struct, rename="camel"):
         if cluster and installation.cluster is None:
             witnesses = {name: free_port() for name in WATCHES[1:]}
             installation.cluster = ClusterPorts(free_port(), free_port(), witnesses)
+        if installation.cluster is not None and not installation.cluster.agents:
+            # One Agent shows it all, and more of them would only cost memory.
+            first = next(iter(installation.agents))
+            installation.cluster.agents[first] = ClusteredAgent(free_port(), free_port())
         installation.write(data, database_url)
         return installation
 
@@ -100,8 +126,8 @@ class Installation(msgspec.Struct, rename="camel"):
         write_file(data / "up.json", msgspec.json.format(msgspec.json.encode(self), indent=2))
         for folder in self.controllers:
             self._write_controller(data / folder)
-        for name in self.agents:
-            self._write_agent(data / "agents" / name, name, data)
+        for machine in self.machines:
+            self._write_machine(data / "agents" / machine.name, machine, data)
         cockpits = self.cockpits(has_database=database_url is not None)
         for ordering, folder in enumerate(cockpits):
             self._write_cockpit(data, folder, ordering, database_url)
@@ -124,6 +150,20 @@ class Installation(msgspec.Struct, rename="camel"):
     def witnesses(self) -> dict[str, int]:
         return {} if self.cluster is None else self.cluster.witnesses
 
+    def machines_of(self, agent: str) -> list[Machine]:
+        """The Agent's processes: of a clustered one two Directors, the primary first, and a Subagent."""
+        machines = [Machine(agent, agent, self.agents[agent], "agent")]
+        others = None if self.cluster is None else self.cluster.agents.get(agent)
+        if others is not None:
+            machines.append(Machine(f"{agent}-2", agent, others.director_port, "agent"))
+            machines.append(Machine(f"{agent}-3", agent, others.subagent_port, "subagent"))
+        return machines
+
+    @property
+    def machines(self) -> list[Machine]:
+        """Of all Agents."""
+        return [machine for agent in self.agents for machine in self.machines_of(agent)]
+
     def url(self, port: int) -> str:
         return f"http://127.0.0.1:{port}"
 
@@ -132,7 +172,7 @@ class Installation(msgspec.Struct, rename="camel"):
         _write_once(folder / "cockpit.toml", 'host = "127.0.0.1"\n')
         _write_secret(
             folder / "private" / "controllers" / f"{CONTROLLER_ID}.toml",
-            f'user = "{COCKPIT_USER}"\npassword = "{_secret(data, "cockpit-controller")}"\n',
+            f'user = "{COCKPIT_USER}"\npassword = "{secret_of(data, COCKPIT_LINK)}"\n',
         )
         if database_url is not None:
             _write_secret(
@@ -145,7 +185,7 @@ class Installation(msgspec.Struct, rename="camel"):
         for cockpit in cockpits:
             certificate = ensure_key_files(data / cockpit, datetime.now(UTC))
             folders = [data / name for name in self.controllers]
-            for folder in (*folders, *(data / "agents" / name for name in self.agents)):
+            for folder in (*folders, *(data / "agents" / machine.name for machine in self.machines)):
                 write_file(folder / "private" / "trusted-x509-keys" / f"{cockpit}.pem", certificate)
 
     def _write_controller(self, folder: Path) -> None:
@@ -157,21 +197,24 @@ class Installation(msgspec.Struct, rename="camel"):
             "release_events_delay_seconds = 5\nsnapshot_period_seconds = 600\n",
         )
         lines = [
-            f'[users.{COCKPIT_USER}]\npassword = "plain:{_secret(data, "cockpit-controller")}"\n'
+            f'[users.{COCKPIT_USER}]\npassword = "plain:{secret_of(data, COCKPIT_LINK)}"\n'
             'permissions = ["UpdateItem", "ReadMetrics"]\n',
         ]
         if self.cluster is not None:
             peer = next(port for name, port in self.controllers.items() if name != folder.name)
             watches = ", ".join(f'"{name}"' for name in WATCHES)
+            # Said beforehand, because the Cockpit is told who is the primary one.
+            is_backup = "false" if folder.name == "controller" else "true"
             lines.append(
-                f'[cluster]\nurl = "{self.url(self.controllers[folder.name])}"\npeer = "{self.url(peer)}"\n'
-                f'watches = [{watches}]\npassword = "{_secret(data, "controller-controller")}"\n'
+                f"[cluster]\nis_backup = {is_backup}\n"
+                f'url = "{self.url(self.controllers[folder.name])}"\npeer = "{self.url(peer)}"\n'
+                f'watches = [{watches}]\npassword = "{secret_of(data, "controller-controller")}"\n'
             )
-            lines.append(f'[users.{CONTROLLER_ID}]\npassword = "plain:{_secret(data, "controller-controller")}"\n')
+            lines.append(f'[users.{CONTROLLER_ID}]\npassword = "plain:{secret_of(data, "controller-controller")}"\n')
             for name in self.witnesses:
-                lines.append(f'[users.{name}]\npassword = "plain:{_secret(data, name)}"\n')
+                lines.append(f'[users.{name}]\npassword = "plain:{secret_of(data, name)}"\n')
         lines.append("[agents]")
-        lines += [f'"{name}" = "{_secret(data, "controller-" + name)}"' for name in self.agents]
+        lines += [f'"{name}" = "{secret_of(data, "controller-" + name)}"' for name in self.agents]
         _write_secret(folder / "private.toml", "\n".join(lines) + "\n")
 
     def _write_witness(self, folder: Path, name: str, port: int) -> None:
@@ -183,22 +226,38 @@ class Installation(msgspec.Struct, rename="camel"):
         )
         _write_secret(
             folder / "private.toml",
-            f'[pairs.{CONTROLLER_ID}]\nuser = "{name}"\npassword = "{_secret(folder.parent, name)}"\n',
+            f'[pairs.{CONTROLLER_ID}]\nuser = "{name}"\npassword = "{secret_of(folder.parent, name)}"\n',
         )
 
-    def _write_agent(self, folder: Path, name: str, data: Path) -> None:
+    def _write_machine(self, folder: Path, machine: Machine, data: Path) -> None:
+        journal = "[journal]\nsnapshot_period_seconds = 600\n\n" if machine.command == "agent" else ""
         _write_once(
-            folder / "agent.toml",
-            f'[web]\nhost = "127.0.0.1"\nport = {self.agents[name]}\n\n[journal]\nsnapshot_period_seconds = 600\n\n'
+            folder / f"{machine.command}.toml",
+            f'[web]\nhost = "127.0.0.1"\nport = {machine.port}\n\n{journal}'
             "[jobs]\nsigned_script_injection_allowed = true\n",
         )
-        _write_secret(
-            folder / "private.toml",
-            f'[users.{CONTROLLER_ID}]\npassword = "plain:{_secret(data, "controller-" + name)}"\n',
-        )
+        lines = []
+        if machine.command == "agent":
+            secret = secret_of(data, "controller-" + machine.agent)
+            lines.append(f'[users.{CONTROLLER_ID}]\npassword = "plain:{secret}"\n')
+        machines = self.machines_of(machine.agent)
+        directors = [other for other in machines if other.command == "agent" and other != machine]
+        if machine.command == "agent" and directors:
+            secret = secret_of(data, f"{machine.agent}-directors")
+            is_backup = "true" if machine.name != machine.agent else "false"
+            lines.append(f'[cluster]\nis_backup = {is_backup}\npassword = "{secret}"\n')
+            lines.append(f'[users.agent]\npassword = "plain:{secret}"\n')
+        for director in directors:
+            secret = secret_of(data, f"{director.name}-{machine.name}")
+            lines.append(f'[users."{director.name}"]\npassword = "plain:{secret}"\npermissions = ["AgentDirector"]\n')
+        if machine.command == "agent" and len(machines) > 1:
+            lines.append("[subagents]")
+            others = [other.name for other in machines if other != machine]
+            lines += [f'"{name}" = "{secret_of(data, f"{machine.name}-{name}")}"' for name in others]
+        _write_secret(folder / "private.toml", "\n".join(lines) + "\n")
 
 
-def _secret(data: Path, link: str) -> str:
+def secret_of(data: Path, link: str) -> str:
     """The secret of one link, generated at its first use."""
     file = data / "secrets" / link
     if not file.exists():

@@ -74,7 +74,9 @@ def up(
     port: Annotated[int, typer.Option(help="port of the Cockpit; 0 for a free one")] = 4446,
     agents: Annotated[str, typer.Option(help="names of the Agents, comma separated; more can be named later")] = "",
     supervise: Annotated[bool, typer.Option(help="start a component again when it ends")] = False,
-    cluster: Annotated[bool, typer.Option(help="two of each, and witnesses: play with fail-over")] = False,
+    cluster: Annotated[
+        bool, typer.Option(help="two of each (of Agents: the first), and witnesses: play with fail-over")
+    ] = False,
     database: Annotated[str, typer.Option(help="with --cluster: postgresql://… for two Cockpits; sqlite for one")] = "",
     json: Json = False,
 ) -> None:

@@ -14,17 +14,29 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from stellwerk.cli.database import Database
-from stellwerk.cli.installation import CONTROLLER_ID, Installation, is_port_free
+from stellwerk.cli.database import SQLITE, Database
+from stellwerk.cli.installation import (
+    COCKPIT_LINK,
+    COCKPIT_USER,
+    CONTROLLER_ID,
+    Installation,
+    is_port_free,
+    secret_of,
+)
 from stellwerk.cli.output import CommandError, print_json
 from stellwerk.cli.rest import Cockpit, Target, local_token
 from stellwerk.cli.supervisor import Component, Supervisor
+from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError
+from stellwerk.values.json import encode
+from stellwerk.values.problems import ProblemError
+from stellwerk.wire.active_node import ActiveNodePeer
+from stellwerk.wire.client import Credentials, HttpPeer
 
 ACCOUNT = "root"
 COUPLED_TIMEOUT_SECONDS = 60.0
@@ -40,7 +52,10 @@ def components_of(
 
     items = [component(name, data / name, "controller", port) for name, port in installation.controllers.items()]
     items += [component(name, data / name, "witness", port) for name, port in installation.witnesses.items()]
-    items += [component(name, data / "agents" / name, "agent", port) for name, port in installation.agents.items()]
+    items += [
+        component(machine.name, data / "agents" / machine.name, machine.command, machine.port)
+        for machine in installation.machines
+    ]
     for name, port in installation.cockpits(has_database=has_database).items():
         cockpit = component(name, data / name, "cockpit", port)
         cockpit.arguments += ["--port", str(port)]
@@ -67,13 +82,14 @@ class Up:
     def description(self) -> dict[str, Any]:
         """The ready line."""
         components: dict[str, Any] = {"agents": {}}
+        machines = {machine.name for machine in self.installation.machines}
         for item in self.supervisor.components:
             entry = {
                 "pid": item.process.pid if item.process is not None else None,
                 "url": item.url,
                 "command": item.command,
             }
-            group = components["agents"] if item.name in self.installation.agents else components
+            group = components["agents"] if item.name in machines else components
             group[item.name] = entry
         return {
             "ready": True,
@@ -96,7 +112,8 @@ async def installation_running(
 ) -> AsyncIterator[Up]:
     """Start everything, register what is new, wait until all is coupled; stop everything at the end.
 
-    `cluster`: two Controllers with two witnesses; and two Cockpits, where there is a PostgreSQL for them.
+    `cluster`: two Controllers with two witnesses; an Agent with two Directors, a Subagent and a bundle; and two
+    Cockpits, where there is a PostgreSQL for them.
     """
     data = Path.cwd() / data
     data.mkdir(parents=True, exist_ok=True)
@@ -105,8 +122,12 @@ async def installation_running(
     except DuplicateStartError as error:
         raise CommandError(str(error), "stop the other one, or choose another --data") from error
     say = functools.partial(print, file=sys.stderr, flush=True)
-    database = Database(data / "database", database_url) if cluster else None
+    database = None
     try:
+        known = Installation.read(data)
+        if cluster or (known is not None and known.cluster is not None):
+            cluster = True
+            database = Database(data / "database", database_url or _kept_database(data, say))
         is_new = not (data / "cockpit" / "work").exists()
         url = None if database is None else await asyncio.to_thread(database.start, say)
         installation = Installation.open(data, port=port, agents=agents, cluster=cluster, database_url=url)
@@ -131,6 +152,14 @@ async def installation_running(
         lock.release()
 
 
+def _kept_database(data: Path, say: Callable[[str], None]) -> str | None:
+    """A Cockpit that has its data in SQLite stays there: in another database it would have none of it."""
+    if not (data / "cockpit" / "cockpit.sqlite").exists():
+        return None
+    say("The Cockpit's data are in SQLite, so there is one Cockpit. Name another database with --database.")
+    return SQLITE
+
+
 async def _register(running: Up) -> None:
     """Make Controller and Agents known to the Cockpit, as a person would, and wait until all are coupled."""
     installation = running.installation
@@ -141,17 +170,65 @@ async def _register(running: Up) -> None:
             roles = ["STANDALONE"] if len(urls) == 1 else ["PRIMARY", "BACKUP"]
             nodes = [{"url": url, "role": role, "title": "Controller"} for url, role in zip(urls, roles, strict=True)]
             await cockpit.post("controller/register", {"controllerId": CONTROLLER_ID, "controllers": nodes})
-        registered = (await cockpit.post("agents/inventory", {"controllerId": CONTROLLER_ID})).get("agents", [])
-        names = {item.get("agentId") for item in registered if item.get("deployed", True)}
-        missing = [name for name in installation.agents if name not in names]
-        if missing:
-            agents = [
-                {"agentId": name, "agentName": name, "url": f"http://127.0.0.1:{installation.agents[name]}"}
-                for name in missing
-            ]
-            await cockpit.post("agents/inventory/store", {"controllerId": CONTROLLER_ID, "agents": agents})
-            await cockpit.post("agents/inventory/deploy", {"controllerId": CONTROLLER_ID, "agentIds": missing})
+        await _register_agents(cockpit, installation)
         await _coupled(cockpit, installation)
+    if installation.cluster is not None:
+        await _add_bundles(running.data, installation)
+
+
+async def _register_agents(cockpit: Cockpit, installation: Installation) -> None:
+    """Those that the Cockpit does not know yet, or knows as stand-alone ones that have become clustered."""
+    request = {"controllerId": CONTROLLER_ID}
+    rows = (await cockpit.post("agents/inventory", request))["agents"]
+    known = {row["agentId"] for row in rows if row["deployed"]}
+    clusters = {row["agentId"] for row in (await cockpit.post("agents/inventory/cluster", request))["agents"]}
+    clustered = [name for name in installation.agents if len(installation.machines_of(name)) > 1]
+    if alone := [name for name in installation.agents if name not in known and name not in clustered]:
+        agents = [
+            {"agentId": name, "agentName": name, "url": installation.url(installation.agents[name])} for name in alone
+        ]
+        await cockpit.post("agents/inventory/store", {**request, "agents": agents})
+        await cockpit.post("agents/inventory/deploy", {**request, "agentIds": alone})
+    if new := [name for name in clustered if name not in known or name not in clusters]:
+        roles = ("PRIMARY_DIRECTOR", "SECONDARY_DIRECTOR", "NO_DIRECTOR")
+        clustered_agents: list[dict[str, Any]] = [
+            {
+                "agentId": name,
+                "agentName": name,
+                "subagents": [
+                    {"subagentId": machine.name, "url": installation.url(machine.port), "isDirector": role}
+                    for machine, role in zip(installation.machines_of(name), roles, strict=True)
+                ],
+            }
+            for name in new
+        ]
+        await cockpit.post("agents/inventory/cluster/store", {**request, "clusterAgents": clustered_agents})
+        await cockpit.post("agents/inventory/cluster/deploy", {**request, "clusterAgentIds": new})
+
+
+async def _add_bundles(data: Path, installation: Installation) -> None:
+    """`NAME-all` for each clustered Agent: its machines in turn. The Cockpit does not keep bundles yet."""
+    operations = [
+        {
+            "TYPE": "AddOrChangeSimple",
+            "item": {
+                "TYPE": "SubagentBundle",
+                "id": f"{name}-all",
+                "subagentToPriority": {machine.name: 1 for machine in installation.machines_of(name)},
+            },
+        }
+        for name in installation.agents
+        if len(installation.machines_of(name)) > 1
+    ]
+    credentials = Credentials(COCKPIT_USER, secret_of(data, COCKPIT_LINK))
+    urls = [installation.url(port) for port in installation.controllers.values()]
+    controller = ActiveNodePeer([HttpPeer(url, "controller", credentials) for url in urls])
+    try:
+        await controller.post("item", b"\n".join(encode(item) for item in operations) + b"\n", "application/x-ndjson")
+    except (ProblemError, PeerUnreachableError) as error:
+        raise CommandError(f"the bundles of Subagents cannot be added: {error}", "start it again") from error
+    finally:
+        await controller.close()
 
 
 async def _coupled(cockpit: Cockpit, installation: Installation) -> None:

@@ -106,6 +106,71 @@ async def test_names_and_urls_of_agents_are_unique(registered: Any, client: Any)
         assert answer["error"]["code"] == "JOC-400" and text in answer["error"]["message"], change
 
 
+def _subagents(**roles: str) -> list[dict[str, Any]]:
+    return [
+        {"subagentId": name.replace("_", "-"), "url": f"http://127.0.0.1:{5000 + number}", "isDirector": role}
+        for number, (name, role) in enumerate(roles.items())
+    ]
+
+
+async def test_a_clustered_agent_is_deployed_with_all_its_subagents(registered: Any, client: Any) -> None:
+    subagents = _subagents(pair_3="NO_DIRECTOR", pair_1="PRIMARY_DIRECTOR", pair_2="SECONDARY_DIRECTOR")
+    agent = {"agentId": "pair", "agentName": "Pair", "subagents": subagents, "forceFailoverConfirmation": True}
+    await client.post("agents/inventory/cluster/store", {"controllerId": CONTROLLER_ID, "clusterAgents": [agent]})
+    ids = {"controllerId": CONTROLLER_ID, "clusterAgentIds": ["pair"]}
+    await client.post("agents/inventory/cluster/deploy", ids)
+    reference, *items = [operation["item"] for operation in registered.items[-1]]
+    assert reference["directors"] == ["pair-1", "pair-2"] and reference["requireFailoverConfirmation"] is True
+    assert [item["id"] for item in items] == ["pair-1", "pair-3", "pair-2"]
+    assert items[0]["uri"] == "http://127.0.0.1:5001"
+
+    [shown] = (await client.post("agents/inventory/cluster", {"controllerId": CONTROLLER_ID}))["agents"]
+    assert shown["url"] == "http://127.0.0.1:5001" and shown["deployed"] is True
+    assert [item["isDirector"] for item in shown["subagents"]] == [
+        "PRIMARY_DIRECTOR",
+        "NO_DIRECTOR",
+        "SECONDARY_DIRECTOR",
+    ]
+    answer = await client.post(
+        "agents/inventory/disable", {"controllerId": CONTROLLER_ID, "agentIds": ["pair"]}, status=420
+    )
+    assert answer["error"]["code"] == "JOC-400"
+    await client.post("agents/inventory/cluster/revoke", ids)
+    assert [operation["path"] for operation in registered.items[-1]] == [
+        "Agent:pair",
+        "Subagent:pair-1",
+        "Subagent:pair-3",
+        "Subagent:pair-2",
+    ]
+
+
+async def test_a_stand_alone_agent_becomes_clustered(registered: Any, client: Any) -> None:
+    subagents = _subagents(agent_1="PRIMARY_DIRECTOR", agent_1_2="SECONDARY_DIRECTOR")
+    subagents[0]["url"] = "http://127.0.0.1:4445"
+    agent = {"agentId": "agent-1", "agentName": "Primary Agent", "subagents": subagents}
+    assert (await client.post("agents/inventory/cluster", {"controllerId": CONTROLLER_ID}))["agents"] == []
+    await client.post("agents/inventory/cluster/store", {"controllerId": CONTROLLER_ID, "clusterAgents": [agent]})
+    [shown] = (await client.post("agents/inventory/cluster", {"controllerId": CONTROLLER_ID}))["agents"]
+    assert [item["subagentId"] for item in shown["subagents"]] == ["agent-1", "agent-1-2"]
+
+
+async def test_a_clustered_agent_that_cannot_be_is_refused(registered: Any, client: Any) -> None:
+    bad: list[tuple[list[dict[str, Any]], str]] = [
+        ([], "primary Director"),
+        (_subagents(pair_1="SECONDARY_DIRECTOR"), "PRIMARY_DIRECTOR"),
+        (_subagents(pair_1="PRIMARY_DIRECTOR", pair_2="PRIMARY_DIRECTOR"), "PRIMARY_DIRECTOR"),
+        (_subagents(agent_1="PRIMARY_DIRECTOR"), "'agent-1' is already used by Agent 'agent-1'"),
+        (_subagents(pair_1="PRIMARY_DIRECTOR") * 2, "PRIMARY_DIRECTOR"),
+        ([*_subagents(pair_1="PRIMARY_DIRECTOR"), *_subagents(pair_2="NO_DIRECTOR")], "different ids and urls"),
+        ([_subagents(pair_1="PRIMARY_DIRECTOR")[0] | {"withGenerateSubagentCluster": True}], "not kept"),
+    ]
+    for subagents, text in bad:
+        agent = {"agentId": "pair", "agentName": "Pair", "subagents": subagents}
+        request = {"controllerId": CONTROLLER_ID, "clusterAgents": [agent]}
+        answer = await client.post("agents/inventory/cluster/store", request, status=420)
+        assert answer["error"]["code"] == "JOC-400" and text in answer["error"]["message"], subagents
+
+
 async def test_agents_are_disabled_revoked_reset_and_deleted(registered: Any, client: Any) -> None:
     request = {"controllerId": CONTROLLER_ID, "agentIds": ["agent-1"]}
     await client.post("agents/inventory/disable", request)

@@ -16,6 +16,7 @@ MODULES = (
     "controller_pairs",
     "controllers",
     "agents",
+    "agent_clusters",
     "inventory",
     "workflows",
     "orders",

@@ -203,20 +203,21 @@ async def reset_agent(context: RequestContext, request: AgentCommandRequest) -> 
     return context.ok()
 
 
-def _changing(path: str, request: type, handler: Any) -> Route:
+def changing(path: str, request: type, handler: Any) -> Route:
+    """A route with which administrators change Agents."""
     return Route(path, request, Ok, MANAGE, True, handler, category="CONTROLLER")
 
 
 ROUTES = [
     Route("/agents", AgentsRequest, Agents, "ctl:agents:view", False, agents),
     Route("/agents/inventory", AgentsRequest, Agents, "ctl:agents:view", False, agents_inventory),
-    _changing("/agents/inventory/store", StoreAgentsRequest, store_agents),
-    _changing("/agents/inventory/add", StoreAgentsRequest, store_agents),
-    _changing("/agents/inventory/deploy", AgentIdsRequest, deploy_agents),
-    _changing("/agents/inventory/revoke", AgentIdsRequest, revoke_agents),
-    _changing("/agents/inventory/enable", AgentIdsRequest, enable_agents),
-    _changing("/agents/inventory/disable", AgentIdsRequest, disable_agents),
-    _changing("/agent/reset", AgentCommandRequest, reset_agent),
-    _changing("/agent/delete", AgentCommandRequest, delete_agent),
-    _changing("/agent/remove", AgentCommandRequest, delete_agent),
+    changing("/agents/inventory/store", StoreAgentsRequest, store_agents),
+    changing("/agents/inventory/add", StoreAgentsRequest, store_agents),
+    changing("/agents/inventory/deploy", AgentIdsRequest, deploy_agents),
+    changing("/agents/inventory/revoke", AgentIdsRequest, revoke_agents),
+    changing("/agents/inventory/enable", AgentIdsRequest, enable_agents),
+    changing("/agents/inventory/disable", AgentIdsRequest, disable_agents),
+    changing("/agent/reset", AgentCommandRequest, reset_agent),
+    changing("/agent/delete", AgentCommandRequest, delete_agent),
+    changing("/agent/remove", AgentCommandRequest, delete_agent),
 ]

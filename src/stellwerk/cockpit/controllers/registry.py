@@ -1,7 +1,7 @@
 """Registration of Controllers and Agents (cockpit-api 2.3 Controllers, Agents; cockpit-services 9.2).
 
-Agents are first stored here, then deployed: an AgentRef and the SubagentItem of its Director go to the Controller in
-one transaction, for they refer to each other (workflow spec 8.6).
+Agents are first stored here, then deployed: an AgentRef and its SubagentItems go to the Controller in one transaction,
+for they refer to each other (workflow spec 8.6). A stand-alone Agent is one with a single Subagent, its Director's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
@@ -61,8 +61,18 @@ class NewNode(msgspec.Struct, frozen=True):
     title: str | None = None
 
 
+class SubagentInstance(msgspec.Struct, frozen=True):
+    """One machine of an Agent. `is_director`: NO_DIRECTOR, PRIMARY_DIRECTOR or SECONDARY_DIRECTOR."""
+
+    subagent_id: str
+    uri: str
+    is_director: int = NO_DIRECTOR
+    title: str | None = None
+    disabled: bool = False
+
+
 class AgentInstance(msgspec.Struct, frozen=True):
-    """One registered stand-alone Agent. `subagent_id` is that of its own Subagent, the Director's."""
+    """One registered Agent. `uri` and `subagent_id` are those of its (primary) Director."""
 
     controller_id: str
     agent_id: str
@@ -75,10 +85,20 @@ class AgentInstance(msgspec.Struct, frozen=True):
     disabled: bool = False
     deployed: bool = False
     ordering: int = 0
+    failover_confirmation: bool = False
+    #: Of a clustered Agent, the primary Director's first; none: it stands alone.
+    subagents: tuple[SubagentInstance, ...] = ()
 
     @property
     def subagent_id(self) -> str:
-        return self.agent_id
+        return self.machines[0].subagent_id
+
+    @property
+    def machines(self) -> tuple[SubagentInstance, ...]:
+        """All Subagents, also the only one of a stand-alone Agent."""
+        if self.subagents:
+            return self.subagents
+        return (SubagentInstance(self.agent_id, self.uri, PRIMARY_DIRECTOR, self.title, self.disabled),)
 
 
 class Registry:
@@ -198,8 +218,17 @@ class Registry:
             aliases: dict[tuple[str, str], list[str]] = {}
             for row in await connection.execute(select(names).order_by(names.c.agent_name)):
                 aliases.setdefault((row.controller_id, row.agent_id), []).append(row.agent_name)
+            machines: dict[tuple[str, str], list[SubagentInstance]] = {}
+            for row in await connection.execute(_subagents_in_order()):
+                machine = _of(SubagentInstance, row, subagent_id=row.sub_agent_id)
+                machines.setdefault((row.controller_id, row.agent_id), []).append(machine)
         return [
-            _of(AgentInstance, row, aliases=tuple(aliases.get((row.controller_id, row.agent_id), ())))
+            _of(
+                AgentInstance,
+                row,
+                aliases=tuple(aliases.get((row.controller_id, row.agent_id), ())),
+                subagents=_clustered(row.agent_id, machines.get((row.controller_id, row.agent_id), [])),
+            )
             for row in rows
             if (not wanted or row.agent_id in wanted) and not (only_visible and row.hidden)
         ]
@@ -220,18 +249,24 @@ class Registry:
         for row in await connection.execute(select(table).where(~own)):
             if row.agent_id == agent.agent_id:
                 raise BadRequest(f"Agent Id '{agent.agent_id}' is already used for Controller '{row.controller_id}'")
-            if row.uri == agent.uri:
-                raise BadRequest(f"Agent url '{agent.uri}' is already used by Agent '{row.agent_id}'")
             if row.controller_id == agent.controller_id and row.agent_name in (agent.agent_name, *agent.aliases):
                 raise BadRequest(f"Agent name '{row.agent_name}' is already used by Agent '{row.agent_id}'")
         query = select(names).where(names.c.controller_id == agent.controller_id, names.c.agent_id != agent.agent_id)
         for row in await connection.execute(query):
             if row.agent_name in (agent.agent_name, *agent.aliases):
                 raise BadRequest(f"Agent name '{row.agent_name}' is already an alias of Agent '{row.agent_id}'")
+        machines = inv_subagent_instances
+        others = (machines.c.controller_id != agent.controller_id) | (machines.c.agent_id != agent.agent_id)
+        uris, ids = {item.uri for item in agent.machines}, {item.subagent_id for item in agent.machines}
+        for row in await connection.execute(select(machines).where(others)):
+            if row.uri in uris:
+                raise BadRequest(f"Agent url '{row.uri}' is already used by Agent '{row.agent_id}'")
+            if row.controller_id == agent.controller_id and row.sub_agent_id in ids:
+                raise BadRequest(f"Subagent Id '{row.sub_agent_id}' is already used by Agent '{row.agent_id}'")
 
     async def _store_agent(self, connection: AsyncConnection, agent: AgentInstance) -> None:
         now = self._clock.now_ms()
-        table, names, subagents = inv_agent_instances, inv_agent_names, inv_subagent_instances
+        table, names = inv_agent_instances, inv_agent_names
         key = {"controller_id": agent.controller_id, "agent_id": agent.agent_id}
         values = {
             "agent_name": agent.agent_name,
@@ -240,6 +275,7 @@ class Registry:
             "process_limit": agent.process_limit,
             "hidden": agent.hidden,
             "disabled": agent.disabled,
+            "failover_confirmation": agent.failover_confirmation,
             "deployed": False,
             "modified": now,
         }
@@ -254,22 +290,27 @@ class Registry:
         if agent.aliases:
             rows = [{**key, "agent_name": alias} for alias in agent.aliases]
             await connection.execute(insert(names), rows)
-        director = {
-            "uri": agent.uri,
-            "is_director": PRIMARY_DIRECTOR,
-            "ordering": 1,
-            "title": agent.title,
-            "disabled": agent.disabled,
+        for number, machine in enumerate(agent.machines, 1):
+            await self._store_subagent(connection, key, machine, number)
+
+    async def _store_subagent(
+        self, connection: AsyncConnection, agent: dict[str, Any], machine: SubagentInstance, ordering: int
+    ) -> None:
+        table = inv_subagent_instances
+        values = {
+            **agent,
+            "uri": machine.uri,
+            "is_director": machine.is_director,
+            "ordering": ordering,
+            "title": machine.title,
+            "disabled": machine.disabled,
             "deployed": False,
-            "modified": now,
+            "modified": self._clock.now_ms(),
         }
-        own_director = (subagents.c.controller_id == agent.controller_id) & (
-            subagents.c.sub_agent_id == agent.subagent_id
-        )
-        changed = await connection.execute(update(subagents).where(own_director).values(director))
+        own = (table.c.controller_id == agent["controller_id"]) & (table.c.sub_agent_id == machine.subagent_id)
+        changed = await connection.execute(update(table).where(own).values(values))
         if changed.rowcount == 0:
-            row = {**key, "sub_agent_id": agent.subagent_id, **director}
-            await connection.execute(insert(subagents), [row])
+            await connection.execute(insert(table), [{"sub_agent_id": machine.subagent_id, **values}])
 
     async def known_agents(self, controller_id: str, agent_ids: Sequence[str]) -> list[AgentInstance]:
         """The Agents with these ids. Raises `BadRequest` naming those that do not belong to the Controller."""
@@ -298,16 +339,16 @@ class Registry:
         await client.update_items(
             {"TYPE": "DeleteSimple", "path": path}
             for agent in agents
-            for path in (f"Agent:{agent.agent_id}", f"Subagent:{agent.subagent_id}")
+            for path in (f"Agent:{agent.agent_id}", *(f"Subagent:{item.subagent_id}" for item in agent.machines))
         )
         await self._set_deployed(controller_id, agent_ids, is_deployed=False)
 
     async def set_disabled(self, controller_id: str, agent_ids: Sequence[str], *, is_disabled: bool) -> None:
-        """Disable or enable the Agents' own Subagents: a disabled one starts no new processes."""
-        agents = [
-            msgspec.structs.replace(agent, disabled=is_disabled)
-            for agent in await self.known_agents(controller_id, agent_ids)
-        ]
+        """Disable or enable the own Subagents of stand-alone Agents: a disabled one starts no new processes."""
+        known = await self.known_agents(controller_id, agent_ids)
+        if clustered := [agent.agent_id for agent in known if agent.subagents]:
+            raise BadRequest(f"{', '.join(clustered)}: disable Subagents of a clustered Agent, not the Agent")
+        agents = [msgspec.structs.replace(agent, disabled=is_disabled) for agent in known]
         deployed = [agent for agent in agents if agent.deployed]
         if deployed:
             client = await self._connections.client(controller_id)
@@ -348,18 +389,40 @@ class Registry:
 
 
 def agent_operations(agent: AgentInstance) -> list[dict[str, Any]]:
-    """The item operations that make an Agent known to its Controller: the AgentRef, then its SubagentItem."""
-    reference: dict[str, Any] = {"TYPE": "AgentRef", "path": agent.agent_id, "directors": [agent.subagent_id]}
+    """The item operations that make an Agent known to its Controller: the AgentRef, then its SubagentItems."""
+    directors = [item for item in agent.machines if item.is_director != NO_DIRECTOR]
+    reference: dict[str, Any] = {
+        "TYPE": "AgentRef",
+        "path": agent.agent_id,
+        "directors": [item.subagent_id for item in sorted(directors, key=lambda item: item.is_director)],
+    }
     if agent.process_limit is not None:
         reference["processLimit"] = agent.process_limit
-    subagent = {
-        "TYPE": "SubagentItem",
-        "id": agent.subagent_id,
-        "agentPath": agent.agent_id,
-        "uri": agent.uri,
-        "disabled": agent.disabled,
-    }
-    return [{"TYPE": "AddOrChangeSimple", "item": item} for item in (reference, subagent)]
+    if agent.failover_confirmation:
+        reference["requireFailoverConfirmation"] = True
+    subagents = [
+        {
+            "TYPE": "SubagentItem",
+            "id": item.subagent_id,
+            "agentPath": agent.agent_id,
+            "uri": item.uri,
+            "disabled": item.disabled,
+        }
+        for item in agent.machines
+    ]
+    return [{"TYPE": "AddOrChangeSimple", "item": item} for item in (reference, *subagents)]
+
+
+def _subagents_in_order() -> Select[Any]:
+    table = inv_subagent_instances
+    return select(table).order_by(table.c.ordering, table.c.id)
+
+
+def _clustered(agent_id: str, machines: Sequence[SubagentInstance]) -> tuple[SubagentInstance, ...]:
+    """A single Subagent with the Agent's own id is that of a stand-alone Agent."""
+    if len(machines) == 1 and machines[0].subagent_id == agent_id:
+        return ()
+    return tuple(machines)
 
 
 def _of_id(controller_id: str) -> ColumnElement[bool]:
@@ -379,13 +442,28 @@ def _checked(nodes: Sequence[NewNode]) -> list[NewNode]:
 
 
 def _check_agent(agent: AgentInstance) -> None:
-    if not is_name(agent.agent_id) or "/" in agent.agent_id:
-        raise BadRequest(f"'{agent.agent_id}' is not a valid Agent Id: use letters, digits, '-', '_' and '.'")
+    _check_id("Agent Id", agent.agent_id)
     if not agent.agent_name.strip():
         raise BadRequest(f"the Agent '{agent.agent_id}' needs a name")
     if agent.process_limit is not None and agent.process_limit < 0:
         raise BadRequest("processLimit must not be negative")
-    _check_url(agent.uri)
+    for machine in agent.machines:
+        _check_id("Subagent Id", machine.subagent_id)
+        _check_url(machine.uri)
+    roles = [machine.is_director for machine in agent.machines]
+    if roles[0] != PRIMARY_DIRECTOR or roles.count(PRIMARY_DIRECTOR) > 1 or roles.count(SECONDARY_DIRECTOR) > 1:
+        raise BadRequest(
+            f"the Agent '{agent.agent_id}' needs one PRIMARY_DIRECTOR, as its first Subagent, and at most one "
+            "SECONDARY_DIRECTOR"
+        )
+    for values in ([item.subagent_id for item in agent.machines], [item.uri for item in agent.machines]):
+        if len(set(values)) != len(values):
+            raise BadRequest(f"the Subagents of the Agent '{agent.agent_id}' need different ids and urls")
+
+
+def _check_id(what: str, text: str) -> None:
+    if not is_name(text) or "/" in text:
+        raise BadRequest(f"'{text}' is not a valid {what}: use letters, digits, '-', '_' and '.'")
 
 
 def _check_url(url: str) -> None:
