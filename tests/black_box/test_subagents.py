@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
+from process_events import events, until
 from tests.conformance.processes import ProcessInstallation
 from up_process import is_alive
-
-from stellwerk.values.json import decode
-
-
-def _events(installation: ProcessInstallation, key: str) -> list[dict[str, Any]]:
-    events = [decode(line) for line in installation.controller.journal.read_after(0)]
-    return [event for event in events if event.get("Key") == key]
-
-
-async def _until(installation: ProcessInstallation, key: str, type_: str, count: int = 1) -> None:
-    journal = installation.controller.journal
-    try:
-        async with asyncio.timeout(60):
-            while [event["TYPE"] for event in _events(installation, key)].count(type_) < count:
-                last = decode(journal.read_after(0)[-1])["eventId"] if journal.read_after(0) else 0
-                await journal.wait_after(last, 60)
-    except TimeoutError:
-        raise AssertionError(f"never came: {count} x {type_} of {key}\n{_events(installation, key)}") from None
 
 
 @asynccontextmanager
@@ -47,10 +28,10 @@ async def _order_at_subagent(tmp_path: Path) -> AsyncIterator[tuple[ProcessInsta
     workflow = {"TYPE": "Workflow", "path": "W", "instructions": [{"TYPE": "Execute.Anonymous", "job": job}]}
     async with ProcessInstallation(tmp_path / "nodes", ["A"], subagents=["S"]) as installation:
         await installation.add_subagent("S", "A")
-        await _until(installation, "S", "SubagentCoupled")
+        await until(installation, "S", "SubagentCoupled")
         await installation.deploy([workflow])
         await installation.command({"TYPE": "AddOrder", "order": {"id": "O", "workflowPath": "W"}})
-        await _until(installation, "O", "OrderStdoutWritten")
+        await until(installation, "O", "OrderStdoutWritten")
         yield installation, marks
 
 
@@ -60,21 +41,21 @@ async def test_a_killed_subagents_job_is_gone_before_it_is_repeated(tmp_path: Pa
         (first,) = (marks / "started").read_text().split()
 
         await installation.kill("S")
-        await _until(installation, "S", "SubagentCouplingFailed")
-        assert "OrderProcessed" not in [event["TYPE"] for event in _events(installation, "O")]
+        await until(installation, "S", "SubagentCouplingFailed")
+        assert "OrderProcessed" not in [event["TYPE"] for event in events(installation, "O")]
 
         await installation.start_again("subagent", "S")
         assert not is_alive(int(first)), "when it answers again its former jobs are gone"
-        await _until(installation, "O", "OrderProcessingStarted", 2)
+        await until(installation, "O", "OrderProcessingStarted", 2)
         (marks / "go").touch()
-        await _until(installation, "O", "OrderFinished")
+        await until(installation, "O", "OrderFinished")
 
         assert len((marks / "started").read_text().split()) == 2
         assert (marks / "ended").read_text().split() == (marks / "started").read_text().split()[1:]
-        outcomes = [event["outcome"] for event in _events(installation, "O") if event["TYPE"] == "OrderProcessed"]
+        outcomes = [event["outcome"] for event in events(installation, "O") if event["TYPE"] == "OrderProcessed"]
         assert outcomes[0]["reason"]["problem"]["code"] == "ProcessLostDueToRestart"
         assert outcomes[1]["TYPE"] == "Succeeded"
-        chunks = [event["chunk"] for event in _events(installation, "O") if event["TYPE"] == "OrderStdoutWritten"]
+        chunks = [event["chunk"] for event in events(installation, "O") if event["TYPE"] == "OrderStdoutWritten"]
         assert "".join(chunks) == "begin\nbegin\nend\n"
 
 
@@ -83,7 +64,7 @@ async def test_a_subagents_job_goes_on_while_its_director_is_killed(tmp_path: Pa
         await installation.kill("A")
         (marks / "go").touch()
         await installation.start_again("agent", "A")
-        await _until(installation, "O", "OrderFinished")
+        await until(installation, "O", "OrderFinished")
         assert len((marks / "started").read_text().split()) == 1
-        chunks = [event["chunk"] for event in _events(installation, "O") if event["TYPE"] == "OrderStdoutWritten"]
+        chunks = [event["chunk"] for event in events(installation, "O") if event["TYPE"] == "OrderStdoutWritten"]
         assert "".join(chunks) == "begin\nend\n"

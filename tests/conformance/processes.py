@@ -123,10 +123,33 @@ class ProcessInstallation:
     async def add_subagent(self, name: str, agent: str) -> None:
         """A Subagent in a process of its own, which wants a password, made known to the Controller."""
         settings = "[jobs]\nsigned_script_injection_allowed = true\n"
-        users = f'[users.{agent}-1]\npassword = "plain:secret of {name}"\npermissions = ["AgentDirector"]\n'
+        users = "".join(
+            f'[users.{director}]\npassword = "plain:secret of {name}"\npermissions = ["AgentDirector"]\n'
+            for director in (f"{agent}-1", f"{agent}-2")
+        )
         await self._start("subagent", name, settings, private=users)
         uri = f"http://127.0.0.1:{self._ports[name]}"
         await self.update_items([{"TYPE": "SubagentItem", "id": name, "agentPath": agent, "uri": uri}])
+
+    async def add_director(self, agent: str) -> str:
+        """A second Director, made known to the Controller; gives its name, which is its SubagentId."""
+        name = f"{agent}-2"
+        passwords = "".join(f'{subagent} = "secret of {subagent}"\n' for subagent in self._subagents)
+        settings = "[jobs]\nsigned_script_injection_allowed = true\n[cluster]\nis_backup = true\n"
+        await self._start("agent", name, f"{settings}[subagents]\n{passwords}")
+        await self.update_items(
+            [
+                {"TYPE": "AgentRef", "path": agent, "directors": [f"{agent}-1", name]},
+                {"TYPE": "SubagentItem", "id": name, "agentPath": agent, "uri": self.uri(name)},
+            ]
+        )
+        return name
+
+    def uri(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._ports[name]}"
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     async def kill(self, name: str) -> None:
         """`kill -9`."""
@@ -138,6 +161,14 @@ class ProcessInstallation:
         self._processes[name] = process = await self._spawn(kind, self.folder / name)
         if not await self._answers(process, f"http://127.0.0.1:{self._ports[name]}/{kind}/api"):
             raise AssertionError(f"{name} does not start again: {self.log(name)}")
+
+    async def move(self, name: str) -> None:
+        """An Agent's process is ended and starts again at another port."""
+        await self.kill(name)
+        file = self.folder / name / "agent.toml"
+        old, self._ports[name] = self._ports[name], _free_port()
+        file.write_text(file.read_text().replace(f"port = {old}", f"port = {self._ports[name]}"))
+        await self.start_again("agent", name)
 
     def log(self, name: str) -> str:
         return (self.folder / name / "log").read_text()

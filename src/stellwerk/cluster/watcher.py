@@ -100,7 +100,7 @@ class Watcher:
         """`on_unconfirmed` is told of the lost node when a person has to confirm its loss; again with each request."""
         self.watch_id = watch_id
         self.watch: Watch
-        self._uris = tuple(uris)
+        self.uris = tuple(uris)
         self._peers = peers
         self._memory = memory
         self._run_id = run_id(random.token_bytes(16))
@@ -125,8 +125,14 @@ class Watcher:
         )
         self.is_started = True
         async with asyncio.TaskGroup() as tasks:
-            for uri in self._uris:
+            for uri in self.uris:
                 tasks.create_task(self._watch_node(uri), name=f"watch {uri}")
+
+    def require_failover_confirmation(self, is_required: bool) -> None:
+        """Whether a person confirms each fail-over; counts for the next request."""
+        self._requires_failover_confirmation = is_required
+        if self.is_started:
+            self.watch.requires_failover_confirmation = is_required
 
     async def _watch_node(self, uri: str) -> None:
         tries = 0

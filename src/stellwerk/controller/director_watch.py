@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 #: Makes a connection to a Director: AgentPath, URI.
 WatchedNodeFactory = Callable[[str, str], WatchedNode]
-#: Remembered with the knowledge: of which reign of this pair of Controllers it is.
 _RESTART_SECONDS = 1.0
 
 
@@ -76,24 +75,25 @@ class DirectorWatches:
     def __init__(self, owner: Owner, nodes: WatchedNodeFactory) -> None:
         self._owner = owner
         self._nodes = nodes
-        self._watchers: dict[str, tuple[tuple[str, ...], Watcher]] = {}
+        self._watchers: dict[str, Watcher] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def look_at(self, agent_path: str) -> None:
-        """The Agent's Directors, or their addresses, may have changed."""
+        """The Agent's Directors, their addresses, or whether a person confirms a fail-over, may have changed."""
         state = self._owner.state
         uris = state.director_uris(agent_path) if agent_path in state.agents else ()
         known = self._watchers.get(agent_path)
-        if known is not None and known[0] == uris:
+        if known is not None and known.uris == uris:
+            known.require_failover_confirmation(state.agent(agent_path).agent_ref.require_failover_confirmation)
             return
-        task = self._tasks.pop(agent_path, None)
-        if task is not None:
-            task.cancel()
         self._watchers.pop(agent_path, None)
+        former = self._tasks.pop(agent_path, None)
+        if former is not None:
+            former.cancel()
         if len(uris) == 2:
-            watcher = self._make(agent_path, uris)
-            self._watchers[agent_path] = uris, watcher
-            self._tasks[agent_path] = asyncio.create_task(self._run(agent_path, watcher), name=f"watch {agent_path}")
+            watcher = self._watchers[agent_path] = self._make(agent_path, uris)
+            run = self._run(agent_path, watcher, former)
+            self._tasks[agent_path] = asyncio.create_task(run, name=f"watch {agent_path}")
 
     def _make(self, agent_path: str, uris: tuple[str, ...]) -> Watcher:
         owner = self._owner
@@ -107,7 +107,9 @@ class DirectorWatches:
             on_unconfirmed=lambda lost: self._confirmation_required(agent_path, lost),
         )
 
-    async def _run(self, agent_path: str, watcher: Watcher) -> None:
+    async def _run(self, agent_path: str, watcher: Watcher, former: asyncio.Task[None] | None) -> None:
+        if former is not None:
+            await asyncio.wait([former])  # both keep what they know in the same file
         while True:
             try:
                 await watcher.run()
@@ -126,7 +128,7 @@ class DirectorWatches:
 
     def _confirmation_required(self, agent_path: str, lost: NodeId) -> None:
         """Noted once, as an event that people see; cleared when it is settled."""
-        _, watcher = self._watchers[agent_path]
+        watcher = self._watchers[agent_path]
         asker, event = watcher.watch.to_be_confirmed[lost]
         problem = node_loss_problem(asker, event)
         known = self._owner.state.agent(agent_path).cluster_node_problems
@@ -138,9 +140,9 @@ class DirectorWatches:
     def confirm(self, agent_path: str, lost_node_id: NodeId, confirmer: str) -> None:
         """Raises `ProblemError` when there is nothing to be confirmed."""
         known = self._watchers.get(agent_path)
-        if known is None or not known[1].is_started:
+        if known is None or not known.is_started:
             raise ProblemError(Problem(message=f"Agent {agent_path} does not have two Directors"))
-        known[1].watch.confirm_node_loss(lost_node_id, confirmer)
+        known.watch.confirm_node_loss(lost_node_id, confirmer)
 
 
 def node_loss_problem(asker: NodeId, event: AnyClusterEvent) -> dict[str, object]:
