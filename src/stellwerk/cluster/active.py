@@ -45,6 +45,7 @@ from stellwerk.engine.events.cluster import (
     ClusterCoupled,
     ClusterCouplingPrepared,
     ClusterPassiveLost,
+    ClusterResetStarted,
     ClusterSettingUpdated,
     ClusterSwitchedOver,
     ClusterWatchRegistered,
@@ -309,6 +310,17 @@ class ActiveRole:
                 raise ProblemError.of("PassiveClusterNodeUrlChangeableOnlyWhenNotCoupled")
             await self._write(ClusterSettingUpdated(passive_uri=uri))
             self._run("call", self._call_passive_node)
+
+    async def start_reset(self) -> None:
+        """Both nodes are going to forget everything: returns when the passive one knows it, or is lost.
+
+        Raises `ProblemError`.
+        """
+        async with self._coupling:
+            state = self._state
+            if isinstance(state, Coupled) and not state.is_resetting:
+                self._host.persist_event(ClusterResetStarted())
+                await self._host.durable()
 
     # --- coupled ---
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import cast
 
 from stellwerk.cluster.host import ClusterHost
+from stellwerk.cluster.messages import FORGOTTEN_JOURNAL_ID
 from stellwerk.cluster.peer import ClusterPeer
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.engine.cluster import is_active
@@ -45,14 +46,19 @@ class Follower:
         timing: Callable[[], ClusterTiming],
         on_events: Callable[[], None],
         *,
+        forget: Callable[[str], Awaitable[None]],
         until: int | None = None,
     ) -> None:
-        """`on_events` is called after events have been folded; `until`: end when that EventId is here."""
+        """`on_events` is called after events have been folded; `until`: end when that EventId is here.
+
+        `forget` is called with the reason when the other node has been reset, so that this copy is worth nothing.
+        """
         self._host = host
         self._replica = replica
         self._peer = peer
         self._timing = timing
         self._on_events = on_events
+        self._forget = forget
         self._until = until
         self._loop = asyncio.get_running_loop()
         #: Loop time of the last sign of life.
@@ -86,6 +92,7 @@ class Follower:
             # A connection that broke says nothing yet: whether a process is there, the next try will show at once.
             return self.is_connected and self._disconnected()
         except ProblemError as error:
+            await self._forget_if_reset(error.problem.arguments.get(FORGOTTEN_JOURNAL_ID))
             if error.problem.message.startswith(_UNKNOWN):
                 return await self._begin_anew(str(error))
             logger.info("The active node refuses to be followed: %s", error)
@@ -169,6 +176,7 @@ class Follower:
         except (ProblemError, PeerUnreachableError) as error:
             logger.info("The journal cannot be copied anew: %s", error)
             return False
+        await self._forget_if_reset(answer.forgotten_journal_id)
         if is_active(answer.cluster_state, answer.node_id) is not True or not info.files:
             logger.info("The journal is not copied anew from a node that is not active: %s", reason)
             return False
@@ -176,6 +184,10 @@ class Follower:
         # All that it keeps: receivers may not have read yet what is in its older files.
         self._replica.begin_anew(info.files, info.last_event_id)
         return True
+
+    async def _forget_if_reset(self, forgotten_journal_id: str | None) -> None:
+        if forgotten_journal_id is not None and forgotten_journal_id == self._replica.journal_id:
+            await self._forget("it has been reset while this node was away")
 
     # --- blocks ---
 

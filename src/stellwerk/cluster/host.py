@@ -84,6 +84,15 @@ class ClusterHost(Protocol):
         """This node must not be active: end at once, commit nothing more, start again (exit code 98)."""
         ...
 
+    def forget(self, reason: str) -> None:
+        """End this run, delete the journal and begin the next run without one."""
+        ...
+
+    @property
+    def journal_id(self) -> str | None:
+        """Of the journal that is written or copied here; None before there is one."""
+        ...
+
     def failed(self, error: BaseException) -> None:
         """A bug, or a disk that does not work."""
         ...

@@ -25,6 +25,7 @@ from stellwerk.cluster.follower import Follower
 from stellwerk.cluster.host import ClusterHost
 from stellwerk.cluster.inhibition import Inhibition, Role
 from stellwerk.cluster.messages import (
+    FORGOTTEN_JOURNAL_ID,
     ClusterConfirmCoupling,
     ClusterCouple,
     ClusterInhibitActivation,
@@ -42,6 +43,7 @@ from stellwerk.cluster.messages import (
 from stellwerk.cluster.passive import PassiveRole
 from stellwerk.cluster.peer import ClusterPeer, ClusterPeerFactory
 from stellwerk.cluster.start import Start, start_role
+from stellwerk.cluster.watcher import DiskMemory
 from stellwerk.effects.clock import Random
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.engine.cluster import (
@@ -120,6 +122,12 @@ class Phase(Enum):
     STOPPED = "stopped"
 
 
+class _Forgotten(msgspec.Struct, frozen=True, rename="camel"):
+    """Kept over a reset, so that a node that comes back with the old journal learns of it."""
+
+    journal_id: str
+
+
 class ClusterMember:
     """See the module."""
 
@@ -142,6 +150,8 @@ class ClusterMember:
         #: By whom a fresh backup node has been called.
         self._called: asyncio.Future[ClusterSetting] = self._loop.create_future()
         self._run: asyncio.Task[None] | None = None
+        self._reset_memory = DiskMemory(host.disk, "forgotten-journal.json", _Forgotten)
+        self._forgotten: _Forgotten | None = None
 
     # --- life ---
 
@@ -151,6 +161,7 @@ class ClusterMember:
         Raises `ProblemError` when the configuration does not fit the journal, `JournalError`.
         """
         self._recovered = recovered
+        self._forgotten = await self._reset_memory.load()
         state = self._host.cluster_state
         self._find_own_id(state)
         role = start_role(
@@ -222,7 +233,7 @@ class ClusterMember:
             case Phase.ACTIVE:
                 return None
             case Phase.WAITING:
-                return Problem.of("BackupClusterNodeNotAppointed")
+                return self._not_appointed()
             case Phase.STARTING | Phase.UNDECIDED:
                 return Problem.of("ClusterNodeIsNotReady")
             case _:
@@ -315,6 +326,7 @@ class ClusterMember:
                 replica,
                 peer,
                 activate=lambda recovered, event: self._activate(recovered, event, in_same_file=True),
+                forget=self._forget,
                 inhibition=self.inhibition,
                 arbiters=self.arbiters,
                 configured_watches=self.configuration.watch_ids,
@@ -412,6 +424,8 @@ class ClusterMember:
         timing = state.setting.timing
         async with self.other_node() as peer:
             while True:
+                if await self._is_forgotten_by(peer, timing):
+                    await self._forget("it has been reset while this node was away")
                 answer = await self._ask_to_inhibit(peer, timing)
                 if answer is not None and answer.cluster_state is not None:
                     break
@@ -426,6 +440,17 @@ class ClusterMember:
                 await asyncio.sleep(timing.heartbeat / 2)  # the pace of questions
         assert answer is not None
         await self._give_way(answer.cluster_state)
+
+    async def _is_forgotten_by(self, peer: ClusterPeer, timing: ClusterTiming) -> bool:
+        """Has the other node been reset since, and with it the journal that this one still has?"""
+        try:
+            async with asyncio.timeout(timing.consent_timeout):
+                forgotten = (await peer.node_state()).forgotten_journal_id
+        except ProblemError as error:
+            forgotten = error.problem.arguments.get(FORGOTTEN_JOURNAL_ID)
+        except (PeerUnreachableError, TimeoutError):
+            return False
+        return forgotten is not None and forgotten == self._recovered.journal_id
 
     async def _ask_to_inhibit(self, peer: ClusterPeer, timing: ClusterTiming) -> InhibitActivationResponse | None:
         try:
@@ -538,10 +563,33 @@ class ClusterMember:
         replica = await Replica.open(host.disk, self._recovered, host.clock, host.journal_options)
         self._replica = replica
         timing = self._pair.setting.timing
-        await Follower(host, replica, peer, lambda: timing, lambda: None, until=event_id).run()
+        await Follower(host, replica, peer, lambda: timing, lambda: None, forget=self._forget, until=event_id).run()
         replica.close()
         host.restart("the lost end of its journal has been copied from the passive node")
         await asyncio.Event().wait()
+
+    # --- reset ---
+
+    async def reset(self) -> None:
+        """Before this active node forgets everything (2.2): the other one is going to do so, too, also if it is lost.
+
+        Raises `ProblemError`.
+        """
+        if not isinstance(self._host.cluster_state, Empty):
+            await self._active_role().start_reset()
+            await self._remember_reset()
+
+    async def _forget(self, reason: str) -> None:
+        """Follow the other node's reset; does not return."""
+        await self._remember_reset()
+        self._host.forget(reason)
+        await asyncio.Event().wait()
+
+    async def _remember_reset(self) -> None:
+        journal_id = self._host.journal_id or self._recovered.journal_id
+        assert journal_id is not None
+        self._forgotten = _Forgotten(journal_id)
+        await self._reset_memory.store(self._forgotten)
 
     # --- what others ask ---
 
@@ -601,10 +649,18 @@ class ClusterMember:
         if self.phase in (Phase.WAITING, Phase.STARTING, Phase.UNDECIDED) and isinstance(
             self._host.cluster_state, Empty
         ):
-            raise ProblemError.of("BackupClusterNodeNotAppointed")
+            raise ProblemError(self._not_appointed())
         return ClusterNodeState(
-            node_id=self.node_id, is_backup=self.node_id == BACKUP, cluster_state=self._host.cluster_state
+            node_id=self.node_id,
+            is_backup=self.node_id == BACKUP,
+            cluster_state=self._host.cluster_state,
+            forgotten_journal_id=None if self._forgotten is None else self._forgotten.journal_id,
         )
+
+    def _not_appointed(self) -> Problem:
+        if self._forgotten is None:
+            return Problem.of("BackupClusterNodeNotAppointed")
+        return Problem.of("BackupClusterNodeNotAppointed", **{FORGOTTEN_JOURNAL_ID: self._forgotten.journal_id})
 
     async def acknowledgements(self, heartbeat_seconds: float) -> AsyncIterator[list[int]]:
         """EventIds that are durable here, growing; an empty list as heartbeat (journal spec 1.8).

@@ -95,12 +95,18 @@ class InhibitActivationResponse(
     may_fail_over: bool = False
 
 
-class ClusterNodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ClusterNodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Answer to `GET cluster?return=ClusterNodeState` (1.12)."""
 
     node_id: NodeId
     is_backup: bool
     cluster_state: ClusterState
+    #: The journal that this node has deleted in a reset: the other node's copy of it is to be deleted, too.
+    forgotten_journal_id: str | None = None
+
+
+#: The same as an argument of BackupClusterNodeNotAppointed, the answer of a node that has just forgotten everything.
+FORGOTTEN_JOURNAL_ID = "forgottenJournalId"
 
 
 # --- requests to the watch (1.10.1) ----------------------------------------------------------------------------------

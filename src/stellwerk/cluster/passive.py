@@ -27,7 +27,7 @@ from stellwerk.cluster.messages import (
 from stellwerk.cluster.peer import ClusterPeer
 from stellwerk.effects.clock import Random
 from stellwerk.effects.peer import PeerUnreachableError
-from stellwerk.engine.cluster import Coupled, Empty, Pair, PreparedToBeCoupled, SwitchedOver
+from stellwerk.engine.cluster import ClusterState, Coupled, Empty, Pair, PreparedToBeCoupled, SwitchedOver
 from stellwerk.engine.events.cluster import (
     AnyClusterEvent,
     ClusterFailedOver,
@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 #: Between two tries to couple, seconds; the last repeats (`retry-delays`).
 RETRY_DELAYS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 3.0, 5.0)
+#: From ClusterResetStarted to the end of this node's copy of the journal (spec 1.6).
+RESET_SECONDS = 1.0
 
 
 class PassiveRole:
@@ -57,6 +59,7 @@ class PassiveRole:
         peer: ClusterPeer,
         *,
         activate: Callable[[Recovered, AnyClusterEvent | None], Awaitable[None]],
+        forget: Callable[[str], Awaitable[None]],
         inhibition: Inhibition,
         arbiters: Arbiters,
         configured_watches: tuple[str, ...],
@@ -69,6 +72,7 @@ class PassiveRole:
         self._replica = replica
         self._peer = peer
         self._make_active = activate
+        self._forget = forget
         self._inhibition = inhibition
         self._arbiters = arbiters
         self._configured_watches = configured_watches
@@ -76,7 +80,7 @@ class PassiveRole:
         self._random = random
         self._fails_over = fails_over
         self._loop = asyncio.get_running_loop()
-        self.follower = Follower(host, replica, peer, lambda: self.timing, self._look_at_state)
+        self.follower = Follower(host, replica, peer, lambda: self.timing, self._look_at_state, forget=forget)
         self.follower.on_refused = self._raise_alarm
         #: The state that has been reacted to.
         self._seen = host.cluster_state
@@ -88,6 +92,8 @@ class PassiveRole:
         self._broken: asyncio.Future[None] = self._loop.create_future()
         #: There may be a reason to take over.
         self._alarm = asyncio.Event()
+        self._reset_wanted = asyncio.Event()
+        self._look_for_reset(self._seen)
 
     @property
     def timing(self) -> ClusterTiming:
@@ -117,6 +123,7 @@ class PassiveRole:
         tasks = [
             asyncio.create_task(self._watch_over_active(), name="watch over the active node"),
             asyncio.create_task(self._announce_forever(), name="announcement"),
+            asyncio.create_task(self._forget_when_reset(), name="reset"),
         ]
         try:
             await asyncio.wait([*tasks, self._broken], return_when=asyncio.FIRST_COMPLETED)
@@ -162,9 +169,20 @@ class PassiveRole:
             logger.info("Coupled: this node takes over when the active one is lost")
             self._is_coupled_by_this_run = True
         self._seen = state
+        self._look_for_reset(state)
         self._changed.set()
         if isinstance(state, SwitchedOver):
             self._raise_alarm()
+
+    def _look_for_reset(self, state: ClusterState) -> None:
+        if isinstance(state, Coupled) and state.is_resetting:
+            self._reset_wanted.set()
+
+    async def _forget_when_reset(self) -> None:
+        """ClusterResetStarted (1.6): the acknowledgement gets out first, for the active node waits for it."""
+        await self._reset_wanted.wait()
+        await asyncio.sleep(RESET_SECONDS)
+        await self._forget("the active node is being reset")
 
     def _raise_alarm(self) -> None:
         self._alarm.set()
@@ -238,7 +256,8 @@ class PassiveRole:
         self._alarm.clear()
 
     def _is_able_to_fail_over(self, state: Coupled) -> bool:
-        return state.active_id != self._node_id and self._is_coupled_by_this_run and self._fails_over
+        is_allowed = self._is_coupled_by_this_run and self._fails_over and not state.is_resetting
+        return is_allowed and state.active_id != self._node_id
 
     def _has_to_fail_over(self, state: Coupled) -> bool:
         if not self._is_able_to_fail_over(state):

@@ -52,21 +52,33 @@ class _Remembered(msgspec.Struct, frozen=True):
     #: The Controller's term in which it was learnt: of an older one it may be outdated.
     term: int
     knowledge: Knowledge
+    #: Of which run of the Agent it is: after a reset another cluster begins.
+    agent_run_id: str | None = None
 
 
 class _Memory:
-    """`Memory` of one pair, valid in one term of the Controller."""
+    """`Memory` of one pair, valid in one term of the Controller and one run of the Agent."""
 
-    def __init__(self, disk: Disk, agent_path: str, term: Callable[[], int]) -> None:
+    def __init__(self, disk: Disk, agent_path: str, agent_run_id: str | None, term: Callable[[], int]) -> None:
         self._memory = DiskMemory(disk, f"watch-{agent_path}.json", _Remembered)
+        self._agent_run_id = agent_run_id
         self._term = term
 
     async def load(self) -> Knowledge | None:
         remembered = await self._memory.load()
-        return remembered.knowledge if remembered is not None and remembered.term == self._term() else None
+        if remembered is None or (remembered.term, remembered.agent_run_id) != (self._term(), self._agent_run_id):
+            return None
+        return remembered.knowledge
 
     async def store(self, knowledge: Knowledge) -> None:
-        await self._memory.store(_Remembered(self._term(), knowledge))
+        await self._memory.store(_Remembered(self._term(), knowledge, self._agent_run_id))
+
+
+class _Watched(msgspec.Struct, frozen=True):
+    """One pair of Directors in one run of its Agent."""
+
+    agent_run_id: str | None
+    watcher: Watcher
 
 
 class DirectorWatches:
@@ -75,33 +87,37 @@ class DirectorWatches:
     def __init__(self, owner: Owner, nodes: WatchedNodeFactory) -> None:
         self._owner = owner
         self._nodes = nodes
-        self._watchers: dict[str, Watcher] = {}
+        self._watched: dict[str, _Watched] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def look_at(self, agent_path: str) -> None:
-        """The Agent's Directors, their addresses, or whether a person confirms a fail-over, may have changed."""
+        """The Agent's Directors, their addresses, its run, or whether a person confirms, may have changed."""
         state = self._owner.state
-        uris = state.director_uris(agent_path) if agent_path in state.agents else ()
-        known = self._watchers.get(agent_path)
-        if known is not None and known.uris == uris:
-            known.require_failover_confirmation(state.agent(agent_path).agent_ref.require_failover_confirmation)
-            return
-        self._watchers.pop(agent_path, None)
+        agent = state.agents.get(agent_path)
+        uris = () if agent is None else state.director_uris(agent_path)
+        known = self._watched.get(agent_path)
+        if agent is not None and known is not None and known.watcher.uris == uris:
+            known.watcher.require_failover_confirmation(agent.agent_ref.require_failover_confirmation)
+            # Until the reset is done, the old cluster is there and may need its watch.
+            if agent.is_resetting or known.agent_run_id == agent.agent_run_id:
+                return
+        self._watched.pop(agent_path, None)
         former = self._tasks.pop(agent_path, None)
         if former is not None:
             former.cancel()
-        if len(uris) == 2:
-            watcher = self._watchers[agent_path] = self._make(agent_path, uris)
+        if agent is not None and len(uris) == 2:
+            watcher = self._make(agent_path, agent.agent_run_id, uris)
+            self._watched[agent_path] = _Watched(agent.agent_run_id, watcher)
             run = self._run(agent_path, watcher, former)
             self._tasks[agent_path] = asyncio.create_task(run, name=f"watch {agent_path}")
 
-    def _make(self, agent_path: str, uris: tuple[str, ...]) -> Watcher:
+    def _make(self, agent_path: str, agent_run_id: str | None, uris: tuple[str, ...]) -> Watcher:
         owner = self._owner
         return Watcher(
             f"{owner.controller_id}/{agent_path}",
             uris,
             lambda uri: self._nodes(agent_path, uri),
-            _Memory(owner.effects.disk, agent_path, lambda: owner.term),
+            _Memory(owner.effects.disk, agent_path, agent_run_id, lambda: owner.term),
             owner.effects.random,
             requires_failover_confirmation=owner.state.agent(agent_path).agent_ref.require_failover_confirmation,
             on_unconfirmed=lambda lost: self._confirmation_required(agent_path, lost),
@@ -128,7 +144,7 @@ class DirectorWatches:
 
     def _confirmation_required(self, agent_path: str, lost: NodeId) -> None:
         """Noted once, as an event that people see; cleared when it is settled."""
-        watcher = self._watchers[agent_path]
+        watcher = self._watched[agent_path].watcher
         asker, event = watcher.watch.to_be_confirmed[lost]
         problem = node_loss_problem(asker, event)
         known = self._owner.state.agent(agent_path).cluster_node_problems
@@ -139,10 +155,10 @@ class DirectorWatches:
 
     def confirm(self, agent_path: str, lost_node_id: NodeId, confirmer: str) -> None:
         """Raises `ProblemError` when there is nothing to be confirmed."""
-        known = self._watchers.get(agent_path)
-        if known is None or not known.is_started:
+        known = self._watched.get(agent_path)
+        if known is None or not known.watcher.is_started:
             raise ProblemError(Problem(message=f"Agent {agent_path} does not have two Directors"))
-        known.watch.confirm_node_loss(lost_node_id, confirmer)
+        known.watcher.watch.confirm_node_loss(lost_node_id, confirmer)
 
 
 def node_loss_problem(asker: NodeId, event: AnyClusterEvent) -> dict[str, object]:

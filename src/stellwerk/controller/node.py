@@ -297,6 +297,8 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
             s.SubagentResetStartedByController: self._on_subagent_reset_started,
             a.AgentEventsObserved: self._on_agent_events_observed,
             a.AgentResetStarted: self._on_agent_reset_started,
+            a.AgentReset: self._on_agent_run_changed,
+            a.AgentDedicated: self._on_agent_run_changed,
         }
 
     def _queue_of(self, agent_path: str, method: str, *arguments: Any) -> None:
@@ -357,6 +359,10 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
         if driver is not None:
             driver.queue.clear()
             driver.restart()
+
+    def _on_agent_run_changed(self, event_id: int, agent_path: str, event: Any) -> None:
+        if agent_path in self.state.agents:
+            self.watches.look_at(agent_path)
 
     # --- commands ---
 

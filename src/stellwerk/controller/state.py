@@ -422,6 +422,8 @@ class ControllerState(NodeState):
             event_id=0,
             timezone=None,
             agent_run_id=None if event.force else agent.agent_run_id,
+            cluster_state=cluster.EMPTY,
+            cluster_node_problems=(),
         )
 
     def _agent_reset(self, key: str, event: a.AgentReset) -> None:

@@ -51,7 +51,9 @@ class PreparedToBeCoupled(HasNodes, frozen=True, kw_only=True):
 
 
 class Coupled(HasNodes, frozen=True, kw_only=True):
-    """The only state from which a fail-over is allowed."""
+    """The only state from which a fail-over is allowed, unless both nodes are about to forget everything."""
+
+    is_resetting: bool = False
 
 
 class ActiveShutDown(HasNodes, frozen=True, kw_only=True):
@@ -156,7 +158,7 @@ RULES: Mapping[tuple[type, type], _Rule] = {
     (c.ClusterActiveNodeRestarted, ActiveShutDown): _becomes(PassiveLost, _always),
     **{(c.ClusterSettingUpdated, type_): _setting_updated for type_ in _HAVING_NODES},
     **{(c.ClusterWatchRegistered, type_): _watch_registered for type_ in _HAVING_NODES},
-    (c.ClusterResetStarted, Coupled): lambda state, event: state,
+    (c.ClusterResetStarted, Coupled): lambda state, event: replace(state, is_resetting=True),
 }
 
 

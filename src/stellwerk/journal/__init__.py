@@ -19,7 +19,7 @@ from stellwerk.journal.errors import (
 )
 from stellwerk.journal.export import export_js7
 from stellwerk.journal.format import JournalHeader
-from stellwerk.journal.journal import Journal, delete_at_next_start
+from stellwerk.journal.journal import Journal, delete_at_next_start, finish_deletion
 from stellwerk.journal.raw import raw_journal
 from stellwerk.journal.readable import JournalOptions, ReadableJournal
 from stellwerk.journal.recovery import Recovered, cut, recover
@@ -43,6 +43,7 @@ __all__ = [
     "cut",
     "delete_at_next_start",
     "export_js7",
+    "finish_deletion",
     "finish_replacement",
     "raw_journal",
     "recover",

@@ -183,11 +183,7 @@ class Journal(ReadableJournal):
         disk = self._disk
         for left_over in format.left_over_names(disk, self._name):
             disk.remove(left_over)
-        if deletion_mark(self._name) in disk.names():
-            for file_event_id in format.file_event_ids(disk, self._name):
-                disk.remove(format.file_name(self._name, file_event_id))
-            await disk.sync_directory()
-            disk.remove(deletion_mark(self._name))
+        await finish_deletion(disk, self._name)
         if recovered.header is not None:
             # A killed process may have left its last batch unsynced; readers are going to see it.
             await disk.sync_file(recovered.file)
@@ -545,6 +541,16 @@ class Journal(ReadableJournal):
     def is_space_low(self) -> bool:
         """New work must be refused (`DiskSpaceIsLow`); running work may go on."""
         return self._space.space.is_low
+
+
+async def finish_deletion(disk: Disk, name: str) -> None:
+    """Delete the journal that a reset has marked for it; before a journal is recovered. May be repeated."""
+    if deletion_mark(name) not in disk.names():
+        return
+    for file_event_id in format.file_event_ids(disk, name):
+        disk.remove(format.file_name(name, file_event_id))
+    await disk.sync_directory()
+    disk.remove(deletion_mark(name))
 
 
 async def delete_at_next_start(disk: Disk, name: str) -> None:

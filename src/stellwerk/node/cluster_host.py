@@ -12,7 +12,7 @@ from stellwerk.effects.clock import Clock
 from stellwerk.effects.disk import Disk
 from stellwerk.engine.cluster import ClusterState
 from stellwerk.engine.events.cluster import AnyClusterEvent
-from stellwerk.journal import JournalFailedError, JournalOptions, Recovered, Replica
+from stellwerk.journal import Journal, JournalFailedError, JournalOptions, Recovered, Replica
 from stellwerk.journal.acknowledgement import AcknowledgementGate
 from stellwerk.values.problems import Problem, ProblemError
 
@@ -103,6 +103,14 @@ class NodeHost:
 
     def halt(self, reason: str) -> None:
         self._node.halt(reason)
+
+    def forget(self, reason: str) -> None:
+        self._node.forget(reason)
+
+    @property
+    def journal_id(self) -> str | None:
+        readable = self._node.readable
+        return readable.journal_id if isinstance(readable, Journal | Replica) else None
 
     def failed(self, error: BaseException) -> None:
         if isinstance(error, JournalFailedError):

@@ -39,6 +39,7 @@ from stellwerk.journal import (
     JournalSealedError,
     ReadableJournal,
     Recovered,
+    finish_deletion,
     finish_replacement,
     recover,
 )
@@ -184,6 +185,7 @@ class Node(Generic[S, X]):
         A member of a cluster may then still be finding its role. Raises `JournalCorruptedError`, `JournalFailedError`,
         `ProblemError`.
         """
+        await finish_deletion(self.effects.disk, self.NAME)
         await finish_replacement(self.effects.disk, self.NAME)
         recovered = recover(self.effects.disk, self.NAME, self.TYPE_NAME)
         self.fold(recovered)
@@ -357,6 +359,13 @@ class Node(Generic[S, X]):
         logger.info("%s ends: %s", self.NAME, reason)
         code = 0 if is_final else EXIT_RESTART
         self.terminate(Termination(exit_code=code, is_restart=not is_final, is_immediate=True, reason=reason))
+
+    def forget(self, reason: str) -> None:
+        """End at once, delete the journal, begin the next run without one."""
+        logger.warning("%s forgets everything: %s", self.NAME, reason)
+        self.terminate(
+            Termination(exit_code=EXIT_RESTART, is_restart=True, is_immediate=True, deletes_journal=True, reason=reason)
+        )
 
     def halt(self, reason: str) -> None:
         """This node must not be active: end at once, commit nothing more, begin the next run."""

@@ -18,6 +18,12 @@ class TermFence:
         """What has been remembered; before anything is asked."""
         self._greatest = await self._memory.load() or 0
 
+    async def forget(self) -> None:
+        """Whoever comes next begins anew."""
+        if self._greatest:
+            self._greatest = 0
+            await self._memory.store(0)
+
     def check(self, term: int | None) -> None:
         """None: the sender does not belong to a pair. Raises `ProblemError` TermIsStale."""
         if term is not None and term < self._greatest:

@@ -189,6 +189,8 @@ class AgentNode(Node[AgentState, Transaction]):
         """Nothing of a former process may still run when its orders are settled as lost."""
         await self.subagent.start()
         await self._fence.load()
+        if self.state.meta is None:
+            await self._fence.forget()  # it belongs to no Controller (any more)
 
     def _failed_director(self, state: AgentState) -> str | None:
         """The Subagent of the Director that has failed, in the very activation that follows from it."""
@@ -393,12 +395,13 @@ class AgentNode(Node[AgentState, Transaction]):
         assert self.state.meta is not None
         self.release_events(self.state.meta.controller_id, command.until_event_id)
 
-    def _reset(self, command: ac.Reset, user_id: str) -> None:
-        """Forget everything: the journal is deleted, the process starts anew (journal spec 1.9)."""
+    async def _reset(self, command: ac.Reset, user_id: str) -> None:
+        """Forget everything: the journal is deleted, the process starts anew (journal spec 1.9); both of a pair."""
         if self.state.meta is None:
             raise ProblemError.of("AgentNotDedicated")
         if command.agent_run_id is not None and command.agent_run_id != self.journal.journal_id:
             raise ProblemError.of("AgentRunIdMismatch", agentPath=self.state.meta.agent_path)
+        await self.cluster.reset()
         self.terminate(
             Termination(exit_code=EXIT_RESTART, is_restart=True, deletes_journal=True, reason="the Agent was reset")
         )

@@ -130,6 +130,8 @@ class Subagent:
         self._verifier = verifier
         self._journal_limit = journal_limit
         self._is_started = False
+        #: Of the last dedication.
+        self._agent_run_id: str | None = None
         self._greatest_term = 0
         self._lease_term = 0
         #: Until when the processes may run (monotonic clock); None: without limit.
@@ -293,6 +295,11 @@ class Subagent:
         elif not self._is_started:
             raise ProblemError.of("WebServiceStillNotAvailable")
         self.dedication = command
+        if command.agent_run_id != self._agent_run_id:
+            # Terms are counted within a run of the Agent; a reset begins another one.
+            self._agent_run_id = command.agent_run_id
+            self._greatest_term = 0
+            self._former_sessions.clear()
         return c.DedicateSubagentResponse(self.run_id, 0, JS7_VERSION)
 
     def _couple(self, command: c.CoupleDirector, session: Session) -> c.CoupleDirectorResponse:
