@@ -17,9 +17,11 @@ from stellwerk.node.configuration import (
     LogConfiguration,
     SubagentConfiguration,
     SubagentDriverConfiguration,
+    WatchedPair,
     WebConfiguration,
+    WitnessSection,
 )
-from stellwerk.node.witness import WatchedPair, WitnessConfiguration
+from stellwerk.node.witness import WitnessConfiguration
 
 #: (heading, struct, explanations). A setting without explanation fails the test of the page.
 _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
@@ -80,7 +82,10 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
     (
         "`agent.toml`",
         AgentConfiguration,
-        {"subagents": "SubagentId → password of this Agent at that Subagent (in `private.toml`)"},
+        {
+            "subagents": "SubagentId → password of this Agent at that Subagent (in `private.toml`)",
+            "witness": "see below; none: this process is no witness",
+        },
     ),
     (
         "`[subagent_driver]` of `agent.toml`",
@@ -106,7 +111,12 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
         {"id": "the name of this watch; each witness has its own", "pairs": "name → the tables below"},
     ),
     (
-        "`[pairs.NAME]` of `witness.toml`",
+        "`[witness]` of `agent.toml`",
+        WitnessSection,
+        {"id": "the name of this watch; each witness has its own", "pairs": "name → the table below"},
+    ),
+    (
+        "`[pairs.NAME]` of `witness.toml`, `[witness.pairs.NAME]` of `agent.toml`",
         WatchedPair,
         {
             "nodes": 'the addresses of the two nodes, `["http://HOST:PORT", "http://HOST:PORT"]`',

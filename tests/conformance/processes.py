@@ -89,8 +89,8 @@ class ProcessInstallation:
             for path in self.agent_paths:
                 settings = "[jobs]\nsigned_script_injection_allowed = true\n"
                 passwords = "".join(f'{name} = "secret of {name}"\n' for name in self._subagents)
-                await self._start("agent", path, f"{settings}[subagents]\n{passwords}")
-            await self._start("controller", "controller", 'id = "controller"\n')
+                await self.start("agent", path, f"{settings}[subagents]\n{passwords}")
+            await self.start("controller", "controller", 'id = "controller"\n')
             self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self._ports['controller']}")
             await self._until_ready()
             self._follower = asyncio.create_task(self._follow())
@@ -127,7 +127,7 @@ class ProcessInstallation:
             f'[users.{director}]\npassword = "plain:secret of {name}"\npermissions = ["AgentDirector"]\n'
             for director in (f"{agent}-1", f"{agent}-2")
         )
-        await self._start("subagent", name, settings, private=users)
+        await self.start("subagent", name, settings, private=users)
         uri = f"http://127.0.0.1:{self._ports[name]}"
         await self.update_items([{"TYPE": "SubagentItem", "id": name, "agentPath": agent, "uri": uri}])
 
@@ -136,7 +136,7 @@ class ProcessInstallation:
         name = f"{agent}-2"
         passwords = "".join(f'{subagent} = "secret of {subagent}"\n' for subagent in self._subagents)
         settings = "[jobs]\nsigned_script_injection_allowed = true\n[cluster]\nis_backup = true\n"
-        await self._start("agent", name, f"{settings}[subagents]\n{passwords}")
+        await self.start("agent", name, f"{settings}[subagents]\n{passwords}")
         await self.update_items(
             [
                 {"TYPE": "AgentRef", "path": agent, "directors": [f"{agent}-1", name]},
@@ -173,10 +173,10 @@ class ProcessInstallation:
     def log(self, name: str) -> str:
         return (self.folder / name / "log").read_text()
 
-    async def _start(self, kind: str, name: str, settings: str, private: str = "") -> None:
-        """Start the component and wait until it answers; a port that somebody else has taken is exchanged.
+    async def start(self, kind: str, name: str, settings: str, private: str = "", *, port: int | None = None) -> None:
+        """Start a component and wait until it answers; a port that somebody else has taken is exchanged, if free.
 
-        Without `private` settings everybody may do everything.
+        `settings` are a whole toml file but for `[web]`. Without `private` ones everybody may do everything.
         """
         data = self.folder / name
         keys = data / "private" / "trusted-x509-keys"
@@ -184,11 +184,11 @@ class ProcessInstallation:
         (keys / "key.pem").write_bytes(self._key.certificate_pem())
         (data / "private.toml").touch(mode=0o600)
         (data / "private.toml").write_text(private)
-        for _ in range(5):
-            self._ports[name] = _free_port()
+        for _ in range(5 if port is None else 1):
+            self._ports[name] = _free_port() if port is None else port
             web = f'[web]\nhost = "127.0.0.1"\nport = {self._ports[name]}\n'
             web += "" if private else "public = true\n"
-            (data / f"{kind}.toml").write_text(settings + web if kind == "controller" else web + settings)
+            (data / f"{kind}.toml").write_text(settings + web)
             process = await self._spawn(kind, data)
             if await self._answers(process, f"http://127.0.0.1:{self._ports[name]}/{kind}/api"):
                 self._processes[name] = process

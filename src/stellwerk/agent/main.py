@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import msgspec
 
 from stellwerk.agent.director.node import AgentNode
@@ -19,6 +21,7 @@ from stellwerk.node.configuration import AgentConfiguration
 from stellwerk.node.main import Lifeline, NodeProcess, cluster_peers, health_of
 from stellwerk.node.node import NodeEffects
 from stellwerk.node.web import NodeWeb
+from stellwerk.node.witness import Witness, witness_of_agent
 from stellwerk.wire.authentication import JS7_VERSION
 from stellwerk.wire.client import Credentials, HttpPeer
 from stellwerk.wire.overview import java_overview, system_overview
@@ -34,6 +37,9 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
     process = NodeProcess("agent", configuration, lifeline)
     #: One for the whole life of the process; the Director's runs come and go.
     subagents: list[Subagent] = []
+    #: One or none, also for the whole life of the process.
+    witnesses: list[Witness] = []
+    beside = AsyncExitStack()
     driver_timing = DriverTiming(**msgspec.structs.asdict(configuration.subagent_driver))
     tls = configuration.client_tls()
 
@@ -45,7 +51,10 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
 
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
-            return health_of(process.node, "agent")
+            is_healthy, details = health_of(process.node, "agent")
+            for witness in witnesses:
+                details["witness"] = witness.status()
+            return is_healthy, details
 
         web = NodeWeb(configuration, clock, random, "/agent", "/subagent", health=health)
         subagents.append(make_subagent(configuration, clock, random, environment))
@@ -54,6 +63,8 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
         return web
 
     async def make_node(process: NodeProcess) -> AgentNode:
+        if configuration.witness is not None and not witnesses:
+            witnesses.append(await beside.enter_async_context(witness_of_agent(configuration, configuration.witness)))
         return AgentNode(
             NodeEffects(process.disk, clock, random, environment),
             subagents[0],
@@ -68,7 +79,8 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
         )
 
     try:
-        return await process.run(make_web, make_node)
+        async with beside:
+            return await process.run(make_web, make_node)
     finally:
         for subagent in subagents:
             await subagent.close()

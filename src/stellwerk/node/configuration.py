@@ -15,7 +15,7 @@ from __future__ import annotations
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -225,11 +225,35 @@ class ControllerConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fie
     agents: dict[str, str] = {}
 
 
+class WatchedPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two nodes that a witness watches. `kind` says whose API it is."""
+
+    nodes: tuple[str, str]
+    kind: Literal["controller", "agent"] = "controller"
+    user: str | None = None
+    password: str | None = None
+    #: A person confirms each fail-over.
+    require_failover_confirmation: bool = False
+
+
+class WitnessSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A witness in an Agent's process (`node.witness`)."""
+
+    id: str
+    pairs: dict[str, WatchedPair] = {}
+
+
 class AgentConfiguration(NodeConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jobs: JobsConfiguration = JobsConfiguration()
     #: SubagentId → password of this Agent's Director at that Subagent.
     subagents: dict[str, str] = {}
     subagent_driver: SubagentDriverConfiguration = SubagentDriverConfiguration()
+    #: This process is a witness of others' pairs, too.
+    witness: WitnessSection | None = None
+
+    @property
+    def witness_directory(self) -> Path:
+        return self.data / "witness"
 
 
 class SubagentConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,17 +9,16 @@
                             password = "…"
     DATA/state/             what it remembers: a file for each pair
 
-It opens connections; nobody needs to connect to it.
+It opens connections; nobody needs to connect to it. An Agent's process can be a witness, too, by `[witness]` of its
+agent.toml: then it remembers in DATA/witness/, of which the Agent's own journal and state know nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Literal
-
-import msgspec
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from stellwerk.cluster.peer import HttpClusterPeer
 from stellwerk.cluster.watch import Knowledge
@@ -28,7 +27,7 @@ from stellwerk.effects.clock import Random, SystemClock, SystemRandom
 from stellwerk.effects.disk import Disk
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError, SystemDisk
 from stellwerk.engine.cluster import name_of
-from stellwerk.node.configuration import ComponentConfiguration
+from stellwerk.node.configuration import AgentConfiguration, ComponentConfiguration, WatchedPair, WitnessSection
 from stellwerk.node.logs import set_up_logs
 from stellwerk.node.main import Lifeline
 from stellwerk.node.node import EXIT_ERROR
@@ -41,17 +40,6 @@ logger = logging.getLogger(__name__)
 #: A node that does not answer within that time may be gone: better to look again.
 _CONNECT_TIMEOUT_SECONDS = 1.0
 _ANSWER_TIMEOUT_SECONDS = 5.0
-
-
-class WatchedPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Two nodes. `kind` says whose API it is."""
-
-    nodes: tuple[str, str]
-    kind: Literal["controller", "agent"] = "controller"
-    user: str | None = None
-    password: str | None = None
-    #: A person confirms each fail-over.
-    require_failover_confirmation: bool = False
 
 
 class WitnessConfiguration(ComponentConfiguration, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,7 +57,7 @@ class Witness:
             name: Watcher(
                 watch_id,
                 pair.nodes,
-                _Peers(pair, tls),
+                _Peers(watch_id, pair, tls),
                 DiskMemory(disk, f"watch-{name}.json", Knowledge),
                 random,
                 requires_failover_confirmation=pair.require_failover_confirmation,
@@ -102,13 +90,14 @@ class Witness:
 class _Peers:
     """Connections to the nodes of one pair."""
 
-    def __init__(self, pair: WatchedPair, tls: TlsOptions | None) -> None:
+    def __init__(self, watch_id: str, pair: WatchedPair, tls: TlsOptions | None) -> None:
+        self._watch_id = watch_id
         self._pair = pair
         self._tls = tls
 
     def __call__(self, uri: str) -> WatchedNode:
         pair = self._pair
-        credentials = None if pair.user is None else Credentials(pair.user, pair.password or "")
+        credentials = None if pair.password is None else Credentials(pair.user or self._watch_id, pair.password)
         return HttpClusterPeer(
             HttpPeer(
                 uri,
@@ -119,6 +108,31 @@ class _Peers:
                 connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS,
             )
         )
+
+
+@asynccontextmanager
+async def witness_of_agent(configuration: AgentConfiguration, section: WitnessSection) -> AsyncIterator[Witness]:
+    """The witness in an Agent's process, at work.
+
+    The Agent goes on when the witness cannot: that is told in the log, and its pairs see one watch less.
+    """
+    configuration.witness_directory.mkdir(mode=0o700, exist_ok=True)
+    disk = SystemDisk(configuration.witness_directory)
+    witness = Witness(section.id, section.pairs, disk, SystemRandom(), configuration.client_tls())
+    watching = asyncio.create_task(witness.run(), name="witness")
+    watching.add_done_callback(_tell_of_end)
+    logger.info("The witness %s watches %s", section.id, ", ".join(section.pairs) or "nothing yet")
+    try:
+        yield witness
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        disk.close()
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("The witness in this process ends; start the Agent again", exc_info=error)
 
 
 async def run_witness(configuration: WitnessConfiguration, lifeline: Lifeline) -> int:
