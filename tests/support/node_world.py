@@ -22,6 +22,7 @@ from stellwerk.agent.director.subagent_driver import DriverTiming
 from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import SystemClock, SystemRandom
+from stellwerk.effects.peer import Peer
 from stellwerk.effects.system_directories import SystemDirectories
 from stellwerk.effects.system_disk import SystemDisk
 from stellwerk.journal import JournalOptions, delete_at_next_start
@@ -91,13 +92,17 @@ class NodeWorld:
         self.controller = ControllerNode(
             CONTROLLER,
             self._effects("controller"),
-            lambda path, uri: DirectPeer(lambda: self.agents.get(path), CONTROLLER),
+            lambda path, uris: self.peer(path),
             lambda: self.trusted,
             self.options,
             receivers,
         )
         await self.controller.start()
         return self.controller
+
+    def peer(self, path: str) -> Peer:
+        """The Controller's way to an Agent."""
+        return DirectPeer(lambda: self.agents.get(path), CONTROLLER)
 
     async def stop_controller(self, *, orderly: bool = True) -> None:
         """Not orderly: no last events, no snapshot, as after `kill -9`."""
