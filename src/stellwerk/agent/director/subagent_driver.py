@@ -381,8 +381,9 @@ class SubagentDriver:
         watchdog = asyncio.ensure_future(self._watch())
         try:
             done, _ = await asyncio.wait([*tasks, watchdog], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            for task in (*tasks, watchdog):  # `done` is a set: of two that end at once its order would decide
+                if task in done:
+                    task.result()
         finally:
             for task in (*tasks, watchdog):
                 task.cancel()

@@ -298,7 +298,7 @@ class Subagent:
         if command.agent_run_id != self._agent_run_id:
             # Terms are counted within a run of the Agent; a reset begins another one.
             self._agent_run_id = command.agent_run_id
-            self._greatest_term = 0
+            self._greatest_term = self._lease_term = 0
             self._former_sessions.clear()
         return c.DedicateSubagentResponse(self.run_id, 0, JS7_VERSION)
 
