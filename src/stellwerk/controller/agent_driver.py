@@ -384,8 +384,9 @@ async def _first_to_end(*coroutines: Awaitable[None]) -> None:
     tasks: Sequence[asyncio.Task[None]] = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        for task in tasks:  # `done` is a set: of two that end at once its order would decide
+            if task in done:
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
