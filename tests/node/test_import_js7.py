@@ -170,6 +170,7 @@ def test_nothing_that_exists_is_overwritten(controller: Path, tmp_path: Path) ->
         ("js7 { web", "no HOCON"),
         ("js7.auth.session.timeout = 5", "with its unit"),
         ("js7.auth.session.timeout = 1 fortnight", "with its unit"),
+        ("js7.auth.session.timeout = 2 months", "with its unit"),
         ("js7.web.server.auth.public = maybe", "on or off"),
         ("js7.journal.snapshot.when-bigger-than = many", "a size"),
         ("js7.controller.id = [ 1 ]", "a text"),

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ _TYPES = {"controller": ControllerConfiguration, "agent": AgentConfiguration}
 _SECRET = re.compile("password|secret|auth.users|auth.agents|auth.subagents", re.IGNORECASE)
 #: Seconds of a unit by its first letters.
 _UNITS = {"ms": 0.001, "mil": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) *(ms|mil|[smhd])[a-z]*")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) *(?:(ms|[smhd])|(mil|s(?=ec)|m(?=in)|h(?=our)|d(?=ay))[a-z]+)")
+#: Any moment, to which a period can be added.
+_MOMENT = datetime(2000, 1, 1)  # noqa: DTZ001 - no time zone matters
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) *(?:([kmgt])(i)?b?|b|bytes?)?", re.IGNORECASE)
 
 
@@ -268,12 +270,14 @@ def _boolean(value: Any) -> bool:
 
 def _seconds(value: Any) -> float:
     """HOCON durations. A number alone is refused, because its unit would be a guess."""
-    if isinstance(value, timedelta):
-        return value.total_seconds()
     match = _DURATION.fullmatch(str(value).strip())
-    if match is None:
+    if match is not None:
+        return float(match[1]) * _UNITS[match[2] or match[3]]
+    # pyhocon makes a period of what looks like one: of which type depends on what is installed beside it.
+    if isinstance(value, str | int | float) or getattr(value, "months", 0) or getattr(value, "years", 0):
         raise ValueError("a duration with its unit is expected, such as 3s or 1 hour")
-    return float(match[1]) * _UNITS[match[2]]
+    duration: timedelta = _MOMENT + value - _MOMENT
+    return duration.total_seconds()
 
 
 def _bytes(value: Any) -> int:
