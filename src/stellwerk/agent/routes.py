@@ -66,4 +66,4 @@ def add_agent_routes(web: NodeWeb, current: Callable[[], AgentNode | None], cloc
     router.add("GET", "/agent/api", overview, permission=Permission.PUBLIC)
     router.add("POST", "/agent/api/command", command)
     router.add("GET", "/agent/api/event", events)
-    ClusterRoutes(current).add_to(router, "/agent/api")
+    ClusterRoutes(current, lambda: web.certificate_end).add_to(router, "/agent/api")

@@ -185,6 +185,11 @@ class Arbiters:
             return bool(self.connected)
         return sum(id_ in self.connected for id_ in ids) >= (2 if len(ids) == 3 else 1)
 
+    def silence_seconds(self, watch_id: str) -> float | None:
+        """Since the watch has last answered; None: it has not."""
+        heard_at = self.heard_at.get(watch_id)
+        return None if heard_at is None else round(self._loop.time() - heard_at, 3)
+
     def close(self) -> None:
         """End all streams."""
         self._is_closed = True

@@ -52,7 +52,6 @@ from stellwerk.engine.cluster import (
     Empty,
     FailedOver,
     Pair,
-    PassiveLost,
     is_active,
     term_of,
 )
@@ -62,6 +61,7 @@ from stellwerk.engine.events.cluster import (
     AnyClusterEvent,
     ClusterActiveNodeRestarted,
     ClusterCoupled,
+    ClusterFailedOver,
     ClusterNodesAppointed,
     ClusterPassiveLost,
     ClusterSetting,
@@ -152,6 +152,8 @@ class ClusterMember:
         self._run: asyncio.Task[None] | None = None
         self._reset_memory = DiskMemory(host.disk, "forgotten-journal.json", _Forgotten)
         self._forgotten: _Forgotten | None = None
+        #: How often this run has taken over from a lost node: 0 or 1.
+        self.failovers = 0
 
     # --- life ---
 
@@ -223,6 +225,11 @@ class ClusterMember:
         return self.phase is Phase.ACTIVE
 
     @property
+    def state(self) -> ClusterState:
+        """What this node's journal says of the cluster."""
+        return self._host.cluster_state
+
+    @property
     def term(self) -> int:
         """Grows whenever the role goes to the other node."""
         return term_of(self._host.cluster_state)
@@ -282,6 +289,7 @@ class ClusterMember:
             configured_watches=self.configuration.watch_ids,
             file_event_id=lambda: recovered.file_event_id,
         )
+        self.failovers += isinstance(event, ClusterFailedOver)
         acknowledging = self.active.acknowledged_by_peer() if needs_acknowledgement else contextlib.nullcontext()
         async with acknowledging:
             await self._host.activate(
@@ -705,19 +713,3 @@ class ClusterMember:
         """ClusterSwitchOver; `is_final`: this node does not start again. Raises `ProblemError`."""
         await self._active_role().switch_over()
         self._host.restart("switched over", is_final=is_final)
-
-    def status(self) -> dict[str, object]:
-        """For people and `/health`: role, state, term, connected watches, age of the last sign of life in seconds."""
-        state = self._host.cluster_state
-        status: dict[str, object] = {"nodeId": self.node_id, "phase": self.phase.value}
-        if isinstance(state, Empty):
-            return status
-        status |= {
-            "state": state.__struct_config__.tag,
-            "term": state.term,
-            "watches": sorted(self.arbiters.connected),
-        }
-        role = self.active if self.is_active else self.passive
-        if role is not None and not isinstance(state, PassiveLost):
-            status["silenceSeconds"] = round(role.silence_seconds, 3)
-        return status

@@ -51,7 +51,7 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
             return health_of(node, "controller")
 
         web = NodeWeb(configuration, clock, random, "/controller", health=health)
-        ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview)
+        ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview, director)
         return web
 
     async def make_node(process: NodeProcess) -> ControllerNode:

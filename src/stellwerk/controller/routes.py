@@ -14,6 +14,7 @@ import msgspec
 
 from stellwerk import __version__
 from stellwerk.cluster.member import Phase
+from stellwerk.controller.director_survey import DirectorPeers, director_pairs
 from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import Clock
 from stellwerk.engine.requests import DeleteOrdersWhenTerminated, FreshOrder
@@ -49,15 +50,17 @@ class ControllerRoutes:
         self._clock = clock
         self._started_at_ms = clock.now_ms()
 
-    def add_to(self, web: NodeWeb, agent_overview: AgentOverview) -> None:
-        """Add all routes; `agent_overview` serves `agent-forward`."""
+    def add_to(self, web: NodeWeb, agent_overview: AgentOverview, directors: DirectorPeers) -> None:
+        """Add all routes; `agent_overview` serves `agent-forward`, `directors` connects to the Directors of pairs."""
         self._agent_overview = agent_overview
+        self._director_peers = directors
         router = web.router
         ndjson = (NDJSON,)
         for path in ("/controller/api", "/controller/api/"):
             router.add("GET", path, self.overview, permission=Permission.PUBLIC)
         router.add("POST", "/controller/api/command", self.command)
-        ClusterRoutes(self._current).add_to(router, "/controller/api")
+        ClusterRoutes(self._current, lambda: web.certificate_end).add_to(router, "/controller/api")
+        router.add("GET", "/controller/api/cluster/directors", self.directors)
         router.add("GET", "/controller/api/event", self.events)
         for path in ("/controller/api/snapshot", "/controller/api/snapshot/"):
             router.add("GET", path, self.snapshot)
@@ -124,6 +127,10 @@ class ControllerRoutes:
         path = request.parameters["agent"]
         node.state.agent(path)
         return Response(await self._agent_overview(node, path))
+
+    async def directors(self, request: Request) -> Response:
+        """The pairs of Directors and what each says of itself now; not in JS7."""
+        return Response(encode(await director_pairs(self._node(), self._director_peers)))
 
     # --- changing ---
 

@@ -80,11 +80,14 @@ class Journal(ReadableJournal):
             # The former run lasted at least until its last event.
             lasted_ms = max(0, last // 1000 - format.iso_time_ms(header.timestamp))
             self._running_seconds = header.total_running_time + lasted_ms / 1000
+        self._committed_event_count = self._event_count
 
         # Appended, not yet written: (last EventId, bytes of the transaction), and their lines.
         self._pending: list[tuple[int, bytes]] = []
         self._pending_lines: list[bytes] = []
         self._pending_bytes = 0
+        #: Of the block that is being written, synced and acknowledged.
+        self._committing_bytes = 0
         #: Blocks of events written and synced by this run, and their bytes.
         self.commit_count = 0
         self.written_bytes = 0
@@ -203,6 +206,7 @@ class Journal(ReadableJournal):
             writer.close()
             raise
         self._event_count += 1
+        self._committed_event_count += 1
         self._file_event_count = 1
         self._appended_event_id = event_id
         self._publish([line], event_id)
@@ -272,6 +276,16 @@ class Journal(ReadableJournal):
         return self._event_count
 
     @property
+    def committed_event_count(self) -> int:
+        """See `ReadableJournal`."""
+        return self._committed_event_count
+
+    @property
+    def uncommitted(self) -> tuple[int, int]:
+        """Events and bytes appended and not committed: not on this disk yet, or not on the passive node's."""
+        return self._event_count - self._committed_event_count, self._pending_bytes + self._committing_bytes
+
+    @property
     def pending_bytes(self) -> int:
         """Bytes appended and not yet handed to the disk: a measure of overload."""
         return self._pending_bytes
@@ -326,6 +340,7 @@ class Journal(ReadableJournal):
             mirror += [data for event_id, data in transactions if event_id > self._mirror_after]
         self._space.check()
         block = b"".join([data for _, data in transactions])
+        self._committing_bytes = len(block)
         self._writer.write_block(block)
         if self.acknowledgement.is_required:
             self._tell_raw_readers()  # the passive node writes and syncs while we do
@@ -333,6 +348,8 @@ class Journal(ReadableJournal):
         await self.acknowledgement.passed(last_event_id)
         self.commit_count += 1
         self.written_bytes += len(block)
+        self._committing_bytes = 0
+        self._committed_event_count += len(lines)
         self._file_event_count += len(lines)
         self._publish(lines, last_event_id)
 

@@ -75,6 +75,16 @@ class ReadableJournal:
     # --- state ---
 
     @property
+    @abstractmethod
+    def committed_event_count(self) -> int:
+        """All events committed since the journal's very beginning."""
+
+    @property
+    def free_bytes(self) -> int:
+        """Room on the disk."""
+        return self._disk.free_bytes()
+
+    @property
     def committed_event_id(self) -> int:
         """EventId up to which everything is durable."""
         return self._reader.committed_event_id

@@ -289,6 +289,11 @@ class Replica(ReadableJournal):
 
     # --- reading ---
 
+    @property
+    def committed_event_count(self) -> int:
+        """See `ReadableJournal`."""
+        return self._event_count + (0 if self._header is None else self._header.total_event_count)
+
     def files(self) -> list[tuple[int, int]]:
         """See `ReadableJournal`; none before the first one is in use."""
         return [] if self._header is None else super().files()

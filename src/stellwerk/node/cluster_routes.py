@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
+
+from stellwerk import __version__
 from stellwerk.cluster.peer import acknowledgement_lines
+from stellwerk.cluster.status import NodeStatus
 from stellwerk.journal import JournalFailedError, raw_journal
 from stellwerk.journal.format import END_OF_FILE
 from stellwerk.node.node import Node
@@ -25,12 +29,15 @@ _DEFAULT_HEARTBEAT_SECONDS = 3.0
 class ClusterRoutes:
     """`current` gives the node of the present run, None between two."""
 
-    def __init__(self, current: Callable[[], AnyNode | None]) -> None:
+    def __init__(self, current: Callable[[], AnyNode | None], certificate_end: Callable[[], int | None]) -> None:
+        """`certificate_end`: of the certificate of this port, epoch milliseconds."""
         self._current = current
+        self._certificate_end = certificate_end
 
     def add_to(self, router: Router, api: str) -> None:
         """`api`: `/controller/api` or `/agent/api`."""
         router.add("GET", f"{api}/cluster", self.state)
+        router.add("GET", f"{api}/cluster/status", self.status)
         router.add("GET", f"{api}/cluster/clusterWatchMessage", self.watch_messages)
         router.add("POST", f"{api}/cluster/command", self.command)
         router.add("GET", f"{api}/journal", self.journal)
@@ -47,6 +54,19 @@ class ClusterRoutes:
         if request.query.get("return") == "ClusterNodeState":
             return Response(encode(member.node_state()))
         return Response(encode(member.node_state().cluster_state))
+
+    async def status(self, request: Request) -> Response:
+        """What people want to know of the node; not in JS7 (`NodeStatus`)."""
+        node = self._node()
+        known = msgspec.structs.asdict(node.cluster_status())
+        status = NodeStatus(
+            **known,
+            version=__version__,
+            started_at=node.started_at_ms,
+            journal=node.journal_status(),
+            certificate_end=self._certificate_end(),
+        )
+        return Response(encode(status))
 
     async def command(self, request: Request) -> Response:
         return Response(await self._node().cluster.execute(await request.body(COMMAND_BODY_LIMIT)))

@@ -141,7 +141,7 @@ def health_of(node: Node[Any, Any] | None, component: str) -> tuple[bool, dict[s
     is_healthy = node is not None and (node.is_ready or phase is Phase.PASSIVE) and not node.is_stopping
     details: dict[str, object] = {"status": "ok" if is_healthy else "starting or stopping", "component": component}
     if node is not None and phase not in (Phase.STARTING, Phase.STOPPED):
-        details["cluster"] = node.cluster.status()
+        details["cluster"] = node.cluster_status().public()
     return is_healthy, details
 
 

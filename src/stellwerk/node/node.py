@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 import msgspec
 
 from stellwerk.cluster.member import ClusterMember
+from stellwerk.cluster.status import ClusterStatus, JournalStatus, cluster_status
 from stellwerk.effects.clock import Clock, Random
 from stellwerk.effects.disk import Disk
 from stellwerk.engine.cluster import Coupled
@@ -469,6 +470,26 @@ class Node(Generic[S, X]):
         else:
             event_id = self.readable_journal().committed_event_id
         return _chain(encode({"TYPE": "SnapshotEventId", "eventId": event_id}), objects)
+
+    def cluster_status(self) -> ClusterStatus:
+        """What this node knows of itself in its cluster."""
+        is_writing = self.cluster.is_active and hasattr(self, "journal")
+        return cluster_status(self.cluster, self.journal.uncommitted if is_writing else None)
+
+    def journal_status(self) -> JournalStatus | None:
+        """How much there is of the journal; None while there is nothing to read."""
+        journal = self.readable
+        if journal is None or not (files := journal.files()):
+            return None
+        file_event_id, position = files[-1]
+        return JournalStatus(
+            bytes=sum(length for _, length in files),
+            free_bytes=journal.free_bytes,
+            event_count=journal.committed_event_count,
+            last_event_id=journal.committed_event_id,
+            file_event_id=file_event_id,
+            position=position,
+        )
 
     def readable_journal(self) -> ReadableJournal:
         """What streams are served from: active or passive. Raises `ProblemError` while there is nothing."""

@@ -29,6 +29,7 @@ from stellwerk.wire.responses import Response
 from stellwerk.wire.router import Router
 from stellwerk.wire.server import HttpServer
 from stellwerk.wire.sessions import SessionRegister
+from stellwerk.wire.tls import certificate_end
 from stellwerk.wire.users import Permission, Users
 
 
@@ -56,7 +57,10 @@ class NodeWeb:
             add_session_routes(self.router, prefix.strip("/"), self.router.authenticator)
         add_metrics_route(self.router, self.registry)
         self.router.add("GET", "/health", self._answer_health, permission=Permission.PUBLIC)
-        self._server = HttpServer(self.router, web.host, web.port, web.tls(configuration.data))
+        self._tls = web.tls(configuration.data)
+        self._server = HttpServer(self.router, web.host, web.port, self._tls)
+        #: Of the certificate of this port, read when the port is opened: epoch milliseconds, None without TLS.
+        self.certificate_end: int | None = None
 
     def measure(self, current: Callable[[], Node[Any, Any] | None]) -> None:
         """Add the figures of the node to the metrics; `current` gives the present run, None between two."""
@@ -70,6 +74,7 @@ class NodeWeb:
         """Listen; requests are answered 503 until `ready`. Raises `OSError` and `TlsError`."""
         work = self._configuration.work_directory
         port = await self._server.start(is_ready=False)
+        self.certificate_end = None if self._tls is None else certificate_end(self._tls)
         self.sessions.publish_system_session(work)
         (work / "http-uri").write_text(f"{self._server.url}{self._prefixes[0]}\n")
         return port

@@ -51,7 +51,7 @@ def _pair_is_coupled(installation: SimulatedInstallation) -> Iterator[str]:
             yield from _copies_are_equal(installation, pair)
         for name in pair if not installation.is_coupled(pair) else ():
             node = installation.machines[name].node
-            yield f"{name} is not coupled: {None if node is None else node.cluster.status()}"
+            yield f"{name} is not coupled: {None if node is None else node.cluster_status()}"
 
 
 def _copies_are_equal(installation: SimulatedInstallation, pair: tuple[str, ...]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
 
 MAXIMUM_STORE_BYTES = 10 * 1000 * 1000
@@ -64,6 +65,22 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
         context.load_default_certs()
     _load(context, options)
     return context
+
+
+def certificate_end(options: TlsOptions) -> int | None:
+    """When the own certificate ends, epoch milliseconds; None without one. Raises `TlsError`."""
+    path = options.certificate
+    if path is None:
+        return None
+    try:
+        if _is_pkcs12(path):
+            password = None if options.password is None else options.password.encode()
+            _, certificate, _ = pkcs12.load_key_and_certificates(_read(path), password)
+        else:
+            certificate = x509.load_pem_x509_certificate(_read(path))
+    except (OSError, ValueError) as error:
+        raise TlsError(f"Key store {path} cannot be used: {error}") from error
+    return None if certificate is None else round(certificate.not_valid_after_utc.timestamp() * 1000)
 
 
 def _load(context: ssl.SSLContext, options: TlsOptions) -> None:
