@@ -22,6 +22,7 @@ import stellwerk
 from stellwerk.cockpit.api import all_routes
 from stellwerk.cockpit.api.dispatch import Dispatcher, RouteTable
 from stellwerk.cockpit.api.native_stream import Streams
+from stellwerk.cockpit.api.native_topology import OwnCertificate
 from stellwerk.cockpit.api.routes import COMPATIBLE
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.delays import LoginBrake
@@ -32,6 +33,7 @@ from stellwerk.cockpit.cluster.members import Members, member_id_of
 from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.cluster.watch import ControllerWatch, WatchControl, WatchKnowledge
 from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.controllers.cluster_survey import ClusterSurvey
 from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.fence import Fence
@@ -47,6 +49,7 @@ from stellwerk.cockpit.services import Services
 from stellwerk.cockpit.static import SECURITY_HEADERS, StaticFiles
 from stellwerk.effects.clock import Clock, Random, SystemClock, SystemRandom
 from stellwerk.values.json import encode
+from stellwerk.wire.tls import TlsOptions, certificate_end
 
 #: Called with the services that exist before any service of a subject: add yours (`services.add`).
 AddServices = Callable[["Cockpit"], None]
@@ -93,6 +96,7 @@ class Cockpit:
                 self._server = _Server(self.application, configuration)
                 self.port = await self._server.start()
                 await self.services.get(Membership).set_uri(self._url(self.port))
+                self.services.add(OwnCertificate(certificate_end(TlsOptions(certificate=configuration.certificate))))
         except BaseException:
             await self.stop()
             raise
@@ -235,6 +239,7 @@ def add_live_services(cockpit: Cockpit) -> None:
     hub = services.add(LiveHub(clock, names))
     services.add(Streams())
     connections, fence = services.get(ControllerConnections), services.get(Fence)
+    services.add(ClusterSurvey(connections, hub, clock))
 
     def make_follower(controller_id: str, urls: Urls) -> tuple[ControllerFollower, FollowedPeer]:
         # Followed Controllers are reached by the same peers as commands, which can stream, too.

@@ -25,6 +25,7 @@ MODULES = (
     "native_orders",
     "native_history",
     "native_overview",
+    "native_topology",
     "native_stream",
 )
 

@@ -1,29 +1,28 @@
-"""Native `attention` and `topology`: what needs a person, and is the machinery sound (ui.md S2, 4.4)."""
+"""Native `attention`: what needs a person (ui.md S2, 4.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import func, select
 
-from stellwerk.cockpit.api.cluster import member_views
+from stellwerk.cockpit.api.cluster import watch_control
 from stellwerk.cockpit.api.native_orders import PREFIX
 from stellwerk.cockpit.api.native_page import permitted
+from stellwerk.cockpit.api.native_topology import follower_links
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route
-from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
-from stellwerk.cockpit.database.tables.controllers import inv_agent_instances
+from stellwerk.cockpit.controllers.cluster_history import cluster_changes
+from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.database.tables.history import history_cursors
-from stellwerk.cockpit.database.tables.live import live_agents, live_controllers, live_items, live_orders
+from stellwerk.cockpit.database.tables.live import live_agents, live_orders
 from stellwerk.cockpit.live.names import WorkflowNames
-from stellwerk.cockpit.live.sharing import SharedLive
-from stellwerk.cockpit.projection.follower import LinkState
 from stellwerk.cockpit.projection.model import FAILED, PROMPTING, SCHEDULED, decode_live_order
 
 SAMPLES = 5
+#: A pair that couples anew needs a moment: not worth a person's attention.
+COUPLING_MS = 5_000
 LATE_MS = 60_000
-_LINK_STATES = {"coupled": "COUPLED", "connecting": "CONNECTING", "snapshot": "CONNECTING", "lost": "LOST"}
 
 
 class AttentionGroup(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,32 +41,6 @@ class AttentionGroup(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Attention(msgspec.Struct, frozen=True, rename="camel"):
     groups: list[AttentionGroup]
-    as_of: int
-
-
-class Node(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    id: str
-    kind: str
-    state: str
-    role: str | None = None
-    url: str | None = None
-    version: str | None = None
-    started_at: int | None = None
-    message: str | None = None
-
-
-class Link(msgspec.Struct, frozen=True, omit_defaults=True, rename={"from_": "from", "last_seen": "lastSeen"}):
-    from_: str
-    to: str
-    state: str
-    since: int | None = None
-    last_seen: int | None = None
-    error: str | None = None
-
-
-class Topology(msgspec.Struct, frozen=True, rename="camel"):
-    nodes: list[Node]
-    links: list[Link]
     as_of: int
 
 
@@ -158,9 +131,56 @@ def _group(
     )
 
 
+async def _pairs(context: RequestContext) -> list[AttentionGroup]:
+    """Pairs of which one node goes on alone, and losses that a person has to confirm."""
+    groups: list[AttentionGroup] = []
+    services = context.services
+    registered = await services.get(ControllerConnections).registered() if services.has(ControllerConnections) else {}
+    async with context.database.read() as connection:
+        changes = await cluster_changes(connection)
+    for (controller_id, agent_id), (newest, *_) in changes.items():
+        permission = "ctl:agents:view" if agent_id else "ctl:view"
+        is_pair = len(registered.get(controller_id, ())) == 2 or bool(agent_id)
+        if not is_pair or not context.session.permissions.allows(permission, controller_id):
+            continue
+        name = f"Directors of Agent {agent_id}" if agent_id else f"Controller pair {controller_id}"
+        link = f"/clusters/agent/{agent_id}" if agent_id else f"/clusters/controller/{controller_id}"
+        lost = None if agent_id else watch_control(context).node_to_confirm(controller_id)
+        if lost is not None:
+            groups.append(
+                AttentionGroup(
+                    id=f"loss:{controller_id}",
+                    kind="component",
+                    severity=1,
+                    title=f"{name}: a person must confirm that {lost} is stopped",
+                    count=1,
+                    sample=[],
+                    link=link,
+                    remedy="Until then nobody takes over. Make sure that its process has ended, then confirm its loss.",
+                )
+            )
+        is_settled = newest.time is None or newest.time <= context.now_ms() - COUPLING_MS
+        if newest.state != "Coupled" and is_settled:
+            alone = f" · running on {newest.active} alone" if newest.active is not None else ""
+            groups.append(
+                AttentionGroup(
+                    id=f"pair:{controller_id}:{agent_id}",
+                    kind="component",
+                    severity=2,
+                    title=f"{name} not coupled{alone}",
+                    count=1,
+                    sample=[],
+                    since=newest.time,
+                    link=link,
+                    remedy="Nobody takes over if that one is lost, too. Start the other node; it couples by itself.",
+                )
+            )
+    return groups
+
+
 async def _components(context: RequestContext) -> list[AttentionGroup]:
     groups: list[AttentionGroup] = []
-    for controller_id, link in _links(context).items():
+    for controller_id, link in follower_links(context).items():
         if link.state in ("lost", "failed") and context.session.permissions.allows("ctl:view", controller_id):
             groups.append(
                 AttentionGroup(
@@ -178,6 +198,7 @@ async def _components(context: RequestContext) -> list[AttentionGroup]:
                     + (link.error or ""),
                 )
             )
+    groups += await _pairs(context)
     async with context.database.read() as connection:
         agents = await connection.execute(
             select(live_agents).where(
@@ -219,95 +240,6 @@ async def _components(context: RequestContext) -> list[AttentionGroup]:
     return groups
 
 
-def _links(context: RequestContext) -> Mapping[str, LinkState]:
-    services = context.services
-    return services.get(SharedLive).links() if services.has(SharedLive) else {}
-
-
-async def _cockpits(context: RequestContext) -> tuple[list[Node], list[Link]]:
-    """The members of the Cockpit's cluster; the one that answers has the id `cockpit`."""
-    nodes: list[Node] = []
-    links: list[Link] = []
-    for member in await member_views(context, []):
-        id_ = "cockpit" if member["current"] else str(member["instanceId"])
-        is_alive = member["componentState"]["severity"] == 0
-        nodes.append(
-            Node(
-                id=id_,
-                kind="cockpit",
-                state="RUNNING" if is_alive else "LOST",
-                role=member["clusterNodeState"]["_text"],
-                url=member.get("url"),
-                version=member["version"],
-            )
-        )
-        links.append(Link(from_=id_, to="database", state="CONNECTED" if is_alive else "LOST"))
-    return nodes, links
-
-
-async def topology(context: RequestContext, request: NoRequest) -> Topology:
-    """Components, their states, and the links between them."""
-    database_kind = "SQLite" if context.database.is_sqlite else "PostgreSQL"
-    nodes, links = await _cockpits(context)
-    nodes.append(Node(id="database", kind="database", state="RUNNING", role=database_kind))
-    follower_links = _links(context)
-    controllers: Mapping[str, Urls] = {}
-    if context.services.has(ControllerConnections):
-        controllers = await context.services.get(ControllerConnections).registered()
-    allowed = context.session.permissions
-    async with context.database.read() as connection:
-        ready = {row.controller_id: row for row in await connection.execute(select(live_controllers))}
-        agents = (await connection.execute(select(live_agents))).all()
-        items = (
-            await connection.execute(
-                select(live_items.c.controller_id, live_items.c.path).where(live_items.c.type == "AgentRef")
-            )
-        ).all()
-        urls = {
-            row.agent_id: row.uri
-            for row in await connection.execute(select(inv_agent_instances.c.agent_id, inv_agent_instances.c.uri))
-        }
-    for controller_id in sorted({*controllers, *ready}):
-        if not allowed.allows("ctl:view", controller_id):
-            continue
-        link = follower_links.get(controller_id)
-        row = ready.get(controller_id)
-        state = _LINK_STATES.get(link.state, "FAILED") if link is not None else "UNKNOWN"
-        nodes.append(
-            Node(
-                id=controller_id,
-                kind="controller",
-                state=state,
-                role="active",
-                url=" ".join(controllers.get(controller_id, ())) or None,
-                started_at=row.ready_time if row is not None else None,
-                message=link.error if link is not None else None,
-            )
-        )
-        links.append(
-            Link(
-                from_="cockpit",
-                to=controller_id,
-                state=state,
-                since=link.since_ms if link is not None else None,
-                last_seen=link.last_seen_ms if link is not None else None,
-                error=link.error if link is not None else None,
-            )
-        )
-    known = {(agent.controller_id, agent.agent_id): agent for agent in agents if agent.kind == "A"}
-    for controller_id, path in items:
-        if not allowed.allows("ctl:agents:view", controller_id):
-            continue
-        agent = known.get((controller_id, path))
-        state = agent.state if agent is not None else "INITIALISED"
-        message = agent.message if agent is not None else None
-        since = agent.since if agent is not None else None
-        nodes.append(Node(id=path, kind="agent", state=state, url=urls.get(path), message=message))
-        links.append(Link(from_=controller_id, to=path, state=state, since=since, error=message))
-    return Topology(nodes=nodes, links=links, as_of=context.now_ms())
-
-
 ROUTES = [
     Route(f"{PREFIX}/attention", NoRequest, Attention, "ctl:view", False, attention, method="GET"),
-    Route(f"{PREFIX}/topology", NoRequest, Topology, "ctl:view", False, topology, method="GET"),
 ]

@@ -17,7 +17,8 @@ from sqlalchemy import select
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
 from stellwerk.cockpit.api.native_orders import PREFIX, CountsRequest, counts, workflow_rows
-from stellwerk.cockpit.api.native_overview import attention, topology
+from stellwerk.cockpit.api.native_overview import attention
+from stellwerk.cockpit.api.native_topology import topology
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, Stream
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.database.tables.live import live_items

@@ -118,6 +118,15 @@ class LiveHub:
         """Somebody listens, or may poll again."""
         return bool(self._subscriptions) or asyncio.get_running_loop().time() <= self._polled_until
 
+    def is_wanted(self, topic: str) -> bool:
+        """Somebody reads the topic now."""
+        return any(topic in subscription.topics for subscription in self._subscriptions)
+
+    def mark(self, topic: str) -> None:
+        """What the topic reads is different, or older: its readers are sent it again."""
+        self.cursor += 1
+        self._mark({topic})
+
     # --- from the projection
 
     async def projected(self, controller_id: str, projected: Projected) -> None:

@@ -62,6 +62,7 @@ LIVE_COLUMNS = _names(
 )
 LIVE_UPDATES = [name for name in LIVE_COLUMNS if name not in ("controller_id", "order_id", "is_child")]
 ITEM_COLUMNS = _names("controller_id type path version_id is_current event_id content")
+CLUSTER_COLUMNS = _names("controller_id agent_id event_id time event state active_id lost_id")
 AGENT_COLUMNS = _names("controller_id kind agent_id state message uri timezone since revision")
 
 TEXT_LENGTH = 500
@@ -87,6 +88,7 @@ class Changes(msgspec.Struct):
     items_removed: list[tuple[str, str, str]] = []
     versions_superseded: list[str] = []
     agents: list[Row] = []
+    cluster_events: list[Row] = []
     controller_ready: tuple[int, int, str] | None = None
     controller_state: str | None = None
     #: For the live hub: the orders after the transaction, and tasks whose log has grown.

@@ -101,6 +101,13 @@ class ExternalOrder(msgspec.Struct, frozen=True, gc=False, rename={"order_watch_
     name: str = ""
 
 
+class ClusterState(msgspec.Struct, frozen=True, gc=False):
+    """The state of a pair of nodes in a snapshot (cluster spec 1.3)."""
+
+    TYPE: str
+    setting: Any = None
+
+
 class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A stamped, keyed event, or (without event id) a snapshot object."""
 
@@ -142,6 +149,13 @@ class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     path: Any = None
     version_id: str | None = None
     timezone: str | None = None
+    # clusters
+    event: msgspec.Raw = NOTHING
+    activated_id: Any = None
+    failed_active_id: Any = None
+    active_id: Any = None
+    id: Any = None
+    setting: Any = None
 
     @property
     def time_ms(self) -> int:
@@ -204,6 +218,7 @@ class SnapshotObject(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     signed: Signed | None = None
     version_id: str | None = None
     path: Any = None
+    cluster_state: ClusterState | None = None
 
 
 decode_event = msgspec.json.Decoder(Event).decode

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 from stellwerk.cockpit.database.tables.history import history_cursors, history_order_steps, history_orders
 from stellwerk.cockpit.database.tables.live import live_agents, live_items, live_orders
 from stellwerk.cockpit.projection.changes import TaskEnd, history_state, live_row, order_row, step_row
-from stellwerk.cockpit.projection.fold import Fold, add_item, agent_row
+from stellwerk.cockpit.projection.fold import Fold, active_of, add_item, agent_row, cluster_row
 from stellwerk.cockpit.projection.lines import (
     SnapshotObject,
     SnapshotOrder,
@@ -118,9 +118,12 @@ class SnapshotLoader:
         elif found.agent_ref is not None:
             add_item(fold, encode({"TYPE": "AgentRef", **found.agent_ref}), event_id)
             self._agent(fold, "A", str(found.agent_ref.get("path")), found)
+            self._cluster(fold, str(found.agent_ref.get("path")), found)
         elif found.subagent_item is not None:
             add_item(fold, encode({"TYPE": "SubagentItem", **found.subagent_item}), event_id)
             self._agent(fold, "S", str(found.subagent_item.get("id")), found)
+        elif found.TYPE == "ClusterStateSnapshot":
+            self._cluster(fold, "", found)
         elif found.TYPE == "ControllerMetaState":
             fold.changes.controller_state = "READY"
 
@@ -135,6 +138,12 @@ class SnapshotLoader:
             state, message = "COUPLINGFAILED", found.problem.get("message")
         event_id = self._event_id
         agent_row(fold, kind, agent_id, state, message, found.timezone, event_id // 1000, event_id)
+
+    def _cluster(self, fold: Fold, agent_id: str, found: SnapshotObject) -> None:
+        """The state of a pair; since when is not known from a snapshot."""
+        state = found.cluster_state
+        if state is not None and state.TYPE != "Empty":
+            cluster_row(fold, agent_id, self._event_id, None, None, state.TYPE, active_of(state.setting), None)
 
     def _order(self, fold: Fold, found: SnapshotOrder, known: dict[str, LiveOrder]) -> None:
         time_ms = self._event_id // 1000

@@ -28,7 +28,13 @@ from stellwerk.cockpit.database.tables.history import (
     history_order_steps,
     history_orders,
 )
-from stellwerk.cockpit.database.tables.live import live_agents, live_controllers, live_items, live_orders
+from stellwerk.cockpit.database.tables.live import (
+    live_agents,
+    live_cluster_events,
+    live_controllers,
+    live_items,
+    live_orders,
+)
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.cockpit.projection import changes as rows
 from stellwerk.cockpit.projection.changes import Changes
@@ -43,6 +49,8 @@ from stellwerk.cockpit.projection.workflow_index import WorkflowIndex
 MAXIMUM_EVENTS = 1000
 MAXIMUM_SECONDS = 0.020
 _SLICE = 100
+#: Of each pair of nodes.
+KEPT_CLUSTER_EVENTS = 100
 _CACHED_ORDERS = 5000
 _CACHED_WORKFLOWS = 1000
 
@@ -205,6 +213,7 @@ class ProjectionWriter:
         statements, controller_id = self._statements, self.controller_id
         await self._write_items(connection, changes)
         await statements.agents.execute(connection, changes.agents)
+        await self._write_cluster_events(connection, changes)
         await statements.orders.execute(connection, changes.orders)
         await statements.steps.execute(connection, changes.steps)
         await statements.states.execute(connection, changes.states)
@@ -234,6 +243,17 @@ class ProjectionWriter:
             names = [name for name in row if name != "controller_id"]
             await connection.execute(self.database.upsert(live_controllers, ["controller_id"], names), [row])
 
+    async def _write_cluster_events(self, connection: AsyncConnection, changes: Changes) -> None:
+        """The history of each pair is kept to a length that people read; such events are rare."""
+        await self._statements.cluster_events.execute(connection, changes.cluster_events)
+        table = live_cluster_events
+        for agent_id in {str(row[1]) for row in changes.cluster_events}:
+            here = (table.c.controller_id == self.controller_id) & (table.c.agent_id == agent_id)
+            newest = select(table.c.event_id).where(here).order_by(table.c.event_id.desc())
+            oldest = (await connection.execute(newest.offset(KEPT_CLUSTER_EVENTS).limit(1))).scalar()
+            if oldest is not None:
+                await connection.execute(delete(table).where(here, table.c.event_id <= oldest))
+
     async def _write_items(self, connection: AsyncConnection, changes: Changes) -> None:
         for kind, path, version in changes.items_removed:
             await connection.execute(
@@ -244,6 +264,13 @@ class ProjectionWriter:
                     live_items.c.version_id == version,
                 )
             )
+            if kind == "AgentRef":
+                await connection.execute(
+                    delete(live_cluster_events).where(
+                        live_cluster_events.c.controller_id == self.controller_id,
+                        live_cluster_events.c.agent_id == path,
+                    )
+                )
             if kind in ("AgentRef", "SubagentItem"):
                 await connection.execute(
                     delete(live_agents).where(
@@ -339,6 +366,8 @@ class _Statements:
             ["controller_id", "type", "path", "version_id"],
             ["is_current", "event_id", "content"],
         )
+        keys = ["controller_id", "agent_id", "event_id"]
+        self.cluster_events = upsert(database, live_cluster_events, rows.CLUSTER_COLUMNS, keys, ["state"])
         self.agents = BatchStatement(database, _agent_upsert(database), rows.AGENT_COLUMNS)
         self.load_orders = select(live_orders.c.data).where(
             live_orders.c.controller_id == bindparam("id"),

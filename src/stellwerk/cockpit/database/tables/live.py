@@ -76,3 +76,18 @@ live_controllers = Table(
     instant("ready_time"),
     Column("revision", BigInteger, nullable=False),
 )
+
+#: What has happened to pairs of nodes (cluster.md 1.4): the Controller's own (`agent_id` empty), and Directors'. The
+#: newest row of a pair is its state. `time` and `event` null: read from a snapshot, since when is not known.
+live_cluster_events = Table(
+    "live_cluster_events",
+    METADATA,
+    text_column("controller_id", nullable=False, primary_key=True),
+    text_column("agent_id", nullable=False, primary_key=True),
+    Column("event_id", BigInteger, nullable=False, primary_key=True, autoincrement=False),
+    instant("time"),
+    text_column("event"),
+    text_column("state", nullable=False),
+    text_column("active_id"),
+    text_column("lost_id"),
+)
