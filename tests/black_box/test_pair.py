@@ -219,8 +219,10 @@ def test_an_active_controller_that_stood_still_does_not_go_on_as_active(
 def test_people_look_at_the_pair_and_switch_over(up: UpProcess) -> None:
     active = _active_of_coupled(up)
     shown = json.loads(_stellwerk(up, "cluster", "show", "--json").stdout)
-    assert [(node["role"], node["isCoupled"]) for node in shown["nodes"]] == [("PRIMARY", True), ("BACKUP", True)]
-    assert shown["clusterState"]["_text"] == "ClusterCoupled"
+    [pair] = shown["clusters"]
+    assert (pair["state"], pair["readiness"]["canFailOver"]) == ("Coupled", True)
+    roles = {node["role"]: node["state"] for node in shown["nodes"] if node.get("cluster") == pair["id"]}
+    assert roles == {"active": "RUNNING", "passive": "COUPLED"}
 
     refused = _stellwerk(up, "cluster", "switch-over")
     assert refused.returncode == 1

@@ -1,8 +1,10 @@
-"""`stellwerk cluster …`: the pair of Controllers as the Cockpit sees it, and what people do with it."""
+"""`stellwerk cluster …`: the clusters as the Cockpit sees them, and what people do with the pair of Controllers."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from stellwerk.cli.output import CommandError, print_json, print_table
@@ -10,25 +12,69 @@ from stellwerk.cli.rest import Cockpit
 
 
 async def show(cockpit: Cockpit, as_json: bool) -> None:
-    """Each node with its role, its state and what the pair's state is."""
-    request = {"controllerId": cockpit.target.controller_id}
-    answer = await cockpit.post("controller/components", request)
-    nodes, state = answer["controllers"], answer.get("clusterState", {})
+    """Each cluster with its nodes, as on the Cockpit's screen Clusters: the same answer."""
+    topology = await cockpit.get("stellwerk/topology")
     if as_json:
-        print_json({"nodes": nodes, "clusterState": state})
+        print_json(topology)
         return
-    rows = [
-        (
-            node.get("role"),
-            node.get("clusterNodeState", {}).get("_text"),
-            node.get("connectionState", {}).get("_text"),
-            node.get("startedAt", ""),
-            node.get("url"),
-        )
-        for node in nodes
-    ]
-    print_table(("NODE", "ROLE", "CONNECTION", "STARTED", "URL"), rows)
-    print(f"pair: {state.get('_text', 'stands alone')}")
+    nodes = {node["id"]: node for node in topology["nodes"]}
+    for cluster in topology["clusters"]:
+        print("\n".join(_lines(cluster, topology)))
+        rows = [_row(nodes[node_id], topology["asOf"]) for node_id in cluster["nodes"]]
+        print_table(("NODE", "ROLE", "STATE", "UP", "JOURNAL", "URL"), rows)
+        print()
+    if not topology["clusters"]:
+        print("Nothing is clustered: every component stands alone.")
+
+
+def _row(node: dict[str, Any], now_ms: int) -> tuple[Any, ...]:
+    journal = node.get("journal")
+    started = node.get("startedAt")
+    return (
+        node.get("name"),
+        node.get("role", ""),
+        f"{node['state']}: {node['message']}" if node.get("message") else node["state"],
+        "" if started is None else f"{(now_ms - started) / 1000:.0f} s",
+        "" if journal is None else f"{_size(journal['bytes'])} ({_size(journal['free'])} free)",
+        node.get("url", ""),
+    )
+
+
+def _lines(cluster: dict[str, Any], topology: dict[str, Any]) -> Iterator[str]:
+    since = f" since {_time(cluster['since'])}" if cluster.get("since") is not None else ""
+    kind = {"controller": "Controllers", "agent": "Directors of Agent", "cockpit": "Cockpits"}[cluster["kind"]]
+    name = "" if cluster["kind"] == "cockpit" else f" {cluster['name']}"
+    yield f"{kind}{name}: {cluster['state']}{since}, term {cluster.get('term', '?')}"
+    readiness = cluster.get("readiness")
+    if readiness is not None:
+        yield "  fail-over possible" if readiness["canFailOver"] else f"  no fail-over: {readiness.get('reason')}"
+    if cluster.get("lossToConfirm"):
+        yield f"  a person must confirm that {cluster['lossToConfirm']} is stopped: stellwerk cluster confirm-loss"
+    for link in topology["links"]:
+        if link["from"] == cluster.get("active") and link["to"] in cluster["nodes"]:
+            lag = f"{link['lagEvents']} events" if "lagEvents" in link else "unknown"
+            size = f", {link['lagBytes']} bytes" if "lagBytes" in link else ""
+            yield f"  lag of {link['to']}: {lag}{size}"
+    watches = [f"{watch['id']}{'' if watch['connected'] else ' (away)'}" for watch in cluster.get("watches", [])]
+    if watches:
+        yield f"  watches: {', '.join(watches)}; {cluster.get('watchesNeeded')} must agree"
+    last = cluster.get("lastChange")
+    if last is not None:
+        lost = f", {last['lost']} was lost" if last.get("lost") else ""
+        yield f"  last change of roles: {last['event']} at {_time(last['time'])}, {last.get('active')} active{lost}"
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.{0 if unit == 'B' else 1}f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
 
 
 async def switch_over(cockpit: Cockpit, is_confirmed: bool, as_json: bool) -> None:

@@ -66,6 +66,8 @@ class ClusterStatus(_Part, frozen=True, kw_only=True):
     state: str | None = None
     term: int = 0
     active_id: NodeId | None = None
+    #: The two nodes, as they reach each other.
+    id_to_uri: dict[NodeId, str] = {}
     watches: tuple[WatchStatus, ...] = ()
     #: How many of the wanted watches have to agree.
     watches_needed: int = 0
@@ -112,6 +114,7 @@ def cluster_status(member: ClusterMember, uncommitted: tuple[int, int] | None) -
         state=name_of(state),
         term=state.term,
         active_id=state.active_id,
+        id_to_uri=state.setting.id_to_uri,
         watches=_watches(member, wanted),
         watches_needed=_needed(wanted),
         silence_seconds=_silence_seconds(member, state),

@@ -14,6 +14,8 @@ from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.services import Services
 
+ROLES = ("active", "passive", "api-server")
+
 
 def observe(registry: CollectorRegistry, services: Services) -> None:
     """Register the figures of these services and of the process."""
@@ -49,6 +51,16 @@ class _Figures(Collector):
         yield GaugeMetricFamily(
             "stellwerk_cockpit_cluster_term", "Grows with each change of the active member", value=membership.term
         )
+        role = GaugeMetricFamily("stellwerk_cockpit_role", "1 for the role of this member", labels=["role"])
+        for name in ROLES:
+            role.add_metric([name], float(membership.role == name))
+        yield role
+        if membership.lease_age_seconds is not None:
+            yield GaugeMetricFamily(
+                "stellwerk_cockpit_lease_age_seconds",
+                "Since this member has seen the role of the active one renewed",
+                value=membership.lease_age_seconds,
+            )
         links = services.get(SharedLive).links() if services.has(SharedLive) else {}
         for controller_id, link in links.items():
             coupled.add_metric([controller_id], 1.0 if link.state == "coupled" else 0.0)

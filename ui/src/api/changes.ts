@@ -8,8 +8,8 @@ export interface Change {
   /** Below `/joc/api/`. */
   path: string;
   body: Record<string, unknown>;
-  /** Of our own command line. */
-  cli: string[];
+  /** Of our own command line, where it has the verb. */
+  cli?: string[];
   /** The vendor's script and its arguments, where there is one. */
   vendor?: string[];
 }
@@ -82,15 +82,48 @@ export const resumeOrders = (
 
 export const confirmOrders = (orders: OrderSelection): Change => verb("confirm", orders);
 
+interface Steered {
+  controllerId: string;
+  comment?: string;
+}
+
+function steering(path: string, { controllerId, comment }: Steered, body: Record<string, unknown>, cli?: string[]): Change {
+  const request = { path, body: { controllerId, ...body, ...(comment ? { auditLog: { comment } } : {}) } };
+  return cli === undefined ? request : { ...request, cli };
+}
+
+export const switchOverControllers = (steered: Steered): Change =>
+  steering("controller/cluster/switchover", steered, {}, ["cluster", "switch-over", "--yes"]);
+
+export const switchOverDirectors = (steered: Steered & { agentId: string }): Change =>
+  steering("agent/cluster/switchover", steered, { agentId: steered.agentId });
+
+export const confirmLossOfController = (steered: Steered & { url: string }): Change =>
+  steering("controller/cluster/confirm_node_loss", steered, { url: steered.url }, ["cluster", "confirm-loss", steered.url, "--yes"]);
+
+export const confirmLossOfDirector = (steered: Steered & { agentId: string }): Change =>
+  steering("agent/cluster/confirm_node_loss", steered, { agentId: steered.agentId });
+
+export const endController = (steered: Steered & { url: string; restart: boolean; withSwitchover: boolean }): Change =>
+  steering(steered.restart ? "controller/restart" : "controller/terminate", steered, {
+    url: steered.url,
+    withSwitchover: steered.withSwitchover,
+  });
+
+export const switchCockpit = ({ memberId, comment }: { memberId: string; comment?: string }): Change => ({
+  path: "joc/cluster/switch_member",
+  body: { memberId, ...(comment ? { auditLog: { comment } } : {}) },
+});
+
 /** The texts of "Show as": what a script would send. The token is a variable: it is never shown. */
-export function showAs(request: Change, origin: string): { curl: string; stellwerk: string; vendor?: string } {
+export function showAs(request: Change, origin: string): { curl: string; stellwerk?: string; vendor?: string } {
   const body = JSON.stringify(request.body);
   const curl = [
     `curl -X POST ${origin}/joc/api/${request.path}`,
     `  -H "X-Access-Token: $TOKEN" -H 'Content-Type: application/json'`,
     `  -d ${quoted(body)}`,
   ].join(" \\\n");
-  const texts = { curl, stellwerk: ["stellwerk", ...request.cli].map(quoted).join(" ") };
+  const texts = request.cli === undefined ? { curl } : { curl, stellwerk: ["stellwerk", ...request.cli].map(quoted).join(" ") };
   if (request.vendor === undefined) return texts;
   const script = ["operate-workflow.sh", ...request.vendor.map(quoted), `--url=${origin}`, "--user=$ACCOUNT"].join(" ");
   return { ...texts, vendor: script };

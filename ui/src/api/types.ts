@@ -162,6 +162,18 @@ export interface TopologyNode {
   version?: string;
   startedAt?: number;
   message?: string;
+  /** The cluster that it belongs to, and its name there. */
+  cluster?: string;
+  name?: string;
+  controllerId?: string;
+  subagentId?: string;
+  memberId?: string;
+  term?: number;
+  lastSeen?: number;
+  /** Bytes. */
+  journal?: { bytes: number; free: number };
+  cert?: { end: number };
+  can?: Record<string, Permission>;
 }
 
 export interface TopologyLink {
@@ -171,13 +183,53 @@ export interface TopologyLink {
   since?: number;
   lagEvents?: number;
   lagBytes?: number;
+  /** When `to` has last heard `from`. */
   lastSeen?: number;
   error?: string;
+}
+
+/** What has happened to a pair; without `time` and `event`: read from a snapshot. */
+export interface ClusterChange {
+  state: string;
+  time?: number;
+  event?: string;
+  active?: string;
+  lost?: string;
+}
+
+export interface ClusterWatch {
+  id: string;
+  connected: boolean;
+  decides: boolean;
+  lastSeen?: number;
+}
+
+/** A pair of Controllers or Directors, or the Cockpits that share a database (ui.md S15). */
+export interface Cluster {
+  id: string;
+  kind: "controller" | "agent" | "cockpit";
+  name: string;
+  state: string;
+  nodes: string[];
+  controllerId?: string;
+  agentId?: string;
+  since?: number;
+  term?: number;
+  active?: string;
+  readiness?: { canFailOver: boolean; reason?: string; silenceLimit?: number; needsConfirmation?: boolean };
+  watches?: ClusterWatch[];
+  watchesNeeded?: number;
+  lossToConfirm?: string;
+  lastChange?: ClusterChange;
+  history?: ClusterChange[];
+  can?: Record<string, Permission>;
 }
 
 export interface Topology {
   nodes: TopologyNode[];
   links: TopologyLink[];
+  clusters?: Cluster[];
+  asOf?: number;
 }
 
 /** An engine event of one order, newest knowledge of any component. */

@@ -2,7 +2,7 @@
 import { Menu } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, linkOptions, Outlet, useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { Fragment, lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { post } from "../api/http";
 import { attentionQuery } from "../api/queries";
 import { sessionStore } from "../api/session";
@@ -20,12 +20,18 @@ const loadPalette = () => import("./Palette");
 const Palette = lazy(loadPalette);
 const KeyHelp = lazy(() => import("./KeyHelp"));
 
-const ENTRIES = [
+const OPERATE = [
   { link: linkOptions({ to: "/" }), label: "Overview", icon: "overview", key: "g o" },
   { link: linkOptions({ to: "/orders" }), label: "Orders", icon: "orders", key: "g r" },
   { link: linkOptions({ to: "/workflows" }), label: "Workflows", icon: "workflows", key: "g w" },
   { link: linkOptions({ to: "/history/$kind", params: { kind: "orders" } }), label: "History", icon: "history", key: "g h" },
 ];
+const ADMINISTER = [{ link: linkOptions({ to: "/clusters/$", params: { _splat: "" } }), label: "Clusters", icon: "clusters", key: "g c" }];
+const GROUPS = [
+  { name: "Operate", entries: OPERATE },
+  { name: "Administer", entries: ADMINISTER },
+];
+const ENTRIES = [...OPERATE, ...ADMINISTER];
 
 export function Shell() {
   const navigate = useNavigate();
@@ -85,18 +91,22 @@ export function Shell() {
         </div>
       </header>
       <nav className={styles.nav} aria-label="Screens">
-        <p className={styles.group}>Operate</p>
-        {ENTRIES.map(({ link, label, icon }) => (
-          <Link
-            key={label}
-            {...link}
-            className={styles.entry}
-            activeProps={{ "aria-current": "page" }}
-            activeOptions={{ exact: link.to === "/", includeSearch: false }}
-          >
-            <Icon name={icon} />
-            <span>{label}</span>
-          </Link>
+        {GROUPS.map(({ name, entries }) => (
+          <Fragment key={name}>
+            <p className={styles.group}>{name}</p>
+            {entries.map(({ link, label, icon }) => (
+              <Link
+                key={label}
+                {...link}
+                className={styles.entry}
+                activeProps={{ "aria-current": "page" }}
+                activeOptions={{ exact: link.to === "/", includeSearch: false }}
+              >
+                <Icon name={icon} />
+                <span>{label}</span>
+              </Link>
+            ))}
+          </Fragment>
         ))}
       </nav>
       <main id="page" className={styles.page} tabIndex={-1}>

@@ -60,6 +60,12 @@ export const logRoute = createRoute({
   component: lazyRouteComponent(() => import("../screens/log/Log"), "Log"),
 });
 
+export const clustersRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/clusters/$",
+  component: lazyRouteComponent(() => import("../screens/clusters/Clusters"), "Clusters"),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     overviewRoute,
@@ -69,6 +75,7 @@ export const router = createRouter({
     workflowRoute,
     historyRoute,
     logRoute,
+    clustersRoute,
   ]),
   basepath: "/ui",
   defaultPreload: "intent",

@@ -77,7 +77,8 @@ export function numberWords(value: number): string {
 export function sizeWords(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(bytes < 10_240 ? 1 : 0)} KiB`;
-  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+  const size = bytes / 1024 / 1024;
+  return size < 1024 ? `${size.toFixed(1)} MiB` : size < 1024 * 1024 ? `${(size / 1024).toFixed(1)} GiB` : `${(size / 1024 / 1024).toFixed(1)} TiB`;
 }
 
 /** Long ids are shortened in the middle: begin and end tell them apart. */

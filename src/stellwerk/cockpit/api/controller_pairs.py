@@ -1,7 +1,12 @@
-"""`/controller/cluster/*`: switch-over, appointment and confirmed loss of the nodes of a pair (cluster.md 1.10.3)."""
+"""`/controller/cluster/*`, `/agent/cluster/*`: switch-over, appointment, confirmed loss of the nodes of a pair
+(cluster.md 1.10.3, 2.2).
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from stellwerk.cockpit.api.agents import AgentCommandRequest
 from stellwerk.cockpit.api.cluster import Conflict, require_active, watch_control
 from stellwerk.cockpit.api.controllers import UrlRequest
 from stellwerk.cockpit.api.errors import BadRequest
@@ -39,11 +44,26 @@ async def confirm_node_loss(context: RequestContext, request: UrlRequest) -> Ok:
     return context.ok()
 
 
+async def switchover_directors(context: RequestContext, request: AgentCommandRequest) -> Ok:
+    """Let the passive Director of an Agent become the active one."""
+    await context.services.get(Pairs).switch_over_directors(request.controller_id, request.agent_id)
+    return context.ok()
+
+
+async def confirm_director_loss(context: RequestContext, request: AgentCommandRequest) -> Ok:
+    """A person says that the Director is dead whose loss waits for confirmation."""
+    await context.services.get(Pairs).confirm_loss_of_director(request.controller_id, request.agent_id, context.account)
+    return context.ok()
+
+
+def _steering(path: str, request: type, handler: Any) -> Route:
+    return Route(path, request, Ok, "ctl:switch_over", True, handler, category="CONTROLLER")
+
+
 ROUTES = [
-    Route(f"/controller/cluster/{name}", UrlRequest, Ok, "ctl:switch_over", True, handler, category="CONTROLLER")
-    for name, handler in (
-        ("switchover", switchover),
-        ("appoint_nodes", appoint_nodes),
-        ("confirm_node_loss", confirm_node_loss),
-    )
+    _steering("/controller/cluster/switchover", UrlRequest, switchover),
+    _steering("/controller/cluster/appoint_nodes", UrlRequest, appoint_nodes),
+    _steering("/controller/cluster/confirm_node_loss", UrlRequest, confirm_node_loss),
+    _steering("/agent/cluster/switchover", AgentCommandRequest, switchover_directors),
+    _steering("/agent/cluster/confirm_node_loss", AgentCommandRequest, confirm_director_loss),
 ]

@@ -168,7 +168,10 @@ class _Sources:
                 for group in (await attention(context, NoRequest())).groups
             ]
             yield _event("patch", {"topic": topic, "rows": groups, "removed": []}, cursor)
-        elif kind in ("topology", "cluster", "agents") and allows("ctl:view"):
+        elif kind == "cluster" and allows("ctl:view"):
+            # Once a second while somebody looks: the client fetches the topology, which has just been asked for.
+            yield _event("patch", {"topic": topic, "rows": [], "removed": [], "refetch": True}, cursor)
+        elif kind in ("topology", "agents") and allows("ctl:view"):
             shape = await topology(context, NoRequest())
             rows = [{"key": node.id, **msgspec.to_builtins(node)} for node in shape.nodes]
             data = {"topic": topic, "rows": rows, "links": shape.links, "removed": []}

@@ -79,7 +79,7 @@ async def topology(context: RequestContext, request: NoRequest) -> Topology:
             started_at = ready[controller_id].ready_time if controller_id in ready else None
             _controller(context, shape, controller_id, urls, started_at, survey.get(controller_id), changes)
     await _agents(context, shape, survey, changes)
-    return shape
+    return replace(shape, as_of=context.now_ms())
 
 
 # --- Cockpits ---------------------------------------------------------------------------------------------------------
@@ -89,8 +89,8 @@ async def _cockpits(context: RequestContext, shape: Topology) -> None:
     """The database and the members of the Cockpit's cluster; the one that answers has the id `cockpit`."""
     membership = context.services.get(Membership)
     certificate = _own_certificate(context)
-    heart_beats = {member.member_id: member.heart_beat for member in await context.services.get(Members).all()}
-    views = await member_views(context, [])
+    rows = {member.member_id: member for member in await context.services.get(Members).all()}
+    views = [view for view in await member_views(context, []) if view["memberId"] in rows]
     ids: dict[str, str] = {}
     for member in views:
         is_current = member["current"]
@@ -106,7 +106,9 @@ async def _cockpits(context: RequestContext, shape: Topology) -> None:
                 version=member["version"],
                 cluster="cockpit" if len(views) > 1 else None,
                 name=member["title"],
-                last_seen=heart_beats.get(member["memberId"]) or None,
+                member_id=member["memberId"],
+                started_at=rows[member["memberId"]].started_at,
+                last_seen=rows[member["memberId"]].heart_beat or None,
                 cert=certificate if is_current else None,
                 can={} if len(views) == 1 else _member_verbs(context, member, is_alive=is_alive),
             )
@@ -235,7 +237,7 @@ def _permission(context: RequestContext, permission: str, controller_id: str | N
 
 def _pair_verbs(context: RequestContext, cluster: Cluster, nodes: Sequence[Node]) -> dict[str, Permission]:
     permitted = _permission(context, SWITCH_OVER, cluster.controller_id)
-    lost = [node.name for node in nodes if node.state == "LOST"]
+    lost = [node.name for node in nodes if node.state in ("LOST", "UNKNOWN")]
     switch = permitted
     if switch is True and lost:
         switch = f"{' and '.join(name or '' for name in lost)} does not answer."
@@ -251,7 +253,7 @@ def _node_verbs(context: RequestContext, node: Node, *, is_pair: bool) -> dict[s
     verbs: dict[str, Permission] = {}
     for name, permission in (("terminate", TERMINATE), ("restart", RESTART)):
         verbs[name] = _permission(context, permission, node.controller_id)
-        if verbs[name] is True and node.state == "LOST":
+        if verbs[name] is True and is_pair and node.state in ("LOST", "UNKNOWN"):
             verbs[name] = "It does not answer."
     return verbs
 

@@ -165,6 +165,10 @@ class Sighting:
             self._version, self._since = version, read_at
         return Seen(row, read_at - self._since, database_ms)
 
+    def unchanged_seconds(self, now: float) -> float | None:
+        """Since the row has been seen to change; None: it has not been read yet. `now`: own monotonic clock."""
+        return None if self._version is None else now - self._since
+
 
 class Lease:
     """What the holder knows: its term and until when, by its own monotonic clock, it may use the role."""

@@ -106,6 +106,11 @@ class Membership:
         return self._lease.is_valid(asyncio.get_running_loop().time())
 
     @property
+    def lease_age_seconds(self) -> float | None:
+        """Since this member has seen the role renewed; after `lease_seconds` another one takes it. None with SQLite."""
+        return None if self._is_alone else self._sighting.unchanged_seconds(asyncio.get_running_loop().time())
+
+    @property
     def role(self) -> str:
         if not self._may_be_active:
             return "api-server"

@@ -49,6 +49,9 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     cluster: str | None = None
     name: str | None = None
     controller_id: str | None = None
+    #: Of a Director, and of a Cockpit.
+    subagent_id: str | None = None
+    member_id: str | None = None
     term: int | None = None
     #: When it was last heard of: a Cockpit's heart beat.
     last_seen: int | None = None
@@ -181,8 +184,10 @@ def pair_view(pair: Pair) -> tuple[Cluster, list[Node], list[Link]]:
 def node_view(id_: str, kind: str, answer: NodeAnswer, **others: Any) -> Node:
     """A node as it answers now."""
     status = answer.status
+    common = {"subagent_id": answer.subagent_id, **others}
     if status is None:
-        return Node(id=id_, kind=kind, state="LOST", url=answer.uri, message=answer.error, **others)
+        state = "LOST" if answer.error is not None else "UNKNOWN"
+        return Node(id=id_, kind=kind, state=state, url=answer.uri, message=answer.error, **common)
     return Node(
         id=id_,
         kind=kind,
@@ -195,7 +200,7 @@ def node_view(id_: str, kind: str, answer: NodeAnswer, **others: Any) -> Node:
         term=status.term if status.state is not None else None,
         journal=None if status.journal is None else Journal(status.journal.bytes, status.journal.free_bytes),
         cert=None if status.certificate_end is None else Certificate(status.certificate_end),
-        **others,
+        **common,
     )
 
 
@@ -207,12 +212,12 @@ def _node_state(status: NodeStatus) -> str:
 
 def _names(answers: Sequence[NodeAnswer]) -> list[str]:
     """Node ids: as the nodes say; of one that says nothing, the id that is left."""
-    order = ("Primary", "Backup")
-    said = [answer.node_id or (answer.status.node_id if answer.status is not None else None) for answer in answers]
-    taken = {name for name in said if name is not None}
-    left = [name for name in order if name not in taken]
-    if len(taken) < sum(name is not None for name in said):
-        return list(order)  # both fresh: neither knows yet which one it is
+    told = (one.status.id_to_uri for one in answers if one.status is not None and one.status.id_to_uri)
+    known = list(next(told, ("Primary", "Backup")))
+    said = [one.node_id or (one.status.node_id if one.status is not None else None) for one in answers]
+    if len(set(said)) < len(said):
+        return known  # neither answers, or both are fresh and do not know yet which one they are
+    left = [name for name in known if name not in said]
     return [name if name is not None else left.pop(0) for name in said]
 
 
@@ -241,7 +246,7 @@ def _readiness(passive: str | None, by_name: dict[str, NodeAnswer], *, needs_con
         return Readiness(False, "no node of the pair answers")
     status = by_name[passive].status
     if status is None:
-        return Readiness(False, f"{passive} does not answer: {by_name[passive].error}")
+        return Readiness(False, f"{passive} does not answer: {by_name[passive].error or 'it is being asked'}")
     if status.readiness is None:
         return Readiness(False, f"{passive} does not say whether it is ready")
     limit = None if status.silence_limit_seconds is None else round(status.silence_limit_seconds * 1000)
@@ -252,7 +257,8 @@ def _links(name: str, active: str, passive: str, by_name: dict[str, NodeAnswer],
     """The journal from the active to the passive node, and the acknowledgements back."""
     ends = {node: f"{name}/{node}" for node in (active, passive)}
     upper, lower = by_name[active].status, by_name[passive].status
-    state = "LOST" if lower is None or upper is None else _LINKS.get(cluster.state, "DECOUPLED")
+    is_cut = lower is None or upper is None
+    state = "LOST" if is_cut else _LINKS.get(cluster.state, "DECOUPLED")
     events, size = _lag(upper, lower)
     return [
         Link(

@@ -10,6 +10,7 @@ import msgspec
 
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.controllers.client import ControllerClient, ControllerPeer
+from stellwerk.cockpit.controllers.cluster_survey import DirectorsAnswer, directors_decoder
 from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.controllers.registry import ControllerInstance, Registry
 from stellwerk.effects.peer import PeerUnreachableError
@@ -98,6 +99,31 @@ class Pairs:
             raise BadRequest(f"the nodes of '{controller_id}' are not coupled (Cluster{state.type}): no switch-over")
         client = await self._connections.client(controller_id)
         await client.command({"TYPE": "ClusterSwitchOver"})
+
+    async def directors(self, controller_id: str, agent_id: str) -> DirectorsAnswer:
+        """The pair of Directors of an Agent, as its Controller tells. Raises `BadRequest` if there is none."""
+        client = await self._connections.client(controller_id)
+        for pair in directors_decoder.decode(await client.peer.get("cluster/directors")):
+            if pair.agent_path == agent_id:
+                return pair
+        raise BadRequest(f"'{agent_id}' is not an Agent of '{controller_id}' with two Directors")
+
+    async def switch_over_directors(self, controller_id: str, agent_id: str) -> None:
+        """The passive Director becomes the active one. Raises `BadRequest` unless they are coupled."""
+        pair = await self.directors(controller_id, agent_id)
+        if pair.state != "Coupled":
+            raise BadRequest(f"the Directors of '{agent_id}' are not coupled (Cluster{pair.state or 'Unknown'})")
+        client = await self._connections.client(controller_id)
+        await client.command({"TYPE": "ClusterSwitchOver", "agentPath": agent_id})
+
+    async def confirm_loss_of_director(self, controller_id: str, agent_id: str, confirmer: str) -> None:
+        """A person says that the Director is dead whose loss waits for that. Raises `BadRequest` if none does."""
+        lost = (await self.directors(controller_id, agent_id)).loss_to_confirm
+        if lost is None:
+            raise BadRequest(f"no loss of a Director of '{agent_id}' waits for a person")
+        client = await self._connections.client(controller_id)
+        command = {"TYPE": "ConfirmClusterNodeLoss", "agentPath": agent_id, "lostNodeId": lost, "confirmer": confirmer}
+        await client.command(command)
 
     async def node_client(self, controller_id: str, url: str | None) -> tuple[ControllerClient, bool]:
         """A client of one node, and whether it is the active node of a pair. `url`: needed for a pair only."""

@@ -74,6 +74,13 @@ function Way({ group, ids }: { group: AttentionGroup; ids: readonly string[] }) 
         Open
       </Link>
     );
+  const cluster = group.link?.match(/^\/clusters\/?(.*)$/)?.[1];
+  if (cluster !== undefined)
+    return (
+      <Link className="button small" to="/clusters/$" params={{ _splat: cluster }}>
+        Open
+      </Link>
+    );
   const query = group.link === undefined ? null : new URLSearchParams(group.link.split("?")[1] ?? "").get("q");
   if (query !== null)
     return (
