@@ -22,6 +22,9 @@ async def show(cockpit: Cockpit, as_json: bool) -> None:
         print("\n".join(_lines(cluster, topology)))
         rows = [_row(nodes[node_id], topology["asOf"]) for node_id in cluster["nodes"]]
         print_table(("NODE", "ROLE", "STATE", "UP", "JOURNAL", "URL"), rows)
+        for node_id in cluster["nodes"]:
+            if nodes[node_id].get("message"):
+                print(f"  {nodes[node_id]['name']}: {nodes[node_id]['message']}")
         print()
     if not topology["clusters"]:
         print("Nothing is clustered: every component stands alone.")
@@ -33,7 +36,7 @@ def _row(node: dict[str, Any], now_ms: int) -> tuple[Any, ...]:
     return (
         node.get("name"),
         node.get("role", ""),
-        f"{node['state']}: {node['message']}" if node.get("message") else node["state"],
+        node["state"],
         "" if started is None else f"{(now_ms - started) / 1000:.0f} s",
         "" if journal is None else f"{_size(journal['bytes'])} ({_size(journal['free'])} free)",
         node.get("url", ""),
@@ -49,7 +52,7 @@ def _lines(cluster: dict[str, Any], topology: dict[str, Any]) -> Iterator[str]:
     if readiness is not None:
         yield "  fail-over possible" if readiness["canFailOver"] else f"  no fail-over: {readiness.get('reason')}"
     if cluster.get("lossToConfirm"):
-        yield f"  a person must confirm that {cluster['lossToConfirm']} is stopped: stellwerk cluster confirm-loss"
+        yield f"  a person must confirm that {cluster['lossToConfirm']} is stopped"
     for link in topology["links"]:
         if link["from"] == cluster.get("active") and link["to"] in cluster["nodes"]:
             lag = f"{link['lagEvents']} events" if "lagEvents" in link else "unknown"

@@ -44,9 +44,19 @@ const STATES: Record<string, string> = {
 const GOOD = new Set(["Coupled", "Active"]);
 const ON_THE_WAY = new Set(["NodesAppointed", "PreparedToBeCoupled", "SwitchedOver"]);
 
-export function clusterCondition({ state }: Pick<Cluster, "state">): Condition {
+const answers = (node: TopologyNode | undefined): boolean => node !== undefined && node.state !== "LOST" && node.state !== "UNKNOWN";
+
+/** The state of the pair; a node that does not answer comes first, for the others may not have noticed it yet. */
+export function clusterCondition({ cluster, nodes }: Pick<Shown, "cluster" | "nodes">): Condition {
+  const { state } = cluster;
+  const silent = nodes.filter((node) => !answers(node));
+  const word = STATES[state] ?? state.toLowerCase();
+  if (GOOD.has(state) && (silent.length > 0 || cluster.lossToConfirm !== undefined)) {
+    const who = silent.length === 0 ? cluster.lossToConfirm : silent.map(nodeName).join(" and ");
+    return { ...condition("DECOUPLED"), word: `${word}, but ${who} does not answer` };
+  }
   const like = GOOD.has(state) ? "COUPLED" : ON_THE_WAY.has(state) ? "COUPLING" : state === "Unknown" ? "UNKNOWN" : "DECOUPLED";
-  return { ...condition(like), word: STATES[state] ?? state.toLowerCase() };
+  return { ...condition(like), word };
 }
 
 export function clusterTitle({ kind, name }: Cluster): string {
@@ -64,6 +74,12 @@ export function readinessWords({ cluster, active, passive, nodes }: Shown): { re
     const words = `If ${who} is lost now, nobody takes over: ${readiness.reason ?? "the reason is not known"}.`;
     return { ready: false, words, ...remedyOf(cluster, nodes) };
   }
+  if (cluster.kind !== "cockpit" && !answers(active)) {
+    const heir = nodeName(passive);
+    return cluster.lossToConfirm !== undefined || readiness.needsConfirmation
+      ? { ready: false, words: `${who} does not answer; ${heir} takes over as soon as a person has confirmed the loss.` }
+      : { ready: true, words: `${who} does not answer; ${heir} is about to take over.` };
+  }
   const limit = readiness.silenceLimit === undefined ? "" : durationWords(readiness.silenceLimit);
   if (cluster.kind === "cockpit") return { ready: true, words: `If ${who} is lost now, another Cockpit takes over within ${limit}.` };
   const heir = nodeName(passive);
@@ -75,6 +91,7 @@ export function readinessWords({ cluster, active, passive, nodes }: Shown): { re
 
 function remedyOf(cluster: Cluster, nodes: readonly TopologyNode[]): { remedy?: string } {
   if (cluster.lossToConfirm !== undefined) return {};
+  if (nodes.some(({ state }) => state === "UNKNOWN")) return {};
   const lost = nodes.filter(({ state }) => state === "LOST");
   if (lost.length === nodes.length) return { remedy: "Start the nodes again; they find out by themselves which one is active." };
   if (lost.length > 0) return { remedy: `Start ${lost.map(nodeName).join(" and ")} again; it couples by itself.` };
@@ -98,7 +115,11 @@ const EVENTS: Record<string, string> = {
   ClusterFailedOver: "fail-over",
   ClusterActiveNodeShutDown: "active node shut down",
   ClusterActiveNodeRestarted: "active node started again",
+  AgentClusterWatchConfirmationRequired: "a person was asked",
+  AgentClusterWatchManuallyConfirmed: "a person has confirmed the loss",
 };
+
+const BREAKS = new Set(["ClusterPassiveLost", "ClusterSwitchedOver", "ClusterFailedOver", "ClusterActiveNodeShutDown"]);
 
 export interface HistoryLine {
   time: number | undefined;
@@ -113,7 +134,7 @@ export function historyLines(history: readonly ClusterChange[]): HistoryLine[] {
   return history.flatMap((change, index) => {
     if (change.event === "ClusterCouplingPrepared") return [];
     const coupled = history.slice(0, index).findLast(({ event }) => event === "ClusterCoupled");
-    const isBreak = change.event !== "ClusterCoupled" && change.event !== "ClusterNodesAppointed";
+    const isBreak = BREAKS.has(change.event ?? "");
     const until = isBreak && coupled?.time !== undefined && change.time !== undefined ? coupled.time - change.time : undefined;
     return [{ time: change.time, words: changeWords(change), until, colour: colourOf(change) }];
   });
@@ -124,7 +145,8 @@ export function changeWords({ event, state, active, lost }: ClusterChange): stri
   const what = event === undefined ? `${STATES[state] ?? state}, since when is not known` : (EVENTS[event] ?? event);
   if (event === "ClusterFailedOver") return `${what}: ${lost ?? "the active node"} was lost, ${active ?? "the other one"} took over`;
   if (event === "ClusterSwitchedOver") return `${what} to ${active ?? "the other node"}`;
-  if (event === "ClusterPassiveLost") return `${what}: ${lost ?? "it"}; ${active ?? "the active one"} went on alone`;
+  if (event === "ClusterPassiveLost") return `passive node ${lost ?? ""} lost, ${active ?? "the active one"} went on alone`;
+  if (event === "AgentClusterWatchConfirmationRequired") return `${what} whether ${lost ?? "a node"} is stopped`;
   if (event === "ClusterCoupled") return `${what}, ${active ?? "one"} active`;
   return what;
 }
@@ -132,5 +154,5 @@ export function changeWords({ event, state, active, lost }: ClusterChange): stri
 function colourOf({ event }: ClusterChange): HistoryLine["colour"] {
   if (event === "ClusterFailedOver" || event === "ClusterPassiveLost") return "failed";
   if (event === "ClusterCoupled") return "finished";
-  return event === "ClusterSwitchedOver" ? "waiting" : "pending";
+  return event === "ClusterSwitchedOver" || event === "AgentClusterWatchConfirmationRequired" ? "waiting" : "pending";
 }

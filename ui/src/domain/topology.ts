@@ -45,9 +45,16 @@ export function tiers(topology: Topology): Tier[] {
       title,
       nodes: topology.nodes
         .filter(({ kind }) => kinds.includes(kind))
-        .map((node) => ({ node, link: topology.links.find((link) => link.to === node.id) })),
+        .map((node) => ({ node, link: linkTo(node, topology) })),
     }))
     .filter((tier) => tier.nodes.length > 0);
+}
+
+/** From the layer above; a passive node is reached by its active one only. */
+function linkTo(node: TopologyNode, topology: Topology): TopologyLink | undefined {
+  const links = topology.links.filter(({ to }) => to === node.id);
+  const fromPeer = ({ from }: TopologyLink) => node.cluster !== undefined && topology.nodes.some(({ id, cluster }) => id === from && cluster === node.cluster);
+  return links.find((link) => !fromPeer(link)) ?? (node.role === "active" ? undefined : links[0]);
 }
 
 /** What is wrong with the machinery; empty when all is coupled. */

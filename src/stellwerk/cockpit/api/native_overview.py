@@ -17,6 +17,7 @@ from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.database.tables.history import history_cursors
 from stellwerk.cockpit.database.tables.live import live_agents, live_orders
 from stellwerk.cockpit.live.names import WorkflowNames
+from stellwerk.cockpit.projection.clusters import CONFIRMED, TO_BE_CONFIRMED
 from stellwerk.cockpit.projection.model import FAILED, PROMPTING, SCHEDULED, decode_live_order
 
 SAMPLES = 5
@@ -145,22 +146,26 @@ async def _pairs(context: RequestContext) -> list[AttentionGroup]:
             continue
         name = f"Directors of Agent {agent_id}" if agent_id else f"Controller pair {controller_id}"
         link = f"/clusters/agent/{agent_id}" if agent_id else f"/clusters/controller/{controller_id}"
-        lost = None if agent_id else watch_control(context).node_to_confirm(controller_id)
+        if agent_id:
+            lost = newest.lost if newest.state == TO_BE_CONFIRMED else None
+        else:
+            lost = watch_control(context).node_to_confirm(controller_id)
         if lost is not None:
             groups.append(
                 AttentionGroup(
-                    id=f"loss:{controller_id}",
+                    id=f"loss:{controller_id}:{agent_id}",
                     kind="component",
                     severity=1,
                     title=f"{name}: a person must confirm that {lost} is stopped",
                     count=1,
                     sample=[],
+                    since=newest.time if agent_id else None,
                     link=link,
                     remedy="Until then nobody takes over. Make sure that its process has ended, then confirm its loss.",
                 )
             )
         is_settled = newest.time is None or newest.time <= context.now_ms() - COUPLING_MS
-        if newest.state != "Coupled" and is_settled:
+        if newest.state not in ("Coupled", TO_BE_CONFIRMED, CONFIRMED) and is_settled:
             alone = f" · running on {newest.active} alone" if newest.active is not None else ""
             groups.append(
                 AttentionGroup(

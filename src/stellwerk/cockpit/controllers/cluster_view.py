@@ -14,6 +14,7 @@ import msgspec
 from stellwerk.cluster.status import NodeStatus
 from stellwerk.cockpit.controllers.cluster_history import ROLE_CHANGES, ClusterChange
 from stellwerk.cockpit.controllers.cluster_survey import NodeAnswer
+from stellwerk.cockpit.projection.clusters import CONFIRMED, TO_BE_CONFIRMED
 
 SHOWN_CHANGES = 20
 #: `Phase` → state of the node; a passive node's depends on the pair.
@@ -151,7 +152,8 @@ def pair_view(pair: Pair) -> tuple[Cluster, list[Node], list[Link]]:
         key=lambda answer: (_status(answer).term, _status(answer).phase == "active"),
         default=None,
     )
-    newest = pair.changes[0] if pair.changes else None
+    own = (change for change in pair.changes if change.state not in (TO_BE_CONFIRMED, CONFIRMED))
+    newest = next(own, None)
     if leading is None:
         state, active, term = "Unknown", None, None
     else:
@@ -246,7 +248,8 @@ def _readiness(passive: str | None, by_name: dict[str, NodeAnswer], *, needs_con
         return Readiness(False, "no node of the pair answers")
     status = by_name[passive].status
     if status is None:
-        return Readiness(False, f"{passive} does not answer: {by_name[passive].error or 'it is being asked'}")
+        how = "does not answer" if by_name[passive].error is not None else "has not answered yet"
+        return Readiness(False, f"{passive} {how}")
     if status.readiness is None:
         return Readiness(False, f"{passive} does not say whether it is ready")
     limit = None if status.silence_limit_seconds is None else round(status.silence_limit_seconds * 1000)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from stellwerk.cockpit.projection import clusters
 from stellwerk.cockpit.projection.changes import (
     Changes,
     TaskEnd,
@@ -913,58 +914,11 @@ def _controller_shut_down(fold: Fold, event: Event) -> None:
     fold.changes.controller_state = "SHUTDOWN"
 
 
-#: What a pair's state is after each of its events (cluster spec 1.3); the others change no role.
-_CLUSTER_STATES = {
-    "ClusterNodesAppointed": "NodesAppointed",
-    "ClusterCouplingPrepared": "PreparedToBeCoupled",
-    "ClusterCoupled": "Coupled",
-    "ClusterPassiveLost": "PassiveLost",
-    "ClusterSwitchedOver": "SwitchedOver",
-    "ClusterFailedOver": "FailedOver",
-    "ClusterActiveNodeShutDown": "ActiveShutDown",
-    "ClusterActiveNodeRestarted": "PassiveLost",
-}
-
-
 def _cluster_event(fold: Fold, event: Event) -> None:
-    _cluster_change(fold, "", event, event)
-
-
-def _mirrored_event(fold: Fold, event: Event) -> None:
-    """An event of the pair of Directors of an Agent."""
-    inner = decode_event(event.event)
-    if inner.TYPE in _CLUSTER_STATES:
-        _cluster_change(fold, str(event.Key), event, inner)
-
-
-def _cluster_change(fold: Fold, agent_id: str, envelope: Event, event: Event) -> None:
-    active = event.activated_id or event.active_id or active_of(event.setting)
-    lost = event.failed_active_id or (event.id if event.TYPE == "ClusterPassiveLost" else None)
-    state = _CLUSTER_STATES[event.TYPE]
-    cluster_row(fold, agent_id, envelope.event_id, envelope.time_ms, event.TYPE, state, active, lost)
-
-
-def active_of(setting: Any) -> Any:
-    """The active node by a `ClusterSetting`."""
-    return setting.get("activeId") if isinstance(setting, dict) else None
-
-
-def cluster_row(
-    fold: Fold,
-    agent_id: str,
-    event_id: int,
-    time_ms: int | None,
-    event: str | None,
-    state: str,
-    active: Any,
-    lost: Any,
-) -> None:
-    """A row of the history of a pair: the Controller's own (`agent_id` empty), or one of Directors."""
-    fold.changes.agents_touched = True
-    active_id, lost_id = (None if one is None else str(one) for one in (active, lost))
-    fold.changes.cluster_events.append(
-        (fold.controller_id, agent_id, event_id, time_ms, event, state, active_id, lost_id)
-    )
+    row = clusters.row(fold.controller_id, event)
+    if row is not None:
+        fold.changes.agents_touched = True
+        fold.changes.cluster_events.append(row)
 
 
 _OTHER_EVENTS: dict[str, Callable[[Fold, Event], None]] = {
@@ -996,6 +950,5 @@ _OTHER_EVENTS: dict[str, Callable[[Fold, Event], None]] = {
     "SubagentShutdown": _agent("S", "SHUTDOWN"),
     "ControllerReady": _controller_ready,
     "ControllerShutDown": _controller_shut_down,
-    "AgentMirroredEvent": _mirrored_event,
-    **dict.fromkeys(_CLUSTER_STATES, _cluster_event),
+    **dict.fromkeys(clusters.EVENTS, _cluster_event),
 }

@@ -15,8 +15,9 @@ from sqlalchemy import delete, select, update
 
 from stellwerk.cockpit.database.tables.history import history_cursors, history_order_steps, history_orders
 from stellwerk.cockpit.database.tables.live import live_agents, live_items, live_orders
+from stellwerk.cockpit.projection import clusters
 from stellwerk.cockpit.projection.changes import TaskEnd, history_state, live_row, order_row, step_row
-from stellwerk.cockpit.projection.fold import Fold, active_of, add_item, agent_row, cluster_row
+from stellwerk.cockpit.projection.fold import Fold, add_item, agent_row
 from stellwerk.cockpit.projection.lines import (
     SnapshotObject,
     SnapshotOrder,
@@ -140,10 +141,9 @@ class SnapshotLoader:
         agent_row(fold, kind, agent_id, state, message, found.timezone, event_id // 1000, event_id)
 
     def _cluster(self, fold: Fold, agent_id: str, found: SnapshotObject) -> None:
-        """The state of a pair; since when is not known from a snapshot."""
-        state = found.cluster_state
-        if state is not None and state.TYPE != "Empty":
-            cluster_row(fold, agent_id, self._event_id, None, None, state.TYPE, active_of(state.setting), None)
+        row = clusters.snapshot_row(fold.controller_id, agent_id, self._event_id, found.cluster_state)
+        if row is not None:
+            fold.changes.cluster_events.append(row)
 
     def _order(self, fold: Fold, found: SnapshotOrder, known: dict[str, LiveOrder]) -> None:
         time_ms = self._event_id // 1000

@@ -22,7 +22,7 @@ interface CardProps {
 
 export function Card({ shown, title, onSteer }: CardProps) {
   const { cluster, nodes } = shown;
-  const state = clusterCondition(cluster);
+  const state = clusterCondition(shown);
   const isPair = cluster.kind !== "cockpit";
   return (
     <Panel

@@ -52,9 +52,7 @@ export function ClusterDialog({ steering, topology, onClose }: ClusterDialogProp
           send();
         }}
       >
-        <p className={actionStyles.effect} data-danger={plan.danger || undefined}>
-          {plan.effect}
-        </p>
+        {from === undefined && <p className={actionStyles.effect}>{plan.effect}</p>}
         {steering.verb === "confirmLoss" && plan.shown !== undefined && <Contacts shown={plan.shown} />}
         {mayHandOver && (
           <fieldset className={actionStyles.options}>

@@ -38,8 +38,8 @@ export function Clusters() {
 
 function Below({ topology }: { topology: Topology | undefined }) {
   if (topology === undefined) return null;
-  const clusters = topology.clusters ?? [];
-  const wrong = clusters.filter((cluster) => !clusterCondition(cluster).good).length;
+  const clusters = shownClusters(topology);
+  const wrong = clusters.filter((shown) => !clusterCondition(shown).good).length;
   const words = clusters.length === 0 ? "Nothing is clustered" : wrong === 0 ? `${plural(clusters.length, "cluster")}, all well` : `${wrong} of ${plural(clusters.length, "cluster")} not well`;
   return (
     <>

@@ -23,15 +23,17 @@ interface NodeBoxProps {
 
 export function NodeBox({ node, title, isActive, onSteer }: NodeBoxProps) {
   const state = condition(node.state);
+  const isHere = node.state !== "LOST" && node.state !== "UNKNOWN";
+  const role = isActive ? (isHere ? "active" : "active when last heard") : node.kind === "cockpit" && node.role === "inactive" ? "standby" : node.role;
   const name = title ?? nodeName(node);
   return (
-    <section className={styles.node} data-state={state.colour} data-good={state.good || undefined} data-active={isActive || undefined} aria-label={`Node ${name}`}>
+    <section className={styles.node} data-state={state.colour} data-good={state.good || undefined} data-active={(isActive && isHere) || undefined} aria-label={`Node ${name}`}>
       <header>
         <h3>
-          {isActive && <span aria-hidden="true">★ </span>}
+          {isActive && isHere && <span aria-hidden="true">★ </span>}
           {name}
         </h3>
-        <span className={styles.role}>{isActive ? "active" : node.kind === "cockpit" && node.role === "inactive" ? "standby" : node.role}</span>
+        <span className={styles.role}>{role}</span>
         {onSteer !== undefined && <Verbs node={node} name={name} onSteer={onSteer} />}
       </header>
       <p className={styles.state}>

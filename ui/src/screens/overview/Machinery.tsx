@@ -51,7 +51,7 @@ function Box({ node, link }: { node: TopologyNode; link: TopologyLink | undefine
           </span>
         )}
       </p>
-      {(node.message ?? link?.error) !== undefined && <p className={styles.message}>{node.message ?? link?.error}</p>}
+      {(node.message ?? link?.error) !== undefined && <p className={styles.message} title={node.message ?? link?.error}>{node.message ?? link?.error}</p>}
       {node.role !== undefined && node.role !== "active" && <p className="muted">{node.role}</p>}
       {lag > 0 && <p className="muted">{numberWords(lag)} events behind</p>}
     </li>
