@@ -588,3 +588,34 @@ def test_a_full_real_disk_is_told_as_such() -> None:
         file.write(b"x")
     assert type(caught.value).__name__ == "DiskFullError"
     file.close()
+
+
+async def test_what_the_passive_node_has_not_acknowledged_is_counted() -> None:
+    world = JournalWorld()
+    await world.start()
+    await world.commit()
+    assert world.journal.uncommitted == (0, 0)
+    gate = world.journal.acknowledgement
+    gate.require(world.journal.committed_event_id)
+    count = world.journal.committed_event_count
+    first = world.append(2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert gate.waiting_since is not None, "written here, and waits for the passive node"
+    last = world.append(3)
+    assert world.journal.uncommitted[0] == 5
+    assert world.journal.uncommitted[1] > 5 * len(world.lines[-1])
+    assert world.journal.committed_event_count == count
+    gate.acknowledged(first)
+    await world.journal.committed(first)
+    assert world.journal.uncommitted[0] == 3
+    snapshot = asyncio.ensure_future(world.snapshot())  # begins a new file amid it; counts as one event
+    await asyncio.sleep(0)
+    assert world.journal.uncommitted[0] == 4
+    gate.waive()
+    await world.journal.committed(last)
+    await snapshot
+    await world.commit()
+    assert world.journal.uncommitted == (0, 0)
+    assert world.journal.committed_event_count == count + 7
+    await world.close()

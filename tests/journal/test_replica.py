@@ -188,3 +188,17 @@ async def test_an_event_that_the_end_of_a_file_repeats_does_not_end_the_replacem
     await replace(world, await replica_on(disk))
     assert content_of(disk) == content_of(world.simulated)
     await world.close()
+
+
+async def test_a_copy_counts_as_many_events_as_the_active_nodes_journal() -> None:
+    world = await active_node()
+    disk = SimulatedDisk()
+    replica = await replica_on(disk)
+    assert replica.committed_event_count == 0
+    await replace(world, replica)
+    replica = await replica_on(disk)
+    assert replica.committed_event_count == world.journal.committed_event_count
+    await world.commit(4)
+    await write_file(world, replica)
+    assert replica.committed_event_count == world.journal.committed_event_count
+    await world.close()

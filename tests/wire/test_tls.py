@@ -28,7 +28,7 @@ from stellwerk.values.problems import ProblemError
 from stellwerk.wire.client import Credentials, HttpPeer
 from stellwerk.wire.router import Permission, Request, Response, Router
 from stellwerk.wire.server import HttpServer
-from stellwerk.wire.tls import TlsError, TlsOptions, client_context, server_context
+from stellwerk.wire.tls import TlsError, TlsOptions, certificate_end, client_context, server_context
 
 
 class Authority:
@@ -243,3 +243,16 @@ def test_certificates_arrive_under_uvloop_too(authority: Authority) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(main()) == b"CN=client"
+
+
+def test_the_end_of_the_own_certificate_is_told_from_pem_and_archive(authority: Authority) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000
+    for options in (
+        TlsOptions(certificate=authority.pem("server")),
+        TlsOptions(certificate=authority.archive("server", "secret"), password="secret"),
+    ):
+        end = certificate_end(options)
+        assert end is not None and abs(end - tomorrow) < 3_600_000
+    assert certificate_end(TlsOptions()) is None
+    with pytest.raises(TlsError, match=r"no\.pem"):
+        certificate_end(TlsOptions(certificate=authority.directory / "no.pem"))
