@@ -16,6 +16,7 @@ from order_samples import EVENTS, sample_orders
 from tests.documentation_cli import cli_page
 from tests.documentation_configuration import configuration_page
 from tests.documentation_language import functions_page, instructions_page, problems_page, rules_page
+from tests.documentation_metrics import metrics_page
 
 from stellwerk.engine.order import AnyState, OrderState, state_name
 from stellwerk.engine.transitions import RULES, WITHOUT_FOLLOW_UP
@@ -105,6 +106,7 @@ PAGES = {
     "reference/functions.md": functions_page,
     "reference/problems.md": problems_page,
     "reference/check-rules.md": rules_page,
+    "reference/metrics.md": metrics_page,
 }
 
 

@@ -9,6 +9,7 @@ any request to another host, so that every test also checks those.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -75,12 +76,18 @@ def installation(axe: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     if running:
         yield Installation(running.rstrip("/"), "root", os.environ["STELLWERK_ADMIN_PASSWORD"])
         return
-    data = tmp_path_factory.mktemp("installation")
+    with running_installation(tmp_path_factory.mktemp("installation"), "--agents", "agent-1,agent-2") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def running_installation(data: Path, *arguments: str) -> Iterator[Installation]:
+    """What `stellwerk up` with these arguments makes in the folder."""
     log = data / "up.log"
     command = [sys.executable, "-m", "stellwerk.cli", "up", "--data", str(data / "data"), "--port", "0"]
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [*command, "--agents", "agent-1,agent-2", "--json"],
+            [*command, *arguments, "--json"],
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, "STELLWERK_ADMIN_PASSWORD": PASSWORD},
@@ -123,11 +130,18 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture
 def someone(browser: Browser, installation: Installation, axe: str) -> Iterator[Callable[..., Person]]:
     """Makes persons, each in a window of their own; checks at the end that nothing went wrong in any."""
+    with persons_at(browser, installation, axe) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def persons_at(browser: Browser, installation: Installation, axe: str) -> Iterator[Callable[..., Person]]:
+    """See `someone`."""
     contexts: list[BrowserContext] = []
     persons: list[Person] = []
 
     def make(**options: Any) -> Person:
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         contexts.append(context)
         person = Person(context.new_page(), installation, axe)

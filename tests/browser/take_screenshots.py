@@ -2,6 +2,9 @@
 
     python tests/browser/take_screenshots.py http://127.0.0.1:4446 PASSWORD [FOLDER]
 
+With the address of an installation of `stellwerk up --cluster` it takes the pictures of clusters instead, and at the
+end stops the passive Controller for the last of them.
+
 No test: the waits are for the pictures' sake (fades, first patches of the stream).
 """
 
@@ -35,6 +38,19 @@ def main(url: str, password: str, folder: Path) -> None:
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        log_in(page, url, password)
+        page.goto(f"{url}/ui/clusters")
+        expect(page.get_by_role("heading", name="Clusters", level=1)).to_be_visible()
+        page.wait_for_timeout(1500)
+        if page.get_by_text("Nothing is clustered").count() == 0:
+            for name in cluster_screens(page):
+                for theme in THEMES:
+                    page.emulate_media(color_scheme=theme)
+                    page.screenshot(path=folder / f"{name}-{theme}.png")
+            browser.close()
+            return
+        page.close()
         for theme in THEMES:
             context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=theme)
             page = context.new_page()
@@ -44,14 +60,37 @@ def main(url: str, password: str, folder: Path) -> None:
         browser.close()
 
 
+def log_in(page: Page, url: str, password: str) -> None:
+    page.goto(f"{url}/ui/")
+    page.get_by_label("Account").fill("root")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("navigation", name="Screens")).to_be_visible()
+
+
+def cluster_screens(page: Page) -> Iterator[str]:
+    """See `screens`. The page shows Clusters; the last picture is of a pair that has lost its passive node."""
+    yield "clusters"
+    page.get_by_role("button", name="Switch over…").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Show as command").click()
+    page.wait_for_timeout(600)
+    yield "switch-over"
+    page.get_by_role("dialog").locator("footer").get_by_role("button", name="Close").click()
+    passive = page.get_by_role("region", name="Node").filter(has_text="passive").first
+    passive.get_by_role("button", name="Actions").click()
+    page.get_by_role("menuitem", name="Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("does not answer").first).to_be_visible()
+    page.wait_for_timeout(6000)
+    yield "clusters-lost"
+
+
 def screens(page: Page, url: str, password: str) -> Iterator[str]:
     """Walks through the screens, and yields each one's name when it is ready to be taken."""
     page.goto(f"{url}/ui/")
     expect(page.get_by_label("Account")).to_be_visible()
     yield "login"
-    page.get_by_label("Account").fill("root")
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, url, password)
     expect(page.get_by_text("Latest runs")).to_be_visible()
     page.wait_for_timeout(1500)
     yield "overview"

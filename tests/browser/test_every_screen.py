@@ -26,6 +26,8 @@ SCREENS = {
     "order-log": "/order/{order}?tab=log",
     "order-events": "/order/{order}?tab=events",
     "order-variables": "/order/{order}?tab=variables",
+    "clusters": "/clusters",
+    "no-such-cluster": "/clusters/agent/nobody",
     "no-such-page": "/nowhere",
 }
 

@@ -119,6 +119,13 @@ def test_nodes_with_ids_of_their_own_keep_them() -> None:
     assert [node.name for node in nodes] == ["north", "south"]
 
 
+def test_the_primary_node_stands_first_wherever_it_is_registered() -> None:
+    backup = status("Backup", "passive", readiness=Readiness(can_fail_over=True))
+    cluster, nodes, _ = view(backup, status())
+    assert [(node.name, node.url) for node in nodes] == [("Primary", "http://b"), ("Backup", "http://a")]
+    assert cluster.nodes == ["c/Primary", "c/Backup"]
+
+
 def test_two_fresh_nodes_that_both_call_themselves_primary_are_told_apart() -> None:
     fresh: dict[str, Any] = {"state": None, "term": 0, "active_id": None, "id_to_uri": {}}
     _, nodes, _ = view(status(phase="undecided", **fresh), status(phase="undecided", **fresh))

@@ -432,7 +432,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="do it without asking")]
 
 @cluster_app.command("show")
 def cluster_show(data: Home = Path("data"), url: Url = None, account: Account = None, json: Json = False) -> None:
-    """The nodes of the pair: who is active, who answers, whether they are coupled."""
+    """All clusters: who is active, how far the other one is behind, whether it can take over, what has happened."""
     from stellwerk.cli import cluster
 
     _execute(data, url, account, lambda c: cluster.show(c, json))

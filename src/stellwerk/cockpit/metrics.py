@@ -20,10 +20,12 @@ ROLES = ("active", "passive", "api-server")
 def observe(registry: CollectorRegistry, services: Services) -> None:
     """Register the figures of these services and of the process."""
     ProcessCollector(registry=registry)
-    registry.register(_Figures(services))
+    registry.register(Figures(services))
 
 
-class _Figures(Collector):
+class Figures(Collector):
+    """The figures of these services."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
 

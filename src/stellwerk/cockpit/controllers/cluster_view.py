@@ -15,6 +15,7 @@ from stellwerk.cluster.status import NodeStatus
 from stellwerk.cockpit.controllers.cluster_history import ROLE_CHANGES, ClusterChange
 from stellwerk.cockpit.controllers.cluster_survey import NodeAnswer
 from stellwerk.cockpit.projection.clusters import CONFIRMED, TO_BE_CONFIRMED
+from stellwerk.engine.events.cluster import BACKUP, PRIMARY
 
 SHOWN_CHANGES = 20
 #: `Phase` → state of the node; a passive node's depends on the pair.
@@ -141,12 +142,13 @@ def pair_view(pair: Pair) -> tuple[Cluster, list[Node], list[Link]]:
     """The cluster, its two nodes, and the links between them; what people may do is added by the caller."""
     cluster_id = f"{pair.kind}/{pair.name}"
     kind = "director" if pair.kind == "agent" else pair.kind
-    names = _names(pair.answers)
+    named = zip(_names(pair.answers), pair.answers, strict=True)
+    by_name = dict(sorted(named, key=lambda item: item[0] != PRIMARY))
+    names = list(by_name)
     nodes = [
         node_view(f"{pair.name}/{name}", kind, answer, cluster=cluster_id, name=name, controller_id=pair.controller_id)
-        for name, answer in zip(names, pair.answers, strict=True)
+        for name, answer in by_name.items()
     ]
-    by_name = dict(zip(names, pair.answers, strict=True))
     leading = max(
         (answer for answer in pair.answers if answer.status is not None and answer.status.state is not None),
         key=lambda answer: (_status(answer).term, _status(answer).phase == "active"),
@@ -215,7 +217,7 @@ def _node_state(status: NodeStatus) -> str:
 def _names(answers: Sequence[NodeAnswer]) -> list[str]:
     """Node ids: as the nodes say; of one that says nothing, the id that is left."""
     told = (one.status.id_to_uri for one in answers if one.status is not None and one.status.id_to_uri)
-    known = list(next(told, ("Primary", "Backup")))
+    known = list(next(told, (PRIMARY, BACKUP)))
     said = [one.node_id or (one.status.node_id if one.status is not None else None) for one in answers]
     if len(set(said)) < len(said):
         return known  # neither answers, or both are fresh and do not know yet which one they are
