@@ -41,8 +41,8 @@ FOOT = """
 
 | Expression | Meaning |
 |---|---|
-| `stellwerk_cluster_state != 3 and stellwerk_cluster_state != 0`, for a minute | the pair is not coupled: nobody takes over |
-| `sum(stellwerk_cluster_active) by (pair) != 1`, for 10 s, with a label `pair` of your own | no node is active, or one cannot be asked |
+| `stellwerk_cluster_state > 0 and stellwerk_cluster_state != 3`, for a minute | not coupled: nobody takes over |
+| `sum(stellwerk_cluster_active) by (pair) != 1`, for 10 s (`pair`: a label of your own) | no node is active |
 | `increase(stellwerk_cluster_failovers_total[5m]) > 0` | there has been a fail-over: look why |
 | `stellwerk_cluster_can_fail_over == 0`, for a minute | the passive node is there and would not take over |
 | `stellwerk_cluster_lag_events > 0`, for 10 s | the passive node acknowledges slowly: commits wait for it |

@@ -202,6 +202,23 @@ def test_a_node_that_hangs_does_not_hold_up_the_page(operator: Person, pair: Ins
     expect_coupled(page)
 
 
+def test_while_the_cockpit_is_away_the_page_says_how_old_it_is(operator: Person, pair: Installation) -> None:
+    page = operator.page
+    active, _ = active_of(page)
+    cockpit = pair.components["cockpit"]
+    os.kill(cockpit["pid"], signal.SIGKILL)
+    expect(page.get_by_text("This Cockpit does not answer.")).to_be_visible()
+    expect(node(page, active)).to_be_visible()
+    process = subprocess.Popen(
+        cockpit["command"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    cockpit["pid"] = process.pid
+    PROCESSES.append(process)
+    expect(page.get_by_role("banner").get_by_text("live", exact=True)).to_be_visible()
+    expect(page.get_by_text("This Cockpit does not answer.")).to_have_count(0)
+    expect_coupled(page)
+
+
 def test_a_controller_that_stands_alone_says_how_to_have_a_pair(person: Person) -> None:
     page = person.page
     page.keyboard.press("g")
