@@ -96,7 +96,10 @@ class _Asked(Generic[T]):
         return self.task if is_running else None
 
     async def _run(self) -> None:
-        self.latest = await self._ask()
+        try:
+            self.latest = await self._ask()
+        except Exception as error:  # not the node's fault: its former answer stays, with its age
+            _logger.error("a node could not be asked", exc_info=error)
         self._answered_at = self._loop.time()
 
 
@@ -134,11 +137,15 @@ class ClusterSurvey:
     def _look_at(self, registered: Mapping[str, Urls]) -> None:
         wanted = {(controller_id, uri) for controller_id, urls in registered.items() for uri in urls}
         for gone in self._nodes.keys() - wanted:
-            del self._nodes[gone]
+            task = self._nodes.pop(gone).task
+            if task is not None:
+                task.cancel()
         for key in wanted - self._nodes.keys():
             self._nodes[key] = _Asked(partial(self._ask_node, *key))
         for controller_id in self._directors.keys() - registered.keys():
-            del self._directors[controller_id]
+            task = self._directors.pop(controller_id).task
+            if task is not None:
+                task.cancel()
         for controller_id in registered.keys() - self._directors.keys():
             self._directors[controller_id] = _Asked(partial(self._ask_directors, controller_id))
 
