@@ -57,7 +57,7 @@ async def test_cockpits_are_a_cluster_and_each_says_who_may_take_over(cluster: C
     async def has_no_heir() -> bool:
         seen = await shown(client, "cockpit")
         reason = "no other Cockpit runs that may become active"
-        return seen["nodes"]["a"]["state"] == "LOST" and seen["readiness"].get("reason") == reason
+        return bool(seen["nodes"]["a"]["state"] == "LOST" and seen["readiness"].get("reason") == reason)
 
     await eventually(has_no_heir, "nobody could take over from b")
 
@@ -105,6 +105,6 @@ async def test_who_reads_the_topic_is_told_when_the_nodes_have_been_asked_again(
     await pair.primary.stop()
 
     async def is_lost() -> bool:
-        return (await shown(client, "controller/controller"))["nodes"]["Primary"]["state"] == "LOST"
+        return bool((await shown(client, "controller/controller"))["nodes"]["Primary"]["state"] == "LOST")
 
     await eventually(is_lost, "the node that has gone is shown as lost")
