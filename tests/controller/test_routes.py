@@ -7,12 +7,13 @@ import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from tests.wire.test_tls import Authority
 
 from stellwerk.agent.main import run_agent
 from stellwerk.controller.main import run_controller
@@ -22,6 +23,7 @@ from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
 from stellwerk.wire.client import Credentials, HttpPeer
 from stellwerk.wire.signatures import SigningKey, sign
+from stellwerk.wire.tls import TlsOptions
 
 TIMEOUT_SECONDS = 20.0
 
@@ -280,3 +282,33 @@ async def _count(peer: HttpPeer, type_: str) -> int:
     except (ProblemError, PeerUnreachableError):
         return 0
     return count
+
+
+async def test_a_node_tells_its_status_and_when_its_certificate_ends(tmp_path: Path) -> None:
+    """`GET cluster/status`: a node that stands alone has no state of a pair; only who is known may ask."""
+    authority = Authority(tmp_path, "authority")
+    folder = tmp_path / "controller"
+    write(folder / "private" / "web.pem", authority.pem("server").read_text())
+    write(
+        folder / "controller.toml",
+        'id = "controller"\n[web]\ncertificate = "private/web.pem"\nclient_authentication = false\n',
+    )
+    write(folder / "private.toml", '[users.cockpit]\npassword = "plain:c"\n')
+    controller = await start(run_controller, read_controller_configuration(folder))
+    url = controller.url.replace("http:", "https:")
+    tls = TlsOptions(trust=(authority.path,))
+    known, unknown = (HttpPeer(url, "controller", Credentials("cockpit", word), tls=tls) for word in ("c", "no"))
+    try:
+        status = decode(await known.get("cluster/status"))
+        with pytest.raises(ProblemError):
+            await unknown.get("cluster/status")
+    finally:
+        await known.close()
+        await unknown.close()
+        await controller.stop()
+    assert (status["nodeId"], status["phase"]) == ("Primary", "active")
+    assert not {"state", "term", "lag", "readiness"} & status.keys()
+    assert status["journal"]["eventCount"] > 0
+    assert status["journal"]["freeBytes"] > 0
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000
+    assert abs(status["certificateEnd"] - tomorrow) < 3_600_000
