@@ -140,7 +140,7 @@ def _read(component: str, directory: Path, folder: Path) -> dict[str, Any]:
     except (ConfigException, ParseBaseException, OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the files in {directory} are no HOCON that can be read: {error}") from error
     values = dict(_flat(config.as_plain_ordered_dict()))
-    return {key: value for key, value in values.items() if provided.get(key) != value}
+    return {key: value for key, value in values.items() if not (key in provided and provided[key] == value)}
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,7 +274,7 @@ def _seconds(value: Any) -> float:
     if match is not None:
         return float(match[1]) * _UNITS[match[2] or match[3]]
     # pyhocon makes a period of what looks like one: of which type depends on what is installed beside it.
-    if isinstance(value, str | int | float) or getattr(value, "months", 0) or getattr(value, "years", 0):
+    if isinstance(value, str | int | float) or getattr(value, "months", None) or getattr(value, "years", None):
         raise ValueError("a duration with its unit is expected, such as 3s or 1 hour")
     duration: timedelta = _MOMENT + value - _MOMENT
     return duration.total_seconds()
