@@ -296,7 +296,10 @@ class Subagent:
             raise ProblemError.of("WebServiceStillNotAvailable")
         self.dedication = command
         if command.agent_run_id != self._agent_run_id:
-            # Terms are counted within a run of the Agent; a reset begins another one.
+            # Terms are counted within a run of the Agent, and so are leases; a reset begins another one.
+            if self._agent_run_id is not None:
+                self._lease_term = 0
+                self.lease(0, None)
             self._agent_run_id = command.agent_run_id
             self._greatest_term = self._lease_term = 0
             self._former_sessions.clear()
