@@ -176,6 +176,19 @@ async def test_a_lower_term_is_stale_for_ever(world: World) -> None:
 # --- processes ---
 
 
+async def test_terms_and_leases_begin_anew_with_the_agents_run(world: World) -> None:
+    """A reset begins another cluster, whose first Director must not be refused, nor find the old lease over."""
+    await world.couple("old", term=2)
+    world.subagent.lease(2, 0.0)
+    await world.subagent.restart()
+    new = msgspec.structs.replace(DEDICATE, agent_run_id="another run")
+    world.run_id = (await world.subagent.execute(new, "new")).subagent_run_id
+    await world.couple_again("new", term=0)
+    assert world.subagent.leased_until is None
+    world.subagent.lease(0, 1.0)
+    assert world.subagent.leased_until == 1.0
+
+
 async def test_an_order_has_one_process_until_its_outcome_is_released(world: World) -> None:
     await world.couple()
     await world.start(f"echo >>{world.folder}/starts")

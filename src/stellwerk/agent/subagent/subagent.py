@@ -297,12 +297,11 @@ class Subagent:
         self.dedication = command
         if command.agent_run_id != self._agent_run_id:
             # Terms are counted within a run of the Agent, and so are leases; a reset begins another one.
-            if self._agent_run_id is not None:
-                self._lease_term = 0
-                self.lease(0, None)
-            self._agent_run_id = command.agent_run_id
+            is_reset, self._agent_run_id = self._agent_run_id is not None, command.agent_run_id
             self._greatest_term = self._lease_term = 0
             self._former_sessions.clear()
+            if is_reset:
+                self.lease(0, None)
         return c.DedicateSubagentResponse(self.run_id, 0, JS7_VERSION)
 
     def _couple(self, command: c.CoupleDirector, session: Session) -> c.CoupleDirectorResponse:
