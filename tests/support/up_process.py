@@ -7,59 +7,31 @@ contract of `up` (ready line, data folder) and the REST API. Waiting is always f
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
-import secrets
 import select
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
+from component_processes import DEADLINE_SECONDS, MARK, Answer, ComponentProcesses, is_alive, send, wait_until
 
-#: Generous: machines on which tests run are busy with other tests.
-DEADLINE_SECONDS = 60.0
-_PAUSE_SECONDS = 0.03
-#: Marks every process of one installation, also those that a component or a job has started.
-MARK = "STELLWERK_TEST_INSTALLATION"
-
-
-def wait_until(look: Callable[[], T | None], what: str | Callable[[], str], seconds: float = DEADLINE_SECONDS) -> T:
-    """The first true result of `look`; fails after the deadline saying what was waited for."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = look()
-        if result:
-            return result
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
-        time.sleep(_PAUSE_SECONDS)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Status 0: nobody answered."""
-
-    status: int
-    body: Any
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_unreachable(self) -> bool:
-        """The Cockpit or its Controller gave no answer: what was asked for may or may not have happened."""
-        if self.status in (0, 502, 503, 504):
-            return True
-        error = self.body.get("error") if isinstance(self.body, dict) else None
-        return isinstance(error, dict) and error.get("code") == "JOC-402"
+__all__ = [
+    "DEADLINE_SECONDS",
+    "MARK",
+    "Answer",
+    "Api",
+    "UpProcess",
+    "is_alive",
+    "send",
+    "shell_job",
+    "wait_until",
+    "workflow_of",
+]
 
 
 class Api:
@@ -188,44 +160,16 @@ class Api:
         return state
 
 
-def send(request: urllib.request.Request) -> Answer:
-    """One HTTP request; status 0 when nobody answers."""
-    try:
-        with urllib.request.urlopen(request, timeout=65) as response:
-            return Answer(response.status, _body(response), dict(response.headers))
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, _body(error), dict(error.headers))
-    except (OSError, urllib.error.URLError) as error:
-        return Answer(0, str(error))
-    except Exception as error:
-        # http.client's own errors of a connection that breaks amid the answer.
-        if type(error).__module__ != "http.client":
-            raise
-        return Answer(0, str(error))
-
-
-def _body(response: Any) -> Any:
-    content = response.read()
-    # Not x-ndjson: those are many texts, and their reader takes them apart.
-    if (response.headers.get("Content-Type") or "").partition(";")[0] in (
-        "application/json",
-        "application/problem+json",
-    ):
-        return json.loads(content) if content else None
-    return content.decode(errors="replace")
-
-
-class UpProcess:
+class UpProcess(ComponentProcesses):
     """One installation in a folder: `with UpProcess(folder) as up: up.start()`."""
 
     def __init__(self, data: Path, *, agents: str = "", password: str | None = "a good password") -> None:
+        super().__init__(data.parent)
         self.data = data
         self.agents = agents
         self.password = password
         self.ready: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None
-        self.mark = secrets.token_hex(8)
-        self._by_hand: dict[str, subprocess.Popen[bytes]] = {}
         self._errors = data.parent / f"{data.name}.up.stderr"
 
     def __enter__(self) -> UpProcess:
@@ -241,8 +185,7 @@ class UpProcess:
             self.kill_leftovers()
 
     def environment(self) -> dict[str, str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STELLWERK_")}
-        environment[MARK] = self.mark
+        environment = super().environment()
         if self.password is not None:
             environment["STELLWERK_ADMIN_PASSWORD"] = self.password
         return environment
@@ -298,111 +241,18 @@ class UpProcess:
     def folder(self, name: str) -> Path:
         return self.data / "agents" / name if name in self.ready["components"]["agents"] else self.data / name
 
-    def pid(self, name: str) -> int:
-        """Of the process that runs this component now."""
-        by_hand = self._by_hand.get(name)
-        return by_hand.pid if by_hand is not None else int(self.component(name)["pid"])
-
-    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Kill a component and wait until its process is gone."""
-        pid = self.pid(name)
-        os.kill(pid, number)
-        by_hand = self._by_hand.pop(name, None)
-        if by_hand is not None:
-            by_hand.wait(DEADLINE_SECONDS)
-        wait_until(lambda: not is_alive(pid), f"the end of {name}")
-        self.component(name)["pid"] = 0
-
-    def restart(self, name: str) -> None:
-        """Start a component by the command of the ready line, and wait until it answers."""
-        with (self.data.parent / f"{name}.by-hand.log").open("ab") as log:
-            process = subprocess.Popen(
-                self.component(name)["command"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self.environment(),
-                start_new_session=True,
-            )
-        self._by_hand[name] = process
-
-        def is_up() -> bool:
-            assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.logs()}"
-            return send(urllib.request.Request(self.component(name)["url"] + "/health")).status == 200
-
-        wait_until(is_up, f"{name} answers")
-
-    def node_request(self, name: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
-        """A request to Controller or Agent as the local user System, whose token lies in the data folder."""
-        prefix = "controller" if name.startswith("controller") else "agent"
-        if headers is None:
-            token = (self.folder(name) / "work" / "session-token").read_text().strip()
-            headers = {"x-js7-session": token}
-        request = urllib.request.Request(
-            f"{self.component(name)['url']}/{prefix}/api/{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **headers},
-            method="GET" if body is None else "POST",
-        )
-        return send(request)
-
-    # --- processes and logs ---
-
-    def processes(self) -> dict[int, str]:
-        """Pid → command line of every living process that descends from this installation, `up` included."""
-        mark = f"{MARK}={self.mark}".encode()
-        found = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            with contextlib.suppress(OSError):
-                if mark in (entry / "environ").read_bytes().split(b"\0") and is_alive(int(entry.name)):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return found
-
-    def no_process_is_left(self) -> None:
-        def is_nothing_left() -> bool:
-            self._reap()
-            return not self.processes()
-
-        wait_until(is_nothing_left, lambda: f"still alive: {self.processes()}")
-
     def kill_leftovers(self) -> None:
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        super().kill_leftovers()
         if self.process is not None:
             self.process.wait()
             if self.process.stdout is not None:
                 self.process.stdout.close()
-        for process in self._by_hand.values():
-            process.wait()
 
-    def _reap(self) -> None:
-        self._by_hand = {name: process for name, process in self._by_hand.items() if process.poll() is None}
-
-    def logs(self, lines: int = 40) -> str:
-        """The ends of all logs, for a test that fails."""
-        files: Sequence[Path] = [
-            self._errors,
-            *sorted(self.data.rglob("logs/*.log")),
-            *sorted(self.data.parent.glob("*.by-hand.log")),
-        ]
-        parts = []
-        for file in files:
-            if file.exists():
-                text = "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
-                parts.append(f"----- {file.name}\n{text}")
-        return "\n".join(parts)
-
-
-def is_alive(pid: int) -> bool:
-    """A zombie is not alive."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+    def log_files(self) -> Iterator[Path]:
+        if self._errors.exists():
+            yield self._errors
+        yield from sorted(self.data.rglob("logs/*.log"))
+        yield from super().log_files()
 
 
 def shell_job(agent: str, script: str, **members: Any) -> dict[str, Any]:

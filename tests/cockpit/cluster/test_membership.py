@@ -31,9 +31,9 @@ pytestmark = pytest.mark.postgresql
 @pytest.fixture
 async def proxy(postgresql_url: str) -> AsyncIterator[DatabaseProxy]:
     made = DatabaseProxy(postgresql_url)
-    await made.start()
+    made.start()
     yield made
-    await made.stop()
+    made.remove()
 
 
 async def term(cluster: CockpitCluster) -> int:
@@ -102,7 +102,7 @@ async def test_a_member_that_loses_the_database_stops_before_another_starts(
     cluster: CockpitCluster, proxy: DatabaseProxy
 ) -> None:
     """F53."""
-    await cluster.start("a", url=proxy.url)
+    await cluster.start("a", url=proxy.database_url)
     await cluster.start("b")
     assert cluster.active() == ["a"]
     actives: set[tuple[str, ...]] = set()
@@ -121,9 +121,9 @@ async def test_a_member_that_loses_the_database_stops_before_another_starts(
     await eventually(lambda: cluster.membership("a").term == 2)
     assert cluster.active() == ["b"]
     # And back, with broken connections.
-    await proxy.cut()
+    proxy.refuse()
     await cluster.stop("b")
-    await proxy.start()
+    proxy.start()
     await cluster.until_active("a")
 
 
@@ -131,7 +131,7 @@ async def test_what_a_member_had_begun_to_write_is_not_committed_after_it_has_be
     cluster: CockpitCluster, proxy: DatabaseProxy
 ) -> None:
     """F52: the member stands still amid a transaction of an active service."""
-    await cluster.start("a", url=proxy.url)
+    await cluster.start("a", url=proxy.database_url)
     await cluster.start("b")
     with pytest.raises(DBAPIError):
         async with cluster.fence("a").write() as connection:
