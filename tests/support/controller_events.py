@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from component_processes import ComponentProcesses
 from up_process import UpProcess
 
 from stellwerk.cli.installation import Installation
@@ -44,15 +45,16 @@ class Stream:
         return [event for event in self.events if event.get("Key") == order_id]
 
 
-def read(up: UpProcess) -> Stream:
-    """All events from the first on. Fails if one has been deleted already."""
+def read(nodes: ComponentProcesses, name: str = "controller", headers: dict[str, str] | None = None) -> Stream:
+    """All events from the first on. Fails if one has been deleted already. `headers`: None, those of the receiver."""
+    headers = _authorization() if headers is None else headers
     events: list[dict[str, Any]] = []
     after = 0
     while True:
-        answer = up.node_request(
-            "controller",
+        answer = nodes.node_request(
+            name,
             f"event?return=Event&after={after}&limit=5000&timeout=0s",
-            headers={**_authorization(), "Accept": "application/x-ndjson"},
+            headers={**headers, "Accept": "application/x-ndjson"},
         )
         assert answer.status == 200, answer
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)

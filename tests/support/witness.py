@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ witness() {{
 exec 9>"{folder}/locks/$ORDER.$LABEL"
 flock -n 9 || witness overlap
 witness begin
-sleep "$SECONDS_TO_SLEEP"
+{work}
 witness end
 exit "$RETURN_CODE"
 """
+
+_SELF_MADE = "subagent-"
 
 
 def witness_job(agent: str, folder: Path, seconds: str, return_code: str = "0") -> dict[str, Any]:
@@ -36,7 +39,28 @@ def witness_job(agent: str, folder: Path, seconds: str, return_code: str = "0") 
         "SECONDS_TO_SLEEP": seconds,
         "RETURN_CODE": return_code,
     }
-    return shell_job(agent, _SCRIPT.format(folder=folder), env=environment)
+    return shell_job(agent, script(folder), env=environment)
+
+
+def witness_workflow(path: str, agent: str, script: str, **job_members: Any) -> dict[str, Any]:
+    """A workflow in the engine's spelling, of one job with this script and the label `job`."""
+    executable = {
+        "TYPE": "ShellScriptExecutable",
+        "script": script,
+        "env": {"ORDER": "$js7OrderId", "LABEL": "$js7Label", "RETURN_CODE": "0"},
+    }
+    job = {"agentPath": agent, "executable": executable, "processLimit": 1000, **job_members}
+    return {
+        "TYPE": "Workflow",
+        "path": path,
+        "instructions": [{"TYPE": "Execute.Named", "jobName": "job", "label": "job"}],
+        "jobs": {"job": job},
+    }
+
+
+def script(folder: Path, work: str = 'sleep "$SECONDS_TO_SLEEP"') -> str:
+    """Witnesses that `work`, a shell command, has been done."""
+    return _SCRIPT.format(folder=folder, work=work)
 
 
 @dataclass
@@ -71,6 +95,10 @@ def count_starts(folder: Path) -> int:
     return (folder / "witness").read_bytes().count(b"begin\t")
 
 
+def count_ends(folder: Path) -> int:
+    return (folder / "witness").read_bytes().count(b"end\t")
+
+
 def read(folder: Path) -> Witness:
     """All lines; a line that does not fit the others is a fault."""
     witness = Witness()
@@ -96,12 +124,19 @@ def compare(witness: Witness, tasks: Iterable[dict[str, Any]]) -> list[str]:
     """Everything in which witness and history differ; empty when they agree.
 
     STELLWERK_ATTEMPT is the event id of the attempt's OrderProcessingStarted at its Agent, in microseconds since 1970
-    (and a counter); the history has the same event's time in milliseconds.
+    (and a counter); the history has the same event's time in milliseconds. What a Director that has just become active
+    starts, after another one's OrderProcessingStarted, is named by its Subagent: that attempt is the latest one then.
     """
+    tasks = list(tasks)
     faults = list(witness.faults)
     unmatched: dict[tuple[str, str, int], list[str]] = collections.defaultdict(list)
     for (order_id, attempt_id), attempt in witness.attempts.items():
-        unmatched[order_id, attempt.label, int(attempt_id) // 1000].append(attempt_id)
+        started = int(attempt_id.removeprefix(_SELF_MADE)) // 1000
+        if attempt_id.startswith(_SELF_MADE):
+            of_job = (task for task in tasks if (task["orderId"], task["label"]) == (order_id, attempt.label))
+            starts = [_milliseconds(task["startTime"]) for task in of_job]
+            started = max((start for start in starts if start <= started), default=started)
+        unmatched[order_id, attempt.label, started].append(attempt_id)
     for task in tasks:
         what = f"{task['orderId']} {task['label']} attempt {task['attempt']}"
         found = unmatched.get((task["orderId"], task["label"], _milliseconds(task["startTime"])))
@@ -123,12 +158,28 @@ def compare(witness: Witness, tasks: Iterable[dict[str, Any]]) -> list[str]:
     return faults
 
 
+def tasks_of(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a Controller's events tell of the attempts at `witness_workflow`, in the Cockpit's form of a history."""
+    attempts: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for event in events:
+        of_order = attempts[event.get("Key", "")]
+        if event["TYPE"] == "OrderProcessingStarted":
+            started = datetime.fromtimestamp(event.get("timestamp", event["eventId"] // 1000) / 1000, UTC)
+            task = {"orderId": event["Key"], "label": "job", "attempt": len(of_order) + 1}
+            state = {"_text": "INCOMPLETE"}
+            of_order.append({**task, "startTime": started.isoformat(), "state": state, "at": event["subagentId"]})
+        elif event["TYPE"] == "OrderProcessed":
+            outcome = event["outcome"]
+            has_succeeded = outcome["TYPE"] == "Succeeded"
+            of_order[-1]["state"] = {"_text": "SUCCESSFUL" if has_succeeded else "FAILED"}
+            of_order[-1]["error"] = {"message": str(outcome.get("reason", ""))}
+    return [task for tasks in attempts.values() for task in tasks]
+
+
 def is_lost(task: dict[str, Any]) -> bool:
     error = task.get("error") or {}
     return "ProcessLost" in error.get("code", "") or "ProcessLost" in error.get("message", "")
 
 
 def _milliseconds(text: str) -> int:
-    from datetime import datetime
-
     return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)

@@ -1,0 +1,145 @@
+"""Controllers, Agents, Subagents and witnesses as real processes, made one by one by a test, without a Cockpit.
+
+    with NodeProcesses(tmp_path) as nodes:
+        nodes.add("controller", "controller")
+        nodes.add("agent", "A")
+        nodes.start("controller", "A")
+        nodes.update_items(nodes.agent_items("A"))
+
+They listen on loopback and, unless settings say otherwise, let everybody do everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from component_processes import Answer, ComponentProcesses, wait_until
+
+from stellwerk.cli.installation import free_port
+from stellwerk.sdk.in_process import item_operations
+from stellwerk.values.json import decode
+from stellwerk.wire.signatures import SigningKey
+
+#: A client gives up waiting for a node that has to wait for others, and asks another one.
+_PATIENCE_SECONDS = 3.0
+
+
+class NodeProcesses(ComponentProcesses):
+    """See the module."""
+
+    def __init__(self, folder: Path, controllers: Sequence[str] = ("controller",)) -> None:
+        """`controllers`: who is asked when a command is for the active Controller."""
+        super().__init__(folder)
+        self.controllers = tuple(controllers)
+        self._folder = folder
+        self._components: dict[str, dict[str, Any]] = {}
+        self._key = SigningKey.generate("test", datetime.now(UTC) - timedelta(days=1))
+        self._version = 0
+
+    def __enter__(self) -> NodeProcesses:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            print(self.logs())
+        self.kill_leftovers()
+
+    # --- components ---
+
+    def component(self, name: str) -> dict[str, Any]:
+        return self._components[name]
+
+    def folder(self, name: str) -> Path:
+        return self._folder / name
+
+    def url(self, name: str) -> str:
+        url: str = self._components[name]["url"]
+        return url
+
+    def add(self, kind: str, name: str, settings: str = "", *, port: int = 0, web: str = "public = true\n") -> None:
+        """Make its data folder; `settings` are TOML, `web` the section of that name but for the address."""
+        port = port or free_port()
+        folder = self.folder(name)
+        keys = folder / "private" / "trusted-x509-keys"
+        keys.mkdir(parents=True)
+        (keys / "test.pem").write_bytes(self._key.certificate_pem())
+        head = 'id = "controller"\n' if kind == "controller" else ""
+        text = f'{head}{settings}\n[web]\nhost = "127.0.0.1"\nport = {port}\n{web}'
+        (folder / f"{kind}.toml").write_text(text)
+        command = [sys.executable, "-m", "stellwerk.cli", kind, "--data", str(folder)]
+        self._components[name] = {"command": command, "url": f"http://127.0.0.1:{port}", "pid": 0}
+
+    def start(self, *names: str) -> None:
+        """All at once; returns when all can be reached."""
+        processes = {name: self.spawn(name) for name in names}
+
+        def all_answer() -> bool:
+            for name, process in processes.items():
+                assert process.poll() is None, f"{name} ended with {process.returncode}\n{self.log(name)}"
+            return all(self.health(name).status for name in names)
+
+        wait_until(all_answer, lambda: f"answers of {names}\n{self.logs()}")
+
+    # --- what clients do ---
+
+    def command(self, name: str, command: Any, seconds: float = 65.0) -> Answer:
+        return self.node_request(name, "command", command, headers={}, seconds=seconds)
+
+    def command_active(self, command: Any) -> Any:
+        """The answer of the active Controller, whichever that is; repeated until there is one."""
+
+        def ask() -> Answer | None:
+            for name in self.controllers:
+                answer = self.command(name, command, _PATIENCE_SECONDS)
+                if answer.status == 200:
+                    return answer
+                # 503: not active, not ready, ends, has no room; 0: it is gone, or waits for others.
+                assert answer.status in (0, 503), f"{command}: {answer}"
+            return None
+
+        return wait_until(ask, lambda: f"an answer to {command}").body
+
+    def add_order(self, order_id: str, workflow: str) -> list[str]:
+        """Until it is acknowledged: an id that is known already is not added twice. Gives the ids."""
+        order = {"id": order_id, "workflowPath": workflow, "deleteWhenTerminated": True}
+        self.command_active({"TYPE": "AddOrder", "order": order})
+        return [order_id]
+
+    def update_items(self, items: Sequence[dict[str, Any]]) -> None:
+        self._version += 1
+        body = item_operations(items, f"v{self._version}", self._key)
+
+        def update() -> bool:
+            for name in self.controllers:
+                answer = self.node_request(name, "item", body, headers={"Content-Type": "application/x-ndjson"})
+                if answer.status == 200:
+                    return True
+                assert answer.status in (0, 503), answer
+            return False
+
+        wait_until(update, "an active Controller takes the items")
+
+    def agent_items(self, path: str, *directors: str) -> list[dict[str, Any]]:
+        """An Agent of these Directors, components of the same names; none: one of the Agent's name."""
+        directors = directors or (path,)
+        return [
+            {"TYPE": "AgentRef", "path": path, "directors": list(directors)},
+            *(self.subagent_item(name, path) for name in directors),
+        ]
+
+    def subagent_item(self, name: str, agent: str) -> dict[str, Any]:
+        return {"TYPE": "SubagentItem", "id": name, "agentPath": agent, "uri": self.url(name)}
+
+    def snapshot(self, name: str) -> list[dict[str, Any]]:
+        """A Controller's state as its objects."""
+        answer = self.node_request(name, "snapshot/", headers={})
+        assert answer.status == 200, answer
+        return [decode(line) for line in answer.body.encode().splitlines()]
+
+    def orders(self, name: str) -> set[str]:
+        """The ids of the orders that a Controller knows."""
+        return {item["id"] for item in self.snapshot(name) if item["TYPE"] == "Order"}
