@@ -15,9 +15,9 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from component_processes import Answer, ComponentProcesses, wait_until
+from component_processes import DEADLINE_SECONDS, Answer, ComponentProcesses, wait_until
 
 from stellwerk.cli.installation import free_port
 from stellwerk.sdk.in_process import item_operations
@@ -26,6 +26,9 @@ from stellwerk.wire.signatures import SigningKey
 
 #: A client gives up waiting for a node that has to wait for others, and asks another one.
 _PATIENCE_SECONDS = 3.0
+_JSON = {"Accept": "application/json"}
+#: Problems of a node that is not the active one (any more), or has no room: nothing has been done.
+_NOT_NOW = ("ClusterNodeIsNotActive", "ClusterNodeIsNotReady", "ControllerIsShuttingDown", "ShuttingDown")
 
 
 class NodeProcesses(ComponentProcesses):
@@ -39,8 +42,9 @@ class NodeProcesses(ComponentProcesses):
         self._components: dict[str, dict[str, Any]] = {}
         self._key = SigningKey.generate("test", datetime.now(UTC) - timedelta(days=1))
         self._version = 0
+        self._answering = self.controllers[0]
 
-    def __enter__(self) -> NodeProcesses:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -87,21 +91,27 @@ class NodeProcesses(ComponentProcesses):
     # --- what clients do ---
 
     def command(self, name: str, command: Any, seconds: float = 65.0) -> Answer:
-        return self.node_request(name, "command", command, headers={}, seconds=seconds)
+        return self.node_request(name, "command", command, headers=_JSON, seconds=seconds)
 
     def command_active(self, command: Any) -> Any:
         """The answer of the active Controller, whichever that is; repeated until there is one."""
+        return self._ask_active("command", command, _JSON).body
+
+    def _ask_active(self, path: str, body: Any, headers: dict[str, str]) -> Answer:
+        """Who has answered last is asked first."""
 
         def ask() -> Answer | None:
-            for name in self.controllers:
-                answer = self.command(name, command, _PATIENCE_SECONDS)
+            for name in sorted(self.controllers, key=lambda name: name != self._answering):
+                answer = self.node_request(name, path, body, headers=headers, seconds=_PATIENCE_SECONDS)
                 if answer.status == 200:
+                    self._answering = name
                     return answer
-                # 503: not active, not ready, ends, has no room; 0: it is gone, or waits for others.
-                assert answer.status in (0, 503), f"{command}: {answer}"
+                code = answer.body.get("code") if isinstance(answer.body, dict) else None
+                # 0: it is gone, or waits for others.
+                assert answer.status in (0, 503) or code in _NOT_NOW, f"{body}: {answer}"
             return None
 
-        return wait_until(ask, lambda: f"an answer to {command}").body
+        return wait_until(ask, lambda: f"an answer to {body}", 2 * DEADLINE_SECONDS)
 
     def add_order(self, order_id: str, workflow: str) -> list[str]:
         """Until it is acknowledged: an id that is known already is not added twice. Gives the ids."""
@@ -113,15 +123,7 @@ class NodeProcesses(ComponentProcesses):
         self._version += 1
         body = item_operations(items, f"v{self._version}", self._key)
 
-        def update() -> bool:
-            for name in self.controllers:
-                answer = self.node_request(name, "item", body, headers={"Content-Type": "application/x-ndjson"})
-                if answer.status == 200:
-                    return True
-                assert answer.status in (0, 503), answer
-            return False
-
-        wait_until(update, "an active Controller takes the items")
+        self._ask_active("item", body, {**_JSON, "Content-Type": "application/x-ndjson"})
 
     def agent_items(self, path: str, *directors: str) -> list[dict[str, Any]]:
         """An Agent of these Directors, components of the same names; none: one of the Agent's name."""

@@ -673,7 +673,8 @@ class ClusterMember:
     async def acknowledgements(self, heartbeat_seconds: float) -> AsyncIterator[list[int]]:
         """EventIds that are durable here, growing; an empty list as heartbeat (journal spec 1.8).
 
-        Raises `ProblemError` AckFromActiveClusterNode when this node is active, or becomes it.
+        A passive node that does not get the journal gives no heartbeat: the active one would wait for it for ever where
+        only this direction still works. Raises `ProblemError` AckFromActiveClusterNode when this node is active, or becomes it.
         """
         replica = self._replica
         sent = -1
@@ -686,8 +687,11 @@ class ClusterMember:
             if newest > sent:
                 sent = newest
                 yield [newest]
-            elif not await replica.wait_after(sent, heartbeat_seconds):
+            elif not await replica.wait_after(sent, heartbeat_seconds) and self._is_following():
                 yield []
+
+    def _is_following(self) -> bool:
+        return self.passive is None or self.passive.follower.is_connected
 
     # --- commands of people ---
 
