@@ -51,7 +51,7 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
 
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
-            is_healthy, details = health_of(process.node, "agent")
+            is_healthy, details = health_of(process, "agent")
             for witness in witnesses:
                 details["witness"] = witness.status()
             return is_healthy, details

@@ -674,7 +674,9 @@ class ClusterMember:
         """EventIds that are durable here, growing; an empty list as heartbeat (journal spec 1.8).
 
         A passive node that does not get the journal gives no heartbeat: the active one would wait for it for ever where
-        only this direction still works. Raises `ProblemError` AckFromActiveClusterNode when this node is active, or becomes it.
+        only this direction still works.
+
+        Raises `ProblemError` AckFromActiveClusterNode when this node is active, or becomes it.
         """
         replica = self._replica
         sent = -1

@@ -47,8 +47,7 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
 
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
-            node = process.node
-            return health_of(node, "controller")
+            return health_of(process, "controller")
 
         web = NodeWeb(configuration, clock, random, "/controller", health=health)
         ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview, director)

@@ -49,6 +49,8 @@ class NodeProcess:
         self.disk: SystemDisk
         #: The present run; None between two runs.
         self.node: Node[Any, Any] | None = None
+        #: Between two runs: the disk is full, and the next run begins when there is room.
+        self.waits_for_room = False
         self._stop_wanted = asyncio.Event()
 
     async def run(
@@ -126,20 +128,26 @@ class NodeProcess:
     async def _room(self) -> bool:
         """Wait until the disk has room again; False when the process is to stop."""
         wanted = self.configuration.journal.low_space_bytes
-        while self.disk.free_bytes() < wanted:
-            try:
-                await asyncio.wait_for(self._stop_wanted.wait(), ROOM_PAUSE_SECONDS)
-                return False
-            except TimeoutError:
-                continue
-        return True
+        self.waits_for_room = True
+        try:
+            while self.disk.free_bytes() < wanted:
+                try:
+                    await asyncio.wait_for(self._stop_wanted.wait(), ROOM_PAUSE_SECONDS)
+                    return False
+                except TimeoutError:
+                    continue
+            return True
+        finally:
+            self.waits_for_room = False
 
 
-def health_of(node: Node[Any, Any] | None, component: str) -> tuple[bool, dict[str, object]]:
+def health_of(process: NodeProcess, component: str) -> tuple[bool, dict[str, object]]:
     """For `/health`: an active node that works, and a passive one that follows, are well."""
+    node = process.node
     phase = Phase.STARTING if node is None else node.cluster.phase
     is_healthy = node is not None and (node.is_ready or phase is Phase.PASSIVE) and not node.is_stopping
-    details: dict[str, object] = {"status": "ok" if is_healthy else "starting or stopping", "component": component}
+    status = "waiting for room on the disk" if process.waits_for_room else "starting or stopping"
+    details: dict[str, object] = {"status": "ok" if is_healthy else status, "component": component}
     if node is not None and phase not in (Phase.STARTING, Phase.STOPPED):
         details["cluster"] = node.cluster_status().public()
     return is_healthy, details
