@@ -130,6 +130,38 @@ def test_who_answers_at_the_passive_nodes_address_must_know_its_token(proxied: C
     proxied.nothing_is_lost(orders)
 
 
+def test_an_active_node_does_not_give_way_to_a_foreign_controller(proxied: ControllerPair) -> None:
+    """F58, while coupled: the foreign one says that it is active, which it is, but not in this pair."""
+    pair = proxied.pair
+    active = proxied.begin()
+    passive = pair.other(active)
+    orders = proxied.add_some_orders("before")
+    proxied.add("controller", "foreign")
+    proxied.start("foreign")
+    link = proxied.links[active, passive]
+    own_address, link.target = link.target, ("127.0.0.1", int(proxied.url("foreign").rpartition(":")[2]))
+    link.break_connections()
+    pair.until_state(active, "PassiveLost")
+    assert pair.phase(active) == "active"
+    assert "one of another installation" in proxied.log(active)
+    orders += proxied.add_some_orders("alone")
+
+    # Also a node that has to ask the other one before it is active again finds only the foreign one there.
+    link.target = own_address
+    assert pair.active_of_coupled() == active
+    link.target = ("127.0.0.1", int(proxied.url("foreign").rpartition(":")[2]))
+    link.break_connections()
+    proxied.kill(active)
+    proxied.kill(passive)
+    proxied.restart(active)
+    orders += proxied.add_some_orders("restarted")
+    link.target = own_address
+    link.break_connections()
+    proxied.restart(passive)
+    assert pair.active_of_coupled() == active
+    proxied.nothing_is_lost(orders)
+
+
 def test_the_passive_nodes_address_is_changed_while_it_is_coupled(proxied: ControllerPair) -> None:
     """F59: from the address of the proxy to the node's own one."""
     pair = proxied.pair
@@ -151,12 +183,38 @@ def test_the_passive_nodes_address_is_changed_while_it_is_coupled(proxied: Contr
         # The former address is not used any more.
         proxied.links[active, passive].refuse()
         load.until_more(10)
+        # It knows who it is though its own configuration tells the former address.
+        node_id = pair.cluster(passive)["nodeId"]
+        proxied.kill(passive)
+        proxied.restart(passive)
+        assert pair.active_of_coupled() == active
+        assert pair.cluster(passive)["nodeId"] == node_id
+        load.until_more(10)
         load.stop()
     types = [event["TYPE"] for event in pair.events(active) if event["TYPE"].startswith("Cluster")]
-    assert types[types.index("ClusterPassiveLost") :] == [
+    begin = types.index("ClusterPassiveLost")
+    assert types[begin : begin + 4] == [
         "ClusterPassiveLost",
         "ClusterSettingUpdated",
         "ClusterCouplingPrepared",
         "ClusterCoupled",
     ]
     proxied.nothing_is_lost(load.orders)
+
+
+def test_a_node_that_cannot_know_which_one_it_is_does_not_start(controllers: ControllerPair) -> None:
+    """Else it might take itself for the other one, and both would be active."""
+    pair = controllers.pair
+    active = controllers.begin()
+    passive = pair.other(active)
+    assert controllers.terminate(passive) == 0
+    file = controllers.folder(passive) / "controller.toml"
+    text = file.read_text()
+    file.write_text(
+        text.replace('url = "http://127.0.0.1', 'url = "http://c1').replace('peer = "http://127', 'peer = "http://c2')
+    )
+    assert controllers.spawn(passive).wait(60) == 1
+    assert "Check `url` and `peer` in [cluster]" in controllers.log(passive)
+    file.write_text(text)
+    controllers.restart(passive)
+    assert pair.active_of_coupled() == active

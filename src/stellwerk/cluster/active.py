@@ -37,6 +37,7 @@ from stellwerk.engine.cluster import (
     NodesAppointed,
     Pair,
     PreparedToBeCoupled,
+    is_same_pair,
     name_of,
 )
 from stellwerk.engine.events.cluster import (
@@ -365,7 +366,7 @@ class ActiveRole:
                             if ids:
                                 self._host.acknowledgement.acknowledged(ids[-1])
                 except ProblemError as error:
-                    if error.problem.code == "AckFromActiveClusterNode":
+                    if error.problem.code == "AckFromActiveClusterNode" and not await self._is_foreign(peer):
                         self._host.halt("the other node has become active")
                         return
                     logger.info("The passive node does not acknowledge: %s", error)
@@ -378,6 +379,20 @@ class ActiveRole:
                 except TimeoutError:
                     continue
                 await asyncio.sleep(min(1.0, timing.heartbeat / 2))  # the pace of tries
+
+    async def _is_foreign(self, peer: ClusterPeer) -> bool:
+        """Whether a node of another installation listens at the passive node's address. In doubt it does not."""
+        state = self._state
+        try:
+            async with asyncio.timeout(state.setting.timing.heartbeat_timeout):
+                answer = await peer.node_state()
+        except (ProblemError, PeerUnreachableError, TimeoutError):
+            return False
+        if is_same_pair(answer.cluster_state, state):
+            return False
+        uri = state.setting.id_to_uri[state.passive_id]
+        logger.warning("The node at %s is not the passive node of this pair, but one of another installation", uri)
+        return True
 
     async def _watch_over_passive(self) -> None:
         while isinstance(self._host.cluster_state, Coupled):

@@ -97,7 +97,7 @@ async def _ask_both(
     assert not isinstance(after, cluster.Empty)
     timing = after.setting.timing
     ask = ClusterWatchAskNodeLoss(request_id=0, from_=node_id, cluster_state=after, event=event, hold=hold_seconds)
-    peer_task = asyncio.ensure_future(_ask_peer(peer, timing.inhibit_activation, hold_seconds / 2))
+    peer_task = asyncio.ensure_future(_ask_peer(peer, after, hold_seconds / 2))
     watch_task = asyncio.ensure_future(arbiters.ask(with_id(ask), ids, timing))
     tasks: tuple[asyncio.Future[bool | Verdict], ...] = (peer_task, watch_task)  # type: ignore[assignment]
     try:
@@ -114,17 +114,18 @@ async def _ask_both(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _ask_peer(peer: ClusterPeer, seconds: float, timeout_seconds: float) -> bool:
-    """False: the peer is active. A peer that cannot be asked cannot object."""
+async def _ask_peer(peer: ClusterPeer, pair: Pair, timeout_seconds: float) -> bool:
+    """False: the peer is active. A peer that cannot be asked cannot object, nor can a node of another installation."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            answer = await peer.command(ClusterInhibitActivation(duration=seconds))
+            answer = await peer.command(ClusterInhibitActivation(duration=pair.setting.timing.inhibit_activation))
     except (PeerUnreachableError, TimeoutError):
         return True
     except ProblemError as error:
         logger.info("The peer does not promise to stay passive: %s", error)
         return True
-    return decode_json(inhibit_response_decoder, answer).cluster_state is None
+    state = decode_json(inhibit_response_decoder, answer).cluster_state
+    return state is None or not cluster.is_same_pair(state, pair)
 
 
 def _consent_of(verdict: Verdict) -> Consent:

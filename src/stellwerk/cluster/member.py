@@ -53,6 +53,7 @@ from stellwerk.engine.cluster import (
     FailedOver,
     Pair,
     is_active,
+    is_same_pair,
     term_of,
 )
 from stellwerk.engine.events.cluster import (
@@ -180,11 +181,27 @@ class ClusterMember:
         self._run.add_done_callback(self._ended)
 
     def _find_own_id(self, state: ClusterState) -> None:
-        """In a cluster that found out by itself, a node is known by its address."""
-        if not isinstance(state, Empty) and self.configuration.node_id is None:
-            for node_id, uri in state.setting.id_to_uri.items():
-                if uri == self.configuration.own_uri:
-                    self.node_id = node_id
+        """In a cluster that found out by itself, a node is known by its address, or by that of the other one.
+
+        Raises `ProblemError`: a node that took itself for the wrong one would make two active ones.
+        """
+        configuration = self.configuration
+        if isinstance(state, Empty) or configuration.node_id is not None or configuration.own_uri is None:
+            return
+        setting = state.setting
+        for node_id, uri in setting.id_to_uri.items():
+            if uri == configuration.own_uri or setting.id_to_uri[setting.peer_of(node_id)] == configuration.peer_uri:
+                self.node_id = node_id
+                return
+        if configuration.is_backup is not None:
+            return  # it has been said
+        raise ProblemError(
+            Problem(
+                message=f"Neither the address of this node, {configuration.own_uri}, nor that of the other one, "
+                f"{configuration.peer_uri}, is one of the cluster's: {', '.join(setting.id_to_uri.values())}. "
+                "Check `url` and `peer` in [cluster]"
+            )
+        )
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -465,6 +482,9 @@ class ClusterMember:
             async with asyncio.timeout(timing.consent_timeout):
                 answer = await peer.command(ClusterInhibitActivation(duration=timing.inhibit_activation))
             response: InhibitActivationResponse = decode_json(inhibit_response_decoder, answer)
+            if response.cluster_state is not None and not is_same_pair(response.cluster_state, self._pair):
+                logger.warning("Not the other node, but one of another installation listens at its address")
+                return None
             return response
         except ProblemError as error:
             logger.info("The other node does not answer yet: %s", error)

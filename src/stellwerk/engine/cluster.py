@@ -193,5 +193,16 @@ def is_active(state: ClusterState, node_id: NodeId) -> bool | None:
     return None if isinstance(state, Empty) else state.active_id == node_id
 
 
+def is_same_pair(state: ClusterState, own: Pair) -> bool:
+    """Whether `state`, which some node tells of itself, is one of the pair that `own` is a state of.
+
+    A node of another installation may listen at a node's address (F58): nothing that it says counts. An address of the
+    pair may have been changed without both nodes knowing; never both.
+    """
+    if isinstance(state, Empty):
+        return False
+    return not set(state.setting.id_to_uri.values()).isdisjoint(own.setting.id_to_uri.values())
+
+
 def term_of(state: ClusterState) -> int:
     return 0 if isinstance(state, Empty) else state.term
