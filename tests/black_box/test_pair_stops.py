@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from authority import Authority
 from component_processes import wait_until
 from controller_pair import ControllerPair
 
@@ -218,3 +219,31 @@ def test_a_node_that_cannot_know_which_one_it_is_does_not_start(controllers: Con
     file.write_text(text)
     controllers.restart(passive)
     assert pair.active_of_coupled() == active
+
+
+def test_a_node_with_an_expired_certificate_is_a_node_that_cannot_be_reached(tmp_path: Path) -> None:
+    """F62: neither the other node nor a witness speaks to it; the other one goes on, and nobody else is active."""
+    authority = Authority(tmp_path, "authority")
+    with ControllerPair(tmp_path, authority=authority) as controllers:
+        pair = controllers.pair
+        active = controllers.begin()
+        passive = pair.other(active)
+        orders = controllers.add_some_orders("before")
+        authority.pem(passive, is_expired=True)
+        controllers.kill(passive)
+        controllers.restart(passive)
+        orders += controllers.add_some_orders("alone")
+        wait_until(lambda: set(orders) <= controllers.orders(passive), lambda: f"the passive node follows: {pair}")
+        assert pair.cluster(passive).get("watches") == []
+        assert (pair.phase(active), pair.state(active)) == ("active", "PassiveLost")
+        # The active one goes, and the one that nobody can trust does not take over.
+        controllers.kill(active)
+        wait_until(lambda: "The active node cannot be followed" in controllers.log(passive), "it notices")
+        assert pair.phase(passive) == "passive"
+        controllers.restart(active)
+        authority.pem(passive)
+        controllers.kill(passive)
+        controllers.restart(passive)
+        assert pair.active_of_coupled() == active
+        orders += controllers.add_some_orders("after")
+        controllers.nothing_is_lost(orders)

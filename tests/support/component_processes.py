@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -60,10 +61,10 @@ class Answer:
         return isinstance(error, dict) and error.get("code") == "JOC-402"
 
 
-def send(request: urllib.request.Request, seconds: float = 65.0) -> Answer:
+def send(request: urllib.request.Request, seconds: float = 65.0, tls: ssl.SSLContext | None = None) -> Answer:
     """One HTTP request; status 0 when nobody answers within the time."""
     try:
-        with urllib.request.urlopen(request, timeout=seconds) as response:
+        with urllib.request.urlopen(request, timeout=seconds, context=tls) as response:
             return Answer(response.status, _body(response), dict(response.headers))
     except urllib.error.HTTPError as error:
         return Answer(error.code, _body(error), dict(error.headers))
@@ -103,6 +104,8 @@ class ComponentProcesses:
         """What the processes say goes to files in `logs_folder`."""
         self.logs_folder = logs_folder
         self.mark = secrets.token_hex(8)
+        #: How the test itself connects to components that speak HTTPS.
+        self.tls: ssl.SSLContext | None = None
         self._by_hand: dict[str, subprocess.Popen[bytes]] = {}
 
     def component(self, name: str) -> dict[str, Any]:
@@ -187,11 +190,11 @@ class ComponentProcesses:
             headers={"Content-Type": "application/json", **headers},
             method="GET" if body is None else "POST",
         )
-        return send(request, seconds)
+        return send(request, seconds, self.tls)
 
     def health(self, name: str) -> Answer:
         """Status 0: it cannot be reached."""
-        return send(urllib.request.Request(self.component(name)["url"] + "/health"), DEADLINE_SECONDS)
+        return send(urllib.request.Request(self.component(name)["url"] + "/health"), DEADLINE_SECONDS, self.tls)
 
     # --- processes and logs ---
 

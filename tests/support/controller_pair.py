@@ -11,9 +11,11 @@ The orders that are added wait for an answer of a person: what has been acknowle
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from authority import Authority
 from node_pair import Load, NodePair
 from node_processes import NodeProcesses
 from proxy import Direction, Proxy
@@ -30,8 +32,10 @@ _WAITING = {"TYPE": "Workflow", "path": "W", "instructions": [{"TYPE": "Prompt",
 class ControllerPair(NodeProcesses):
     """See the module."""
 
-    def __init__(self, folder: Path, *, has_network: bool = False, settings: str = "") -> None:
-        """`settings` of both Controllers."""
+    def __init__(
+        self, folder: Path, *, has_network: bool = False, settings: str = "", authority: Authority | None = None
+    ) -> None:
+        """`settings` of both Controllers. With an authority they speak HTTPS, with NAME.key.pem each."""
         super().__init__(folder, CONTROLLERS)
         self.pair = NodePair(self, *CONTROLLERS)
         ports = {name: free_port() for name in CONTROLLERS}
@@ -44,17 +48,25 @@ class ControllerPair(NodeProcesses):
                         link = self.links[source, target] = Proxy(("127.0.0.1", ports[target]))
                         link.start()
 
+        scheme, trust = "http", ""
+        certificates: dict[str, Path] = {}
+        if authority is not None:
+            scheme, trust = "https", f'client_trust = ["{authority.path}"]\n'
+            certificates = {name: authority.pem(name) for name in CONTROLLERS}
+            self.tls = ssl._create_unverified_context()
+
         def address(source: str, target: str) -> str:
             link = self.links.get((source, target))
-            return f"http://127.0.0.1:{ports[target]}" if link is None else link.url
+            return f"{scheme}://127.0.0.1:{ports[target]}" if link is None else link.url
 
         for own in CONTROLLERS:
             other = self.pair.other(own)
             cluster = f'url = "{address(other, own)}"\npeer = "{address(own, other)}"\nwatches = {list(WITNESSES)}\n'
-            self.add("controller", own, f"[cluster]\n{cluster}{settings}", port=ports[own])
+            text = f"{trust}[cluster]\n{cluster}{settings}"
+            self.add("controller", own, text, port=ports[own], certificate=certificates.get(own))
         for name in WITNESSES:
             watched = [address(WATCH, target) for target in CONTROLLERS]
-            self.add("witness", name, f'id = "{name}"\n[pairs.controller]\nnodes = {watched}\n')
+            self.add("witness", name, f'id = "{name}"\n{trust}[pairs.controller]\nnodes = {watched}\n')
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)  # type: ignore[arg-type]

@@ -64,18 +64,22 @@ class NodeProcesses(ComponentProcesses):
         url: str = self._components[name]["url"]
         return url
 
-    def add(self, kind: str, name: str, settings: str = "", *, port: int = 0, web: str = "public = true\n") -> None:
-        """Make its data folder; `settings` are TOML, `web` the section of that name but for the address."""
+    def add(self, kind: str, name: str, settings: str = "", *, port: int = 0, certificate: Path | None = None) -> None:
+        """Make its data folder; `settings` are TOML. With a certificate, that and its key, HTTPS is spoken."""
         port = port or free_port()
         folder = self.folder(name)
         keys = folder / "private" / "trusted-x509-keys"
         keys.mkdir(parents=True)
         (keys / "test.pem").write_bytes(self._key.certificate_pem())
         head = 'id = "controller"\n' if kind == "controller" else ""
-        text = f'{head}{settings}\n[web]\nhost = "127.0.0.1"\nport = {port}\n{web}'
+        web = f'[web]\nhost = "127.0.0.1"\nport = {port}\npublic = true\n'
+        if certificate is not None:
+            web += f'certificate = "{certificate}"\nclient_authentication = false\n'
+        text = f"{head}{settings}\n{web}"
         (folder / f"{kind}.toml").write_text(text)
+        scheme = "http" if certificate is None else "https"
         command = [sys.executable, "-m", "stellwerk.cli", kind, "--data", str(folder)]
-        self._components[name] = {"command": command, "url": f"http://127.0.0.1:{port}", "pid": 0}
+        self._components[name] = {"command": command, "url": f"{scheme}://127.0.0.1:{port}", "pid": 0}
 
     def start(self, *names: str) -> None:
         """All at once; returns when all can be reached."""
