@@ -112,8 +112,7 @@ def test_another_cockpit_goes_on_when_the_active_one_is_killed_or_stands_still(
         assert role(first_url) == "active"
         api = up.api()
         workflow = api.deploy("/f/once", WORKFLOW)
-        there = Api(second.url, api.account, api.password)
-        there._token = api._token  # one session for both
+        there = api.at(second.url)  # one session for both
         ids = add(api, workflow, [f"first-{n}" for n in range(10)])
         ids += add(there, workflow, [f"passive-{n}" for n in range(10)])
 

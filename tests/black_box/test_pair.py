@@ -6,7 +6,6 @@ same bytes, two nodes are never active in the same term. `pytest -s` shows how l
 
 from __future__ import annotations
 
-import collections
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 import pytest
 import witness
 from node_pair import DEADLINE_SECONDS, Load, NodePair, distribution
-from up_process import UpProcess, wait_until, workflow_of
+from up_process import UpProcess, order_adder, wait_until, workflow_of
 
 NODES = ("controller", "controller-2")
 SHORT_ROUNDS, LONG_ROUNDS = 3, 100
@@ -38,19 +37,6 @@ def pair(up: UpProcess) -> NodePair:
     return NodePair(up, *NODES)
 
 
-def _load(up: UpProcess, workflow: str) -> Load:
-    """Each order is repeated with its key until it is answered."""
-    api = up.api()
-
-    def add(number: int) -> list[str]:
-        request = api.order_request(workflow, f"load-{number}")
-        answer = api.post_until_answered("orders/add", request, f"load-{number}", DEADLINE_SECONDS)
-        assert answer.status == 200, f"load-{number}: {answer.status} {answer.body}"
-        return list(answer.body["orderIds"])
-
-    return Load(add)
-
-
 def _stellwerk(up: UpProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "stellwerk.cli", *arguments, "--data", str(up.data)]
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=DEADLINE_SECONDS)
@@ -61,27 +47,11 @@ def _workflow(up: UpProcess, folder: Path) -> str:
     return up.api().deploy("/load", workflow_of({"job": witness.witness_job("agent-1", folder, "'0.2'")}))
 
 
-def _all_have_ended_once(up: UpProcess, folder: Path, orders: list[str]) -> None:
-    api = up.api()
-
-    def open_orders() -> list[str]:
-        history = api.history()
-        return [id_ for id_ in orders if history.get(id_, {}).get("state", {}).get("_text") != "SUCCESSFUL"]
-
-    wait_until(lambda: not open_orders(), lambda: f"the end of {open_orders()}", DEADLINE_SECONDS)
-    assert set(api.history()) == set(orders), "orders that nobody has added, or that are doubled"
-    wait_until(lambda: all("endTime" in task for task in api.tasks()), "the end of all tasks", DEADLINE_SECONDS)
-    tasks = api.tasks()
-    assert not (faults := witness.compare(witness.read(folder), tasks)), "\n".join(faults)
-    counts = collections.Counter(task["orderId"] for task in tasks)
-    assert counts == dict.fromkeys(orders, 1), "a fail-over of Controllers must not repeat any job"
-
-
 def test_the_active_controller_is_killed_again_and_again(
     up: UpProcess, pair: NodePair, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     rounds = LONG_ROUNDS if request.config.getoption("--long", default=False) else SHORT_ROUNDS
-    load = _load(up, _workflow(up, tmp_path))
+    load = Load(order_adder([up.api()], _workflow(up, tmp_path)))
     load.start()
     seconds: list[float] = []
     for _ in range(rounds):
@@ -94,7 +64,7 @@ def test_the_active_controller_is_killed_again_and_again(
         pair.active_of_coupled()
         pair.copies_are_equal()
     load.stop()
-    _all_have_ended_once(up, tmp_path, load.orders)
+    witness.all_have_ended_once(up.api(), tmp_path, load.orders)
     pair.active_of_coupled()
     assert up.stop() == 0
     pair.copies_are_equal(is_stopped=True)
@@ -106,7 +76,7 @@ def test_an_active_controller_that_stood_still_does_not_go_on_as_active(
     up: UpProcess, pair: NodePair, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     rounds = LONG_PAUSES if request.config.getoption("--long", default=False) else SHORT_PAUSES
-    load = _load(up, _workflow(up, tmp_path))
+    load = Load(order_adder([up.api()], _workflow(up, tmp_path)))
     load.start()
     seconds: list[float] = []
     for _ in range(rounds):
@@ -118,7 +88,7 @@ def test_an_active_controller_that_stood_still_does_not_go_on_as_active(
         assert pair.active_of_coupled() == pair.other(active)
         pair.copies_are_equal()
     load.stop()
-    _all_have_ended_once(up, tmp_path, load.orders)
+    witness.all_have_ended_once(up.api(), tmp_path, load.orders)
     print(f"\n{rounds} fail-overs after SIGSTOP: {', '.join(f'{one:.2f} s' for one in sorted(seconds))}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import statistics
 import threading
 import time
@@ -188,5 +189,5 @@ class Load(threading.Thread):
 def distribution(seconds: list[float]) -> str:
     """For people."""
     ordered = sorted(seconds)
-    p95 = ordered[int(0.95 * (len(ordered) - 1))]
+    p95 = ordered[math.ceil(0.95 * len(ordered)) - 1]
     return f"median {statistics.median(ordered):.2f} s, p95 {p95:.2f} s, max {ordered[-1]:.2f} s"

@@ -7,6 +7,7 @@ contract of `up` (ready line, data folder) and the REST API. Waiting is always f
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import select
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ class Api:
         self.password = password
         self.controller_id = controller_id
         self._token = ""
+
+    def at(self, url: str) -> Api:
+        """The same session at another member."""
+        other = Api(url, self.account, self.password, self.controller_id)
+        other._token = self._token
+        return other
 
     def login(self) -> Answer:
         credentials = base64.b64encode(f"{self.account}:{self.password}".encode()).decode()
@@ -158,6 +165,25 @@ class Api:
     def agent_state(self, agent_id: str) -> str | None:
         state: str | None = self.agents().get(agent_id, {}).get("state", {}).get("_text")
         return state
+
+
+def order_adder(apis: Sequence[Api], workflow: str) -> Callable[[int], list[str]]:
+    """For `node_pair.Load`: the order of a number, asked for with its key at one Cockpit after the other."""
+
+    def add(number: int) -> list[str]:
+        name = f"load-{number}"
+        cockpits = itertools.cycle(apis)
+
+        def ask() -> Answer | None:
+            api = next(cockpits)
+            answer = api.call("orders/add", api.order_request(workflow, name), key=name)
+            return None if answer.is_unreachable else answer
+
+        answer = wait_until(ask, f"an answer about {name}", 2 * DEADLINE_SECONDS)
+        assert answer.status == 200, f"{name}: {answer.status} {answer.body}"
+        return list(answer.body["orderIds"])
+
+    return add
 
 
 class UpProcess(ComponentProcesses):

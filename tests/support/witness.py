@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from up_process import shell_job
+from up_process import DEADLINE_SECONDS, Api, shell_job, wait_until
 
 _SCRIPT = """#!/bin/sh
 witness() {{
@@ -156,6 +156,22 @@ def compare(witness: Witness, tasks: Iterable[dict[str, Any]]) -> list[str]:
     for (order_id, label, _), left in unmatched.items():
         faults += [f"{order_id} {label}: the start {attempt} is not in the history" for attempt in left]
     return faults
+
+
+def all_have_ended_once(api: Api, folder: Path, orders: list[str]) -> None:
+    """Waits for the end of all; then the history has exactly these, and each one's job was done once and never lost."""
+    seconds = 2 * DEADLINE_SECONDS
+
+    def open_orders() -> list[str]:
+        history = api.history()
+        return [id_ for id_ in orders if history.get(id_, {}).get("state", {}).get("_text") != "SUCCESSFUL"]
+
+    wait_until(lambda: not open_orders(), lambda: f"the end of {open_orders()}", seconds)
+    assert set(api.history()) == set(orders), "orders that nobody has added, or that are doubled"
+    wait_until(lambda: all("endTime" in task for task in api.tasks()), "the end of all tasks", seconds)
+    tasks = api.tasks()
+    assert not (faults := compare(read(folder), tasks)), "\n".join(faults)
+    assert collections.Counter(task["orderId"] for task in tasks) == dict.fromkeys(orders, 1), "jobs were repeated"
 
 
 def tasks_of(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
