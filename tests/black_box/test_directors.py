@@ -24,7 +24,7 @@ DIRECTORS = ("A-1", "A-2")
 THIRD = "A-3"
 SHORT_ROUNDS, LONG_ROUNDS = 3, 100
 #: Orders that are under way at a time.
-WINDOW = 12
+WINDOW = 6
 MANY_JOBS = 100
 _JOBS = "[jobs]\nsigned_script_injection_allowed = true\n"
 
@@ -63,7 +63,7 @@ def _deploy(nodes: NodeProcesses, folder: Path, work: str) -> None:
 
 
 def _load(nodes: NodeProcesses, folder: Path) -> Load:
-    _deploy(nodes, folder, "sleep 0.3")
+    _deploy(nodes, folder, "sleep 0.5")
 
     def add(number: int) -> list[str]:
         wait_until(lambda: witness.count_ends(folder) >= number - WINDOW, "ends of jobs")
