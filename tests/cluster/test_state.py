@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -120,6 +121,19 @@ def test_the_role_goes_with_the_term_and_every_event_is_counted() -> None:
     lost = apply(state, EVENTS["ClusterPassiveLost"])
     assert isinstance(lost, PassiveLost) and (lost.term, lost.revision) == (0, 5)
     assert is_active(lost, "Primary") is True
+
+
+def test_a_state_of_another_installation_is_known_by_its_addresses() -> None:
+    """F58."""
+    own = coupled_at(SETTING.id_to_uri)
+    assert cluster.is_same_pair(own, own)
+    assert cluster.is_same_pair(coupled_at({"Primary": "http://a", "Backup": "http://moved"}), own)
+    assert not cluster.is_same_pair(coupled_at({"Primary": "http://x", "Backup": "http://y"}), own)
+    assert not cluster.is_same_pair(EMPTY, own)
+
+
+def coupled_at(uris: Mapping[str, str]) -> Coupled:
+    return Coupled(setting=ClusterSetting(id_to_uri=dict(uris), active_id="Primary", timing=TIMING), term=0, revision=3)
 
 
 def test_states_survive_their_json() -> None:
