@@ -45,11 +45,12 @@ class Stream:
         return [event for event in self.events if event.get("Key") == order_id]
 
 
-def read(nodes: ComponentProcesses, name: str = "controller", headers: dict[str, str] | None = None) -> Stream:
-    """All events from the first on. Fails if one has been deleted already. `headers`: None, those of the receiver."""
+def read(
+    nodes: ComponentProcesses, name: str = "controller", headers: dict[str, str] | None = None, after: int = 0
+) -> Stream:
+    """All events behind `after`. Fails if one has been deleted already. `headers`: None, those of the receiver."""
     headers = _authorization() if headers is None else headers
     events: list[dict[str, Any]] = []
-    after = 0
     while True:
         answer = nodes.node_request(
             name,
