@@ -95,9 +95,9 @@ def test_an_active_controller_that_stood_still_does_not_go_on_as_active(
 def test_people_look_at_the_pair_and_switch_over(up: UpProcess, pair: NodePair) -> None:
     active = pair.active_of_coupled()
     shown = json.loads(_stellwerk(up, "cluster", "show", "--json").stdout)
-    [pair] = shown["clusters"]
-    assert (pair["state"], pair["readiness"]["canFailOver"]) == ("Coupled", True)
-    roles = {node["role"]: node["state"] for node in shown["nodes"] if node.get("cluster") == pair["id"]}
+    controllers = next(one for one in shown["clusters"] if one["kind"] == "controller")
+    assert (controllers["state"], controllers["readiness"]["canFailOver"]) == ("Coupled", True)
+    roles = {node["role"]: node["state"] for node in shown["nodes"] if node.get("cluster") == controllers["id"]}
     assert roles == {"active": "RUNNING", "passive": "COUPLED"}
 
     refused = _stellwerk(up, "cluster", "switch-over")

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.wire.test_tls import Authority
+from authority import Authority
 
 from stellwerk.agent.main import run_agent
 from stellwerk.controller.main import run_controller

@@ -22,7 +22,7 @@ from stellwerk.agent.subagent.subagent import Subagent
 from stellwerk.cluster.member import ClusterMember
 from stellwerk.cluster.peer import ClusterPeer
 from stellwerk.effects.peer import PeerUnreachableError
-from stellwerk.engine.cluster import Coupled, Empty
+from stellwerk.engine.cluster import Coupled, Empty, is_active, is_same_pair
 from stellwerk.engine.events.cluster import ClusterCoupled
 from stellwerk.values.problems import ProblemError
 
@@ -82,7 +82,12 @@ class JobLease:
         except (ProblemError, TimeoutError):
             return
         else:
-            if isinstance(answer, Empty) or answer.active_id != self._cluster.node_id:
+            state = self._state.cluster_state
+            if (
+                isinstance(state, Empty)
+                or not is_same_pair(answer, state)
+                or is_active(answer, self._cluster.node_id) is not True
+            ):
                 return
         self._certain_at = max(self._certain_at, asked_at)
         self._renew()
