@@ -117,10 +117,19 @@ def test_the_role_goes_with_the_term_and_every_event_is_counted() -> None:
     assert isinstance(state, Coupled) and (state.term, state.revision) == (0, 4)
     failed_over = apply(state, EVENTS["ClusterFailedOver"])
     assert is_active(failed_over, "Backup") is True and is_active(failed_over, "Primary") is False
-    assert term_of(failed_over) == 1
+    assert term_of(failed_over, "Backup") == 1
     lost = apply(state, EVENTS["ClusterPassiveLost"])
     assert isinstance(lost, PassiveLost) and (lost.term, lost.revision) == (0, 5)
     assert is_active(lost, "Primary") is True
+
+
+def test_a_node_that_hands_its_role_over_does_not_act_in_the_next_term() -> None:
+    """Else others would hear of a term that does not come about when the switch-over fails, and refuse this node."""
+    coupled = state_of("Coupled")
+    switched_over = apply(coupled, EVENTS["ClusterSwitchedOver"])
+    term = term_of(coupled, "Primary")
+    assert (term_of(switched_over, "Primary"), term_of(switched_over, "Backup")) == (term, term + 1)
+    assert term_of(EMPTY, "Primary") == 0
 
 
 def test_a_state_of_another_installation_is_known_by_its_addresses() -> None:

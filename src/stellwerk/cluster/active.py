@@ -454,10 +454,11 @@ class ActiveRole:
             raise ProblemError.of("NoClusterWatch")
         self._is_switching = True
         event = ClusterSwitchedOver(activated_id=state.passive_id)
-        self._host.persist_event(event)
-        self._host.seal()
-        await self._host.durable()
+        # Until it is certain, the watch must not see the new state, in which this node is not the active one.
         async with self._no_heartbeat():
+            self._host.persist_event(event)
+            self._host.seal()
+            await self._host.durable()
             request = ClusterWatchCheckEvent(request_id=0, from_=self._node_id, cluster_state=self._state, event=event)
             with contextlib.suppress(TimeoutError):  # the other node tells it, too
                 async with asyncio.timeout(state.setting.timing.heartbeat):

@@ -249,7 +249,7 @@ class ClusterMember:
     @property
     def term(self) -> int:
         """Grows whenever the role goes to the other node."""
-        return term_of(self._host.cluster_state)
+        return term_of(self._host.cluster_state, self.node_id)
 
     def problem(self) -> Problem | None:
         """Why this node does not do the work of the active one; None if it does."""

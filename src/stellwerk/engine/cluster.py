@@ -204,5 +204,12 @@ def is_same_pair(state: ClusterState, own: Pair) -> bool:
     return not set(state.setting.id_to_uri.values()).isdisjoint(own.setting.id_to_uri.values())
 
 
-def term_of(state: ClusterState) -> int:
-    return 0 if isinstance(state, Empty) else state.term
+def term_of(state: ClusterState, node_id: NodeId) -> int:
+    """In which term the node acts towards others.
+
+    A node that hands its role over does not act in the term that this begins: nobody may hear of it before it is
+    certain, for then this node could not go on if it does not come about.
+    """
+    if isinstance(state, Empty):
+        return 0
+    return state.term - 1 if isinstance(state, SwitchedOver) and state.active_id != node_id else state.term
