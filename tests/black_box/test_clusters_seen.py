@@ -332,5 +332,5 @@ def test_people_switch_directors_over(pairs: Pairs) -> None:
     pairs.until(cluster_id, "the other one is active", lambda one: one.get("active") not in (None, former["active"]))
     after = pairs.until_ready(cluster_id)
     assert after["term"] == former["term"] + 1
-    stand_alone = pairs.api.call("agent/cluster/switchover", {**request, "agentId": "agent-1"})
-    assert (stand_alone.status, stand_alone.body["error"]["code"]) == (420, "JOC-400")
+    unknown = pairs.api.call("agent/cluster/switchover", {**request, "agentId": "nobody"})
+    assert (unknown.status, unknown.body["error"]["code"]) == (420, "JOC-400")

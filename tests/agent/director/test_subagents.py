@@ -424,6 +424,7 @@ async def test_force_takes_a_subagent_from_another_agent(tmp_path: Path, jobs: J
         await world.until_event("THIEF", "SubagentReset")
         await world.until_event("THIEF", "SubagentCouplingFailed", 2)
         assert jobs.are_running(), "without force another Agent's jobs are not touched"
+        await world.stop_agent("A", only_director=True)  # else both would want it, and either could be the first
         await world.command({"TYPE": "ResetSubagent", "subagentId": "THIEF", "force": True})
         await world.until_event("THIEF", "SubagentCoupled")
         assert not jobs.are_running()
