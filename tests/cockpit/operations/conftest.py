@@ -15,10 +15,13 @@ import pytest
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.cockpit.projection.writer import ProjectionWriter
+from stellwerk.controller.commands import ControllerCommand, ControlWorkflow, ControlWorkflowPath
 from stellwerk.controller.items import read_operations, update_items
 from stellwerk.controller.state import ControllerState
 from stellwerk.controller.transaction import ControllerTransaction
-from stellwerk.engine import commands
+from stellwerk.controller.workflow_control import control_workflow, control_workflow_path
+from stellwerk.engine import commands, noticing
 from stellwerk.engine import requests as r
 from stellwerk.engine.context import Context
 from stellwerk.language.items import Signed
@@ -174,7 +177,7 @@ class RecordingController:
 
 #: The time of all decisions.
 NOW_MS = 1_769_860_800_000
-_command_decoder = decoder(r.ControllerOrderCommand)
+_command_decoder = decoder(ControllerCommand)
 
 
 class DecidingController(RecordingController):
@@ -228,6 +231,16 @@ class DecidingController(RecordingController):
                     commands.go_order(transaction, read.order_id, read.position)
                 case r.AnswerOrderPrompt():
                     commands.answer_order_prompt(transaction, read.order_id)
+                case r.TransferOrders():
+                    commands.transfer_orders(transaction, read.workflow_id)
+                case ControlWorkflow():
+                    control_workflow(transaction, read)
+                case ControlWorkflowPath():
+                    control_workflow_path(transaction, read)
+                case r.PostNotice():
+                    noticing.post_notice(transaction, read)
+                case r.DeleteNotice():
+                    noticing.delete_notice(transaction, read)
                 case _:
                     raise ProblemError(f"unexpected {command['TYPE']}")
 
@@ -289,3 +302,52 @@ def deployment(*paths: str, object_type: str = "WORKFLOW", recursive: bool = Fal
             ]
         },
     }
+
+
+class World:
+    """What a person does and sees; the events of the `DecidingController` are handed to the projection."""
+
+    def __init__(self, client: Any, controller: Any, cockpit: Cockpit) -> None:
+        self.client = client
+        self.controller = controller
+        self._writer = ProjectionWriter(cockpit.database, CONTROLLER_ID)
+
+    async def deploy(self, path: str, configuration: Any, object_type: str = "WORKFLOW") -> None:
+        stored = await self.client.post(
+            "inventory/store", {"path": path, "objectType": object_type, "configuration": configuration}
+        )
+        assert stored["valid"], stored["invalidMsg"]
+        await self.deploy_drafts(path, object_type=object_type)
+
+    async def deploy_drafts(self, path: str, *, object_type: str = "WORKFLOW", status: int = 200) -> Any:
+        request = deployment(path, object_type=object_type)
+        return await self.client.post("inventory/deployment/deploy", request, status=status)
+
+    async def call(self, path: str, *, status: int = 200, **members: Any) -> Any:
+        """Any call for the Controller, when all is projected."""
+        await self.see()
+        return await self.client.post(path, {"controllerId": CONTROLLER_ID, **members}, status=status)
+
+    async def add(self, workflow: str, **members: Any) -> str:
+        request = {"controllerId": CONTROLLER_ID, "orders": [{"workflowPath": workflow, **members}]}
+        [id_] = (await self.client.post("orders/add", request))["orderIds"]
+        return str(id_)
+
+    async def do(self, verb: str, *order_ids: str, status: int = 200, **members: Any) -> Any:
+        request = {"controllerId": CONTROLLER_ID, "orderIds": list(order_ids), **members}
+        await self.see()
+        return await self.client.post(f"orders/{verb}", request, status=status)
+
+    async def see(self) -> dict[str, str]:
+        """Project everything decided so far; order id → state of all orders at the Controller."""
+        lines, self.controller.lines = self.controller.lines, []
+        if lines:
+            await self._writer.project(lines)
+        answer = await self.client.post("orders", {"controllerId": CONTROLLER_ID})
+        return {item["orderId"]: item["state"]["_text"] for item in answer["orders"]}
+
+
+@pytest.fixture
+async def empty_world(registered: Any, client: Any, cockpit: Cockpit) -> World:
+    """For tests whose fixture `controller` is the `deciding_controller`."""
+    return World(client, registered, cockpit)

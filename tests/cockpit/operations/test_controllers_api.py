@@ -221,3 +221,14 @@ async def test_a_key_that_was_made_before_the_first_start_is_taken_over(tmp_path
         assert (tmp_path / CERTIFICATE_FILE).read_bytes() == certificate
     finally:
         await cockpit.stop()
+
+
+async def test_a_controller_is_aborted_even_if_its_answer_gets_lost(registered: Any, client: Any) -> None:
+    await client.post("controller/abort", {"controllerId": CONTROLLER_ID})
+    assert registered.commands[-1] == {"TYPE": "EmergencyStop", "restart": False}
+    registered.lost_answers = 1
+    assert (await client.post("controller/abort_and_restart", {"controllerId": CONTROLLER_ID}))["ok"] is True
+    assert registered.commands[-1] == {"TYPE": "EmergencyStop", "restart": True}
+    await registered.server.stop()
+    answer = await client.post("controller/abort", {"controllerId": CONTROLLER_ID}, status=420)
+    assert answer["error"]["code"] == "JOC-402"

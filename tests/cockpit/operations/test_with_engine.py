@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from stellwerk.cockpit.application import Cockpit
-from stellwerk.cockpit.projection.writer import ProjectionWriter
-
 CONTROLLER_ID = "controller"
 
 QUESTION: dict[str, Any] = {
@@ -31,54 +28,15 @@ def controller(deciding_controller: Any) -> Any:
     return deciding_controller
 
 
-def deployment(path: str) -> dict[str, Any]:
-    entry = {"configuration": {"path": path, "objectType": "WORKFLOW"}}
-    return {"controllerIds": [CONTROLLER_ID], "store": {"draftConfigurations": [entry]}}
-
-
-class World:
-    """What a person does and sees."""
-
-    def __init__(self, client: Any, controller: Any, cockpit: Cockpit) -> None:
-        self.client = client
-        self.controller = controller
-        self._writer = ProjectionWriter(cockpit.database, CONTROLLER_ID)
-
-    async def deploy(self, path: str, configuration: Any) -> None:
-        stored = await self.client.post(
-            "inventory/store", {"path": path, "objectType": "WORKFLOW", "configuration": configuration}
-        )
-        assert stored["valid"], stored["invalidMsg"]
-        await self.client.post("inventory/deployment/deploy", deployment(path))
-
-    async def add(self, workflow: str, **members: Any) -> str:
-        request = {"controllerId": CONTROLLER_ID, "orders": [{"workflowPath": workflow, **members}]}
-        [id_] = (await self.client.post("orders/add", request))["orderIds"]
-        return str(id_)
-
-    async def do(self, verb: str, *order_ids: str, status: int = 200, **members: Any) -> Any:
-        request = {"controllerId": CONTROLLER_ID, "orderIds": list(order_ids), **members}
-        await self.see()
-        return await self.client.post(f"orders/{verb}", request, status=status)
-
-    async def see(self) -> dict[str, str]:
-        """Project everything decided so far; order id → state of all orders at the Controller."""
-        lines, self.controller.lines = self.controller.lines, []
-        if lines:
-            await self._writer.project(lines)
-        answer = await self.client.post("orders", {"controllerId": CONTROLLER_ID})
-        return {item["orderId"]: item["state"]["_text"] for item in answer["orders"]}
-
-
 @pytest.fixture
-async def world(registered: Any, client: Any, cockpit: Cockpit) -> World:
-    made = World(client, registered, cockpit)
+async def world(empty_world: Any) -> Any:
+    made = empty_world
     await made.deploy("/f/QUESTION", QUESTION)
     await made.deploy("/f/WAITING", WAITING)
     return made
 
 
-async def test_an_order_asks_fails_is_resumed_behind_the_failure_and_finishes(world: World) -> None:
+async def test_an_order_asks_fails_is_resumed_behind_the_failure_and_finishes(world: Any) -> None:
     id_ = await world.add("QUESTION", arguments={"file": "a.csv"})
     assert await world.see() == {id_: "PROMPTING"}
     shown = await world.client.post("order", {"controllerId": CONTROLLER_ID, "orderId": id_})
@@ -104,20 +62,20 @@ async def test_an_order_asks_fails_is_resumed_behind_the_failure_and_finishes(wo
         ({"file": "x", "js7Workflow.path": "y"}, "FinalOrderArgument"),
     ],
 )
-async def test_arguments_are_checked_by_the_controller(world: World, arguments: dict[str, Any], code: str) -> None:
+async def test_arguments_are_checked_by_the_controller(world: Any, arguments: dict[str, Any], code: str) -> None:
     request = {"controllerId": CONTROLLER_ID, "orders": [{"workflowPath": "QUESTION", "arguments": arguments}]}
     answer = await world.client.post("orders/add", request, status=419)
     assert code in answer["errors"][0]["message"]
     assert await world.see() == {}
 
 
-async def test_an_unknown_workflow_is_refused(world: World) -> None:
+async def test_an_unknown_workflow_is_refused(world: Any) -> None:
     request = {"controllerId": CONTROLLER_ID, "orders": [{"workflowPath": "/f/NONE"}]}
     answer = await world.client.post("orders/add", request, status=419)
     assert "NONE" in answer["errors"][0]["message"]
 
 
-async def test_a_waiting_order_is_suspended_resumed_and_let_run(world: World) -> None:
+async def test_a_waiting_order_is_suspended_resumed_and_let_run(world: Any) -> None:
     id_ = await world.add("WAITING")
     assert await world.see() == {id_: "WAITING"}
     await world.do("suspend", id_, reset=True)
@@ -130,7 +88,7 @@ async def test_a_waiting_order_is_suspended_resumed_and_let_run(world: World) ->
     assert await world.see() == {}
 
 
-async def test_an_order_for_later_is_scheduled_and_can_be_cancelled_or_started(world: World) -> None:
+async def test_an_order_for_later_is_scheduled_and_can_be_cancelled_or_started(world: Any) -> None:
     never, later = (
         await world.add("WAITING", scheduledFor="never"),
         await world.add("WAITING", scheduledFor="now + 900"),
@@ -143,7 +101,7 @@ async def test_an_order_for_later_is_scheduled_and_can_be_cancelled_or_started(w
     assert answer["error"]["code"] == "JOC-161"
 
 
-async def test_start_stop_and_block_positions_are_those_of_the_engine(world: World) -> None:
+async def test_start_stop_and_block_positions_are_those_of_the_engine(world: Any) -> None:
     id_ = await world.add("QUESTION", arguments={"file": "x"}, startPosition="behind")
     assert await world.see() == {}
     assert (await world.client.post("order", {"controllerId": CONTROLLER_ID, "orderId": id_}))["state"][
@@ -158,7 +116,7 @@ async def test_start_stop_and_block_positions_are_those_of_the_engine(world: Wor
     assert await world.see() == {}
 
 
-async def test_a_workflow_that_refers_to_nothing_known_is_refused_by_the_controller(world: World) -> None:
+async def test_a_workflow_that_refers_to_nothing_known_is_refused_by_the_controller(world: Any) -> None:
     await world.client.post("agents/inventory/store", {
         "controllerId": CONTROLLER_ID,
         "agents": [{"agentId": "agent-9", "agentName": "Stored only", "url": "http://127.0.0.1:9"}],
@@ -166,12 +124,12 @@ async def test_a_workflow_that_refers_to_nothing_known_is_refused_by_the_control
     job = {"agentName": "Stored only", "executable": {"TYPE": "ShellScriptExecutable", "script": ""}}
     content = {"instructions": [{"TYPE": "Execute.Named", "jobName": "j"}], "jobs": {"j": job}}
     await world.client.post("inventory/store", {"path": "/J", "objectType": "WORKFLOW", "configuration": content})
-    answer = await world.client.post("inventory/deployment/deploy", deployment("/J"), status=420)
+    answer = await world.deploy_drafts("/J", status=420)
     assert answer["error"]["code"] == "JOC-415" and "MissingReferencedItem" in answer["error"]["message"]
     assert "Agent:agent-9" in answer["error"]["message"]
 
 
-async def test_workflows_are_in_sync_when_the_controller_has_them(world: World) -> None:
+async def test_workflows_are_in_sync_when_the_controller_has_them(world: Any) -> None:
     await world.see()
     answer = await world.client.post("workflows", {"controllerId": CONTROLLER_ID})
     assert [(item["path"], item["state"]["_text"]) for item in answer["workflows"]] == [

@@ -19,6 +19,7 @@ MODULES = (
     "agent_clusters",
     "inventory",
     "workflows",
+    "workflow_controls",
     "orders",
     "history",
     "events",

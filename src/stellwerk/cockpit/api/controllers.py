@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -262,6 +263,26 @@ terminate = _shut_down("Shut a node of a Controller down.", restart=False)
 restart = _shut_down("Restart a node of a Controller.", restart=True)
 
 
+def _abort(summary: str, *, restart: bool) -> Any:
+    async def handler(context: RequestContext, request: UrlRequest) -> Ok:
+        pairs, registry = context.services.get(Pairs), context.services.get(Registry)
+        if len(await registry.nodes(request.controller_id)) > 1 and not request.url:
+            raise MissingParameter("url")
+        client, _ = await pairs.node_client(request.controller_id, request.url)
+        await client.overview()  # one that cannot be reached at all is not aborted
+        # The node ends at once: that its answer gets lost is what was asked for.
+        with contextlib.suppress(PeerUnreachableError):
+            await client.command({"TYPE": "EmergencyStop", "restart": restart})
+        return context.ok()
+
+    handler.__doc__ = summary
+    return handler
+
+
+abort = _abort("End a node of a Controller at once, without any care.", restart=False)
+abort_and_restart = _abort("End a node of a Controller at once and start it again.", restart=True)
+
+
 async def components(context: RequestContext, request: ControllerRequest) -> dict[str, Any]:
     """Cockpits, database and Controllers with their states."""
     surveyed = await _surveyed(context, request.controller_id)
@@ -315,4 +336,6 @@ ROUTES = [
     _changing("/controller/cleanup", UrlRequest, MANAGE, unregister),
     _changing("/controller/terminate", UrlRequest, "ctl:terminate", terminate),
     _changing("/controller/restart", UrlRequest, "ctl:restart", restart),
+    _changing("/controller/abort", UrlRequest, "ctl:terminate", abort),
+    _changing("/controller/abort_and_restart", UrlRequest, "ctl:restart", abort_and_restart),
 ]

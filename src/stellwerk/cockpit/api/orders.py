@@ -152,7 +152,7 @@ def _values(value: Any, name: str) -> dict[str, Any]:
     return value
 
 
-def _place(value: Place | None, name: str) -> PositionOrLabel | None:
+def position_or_label(value: Place | None, name: str) -> PositionOrLabel | None:
     if isinstance(value, list) and not all(isinstance(part, int | str) for part in value):
         raise BadRequest(f"{name} must be a label or an array of numbers and branch names")
     return value or None
@@ -175,9 +175,9 @@ async def add(context: RequestContext, request: AddOrdersRequest) -> OrderIdsAns
             name=order.order_name or context.account,
             scheduled_for_ms=scheduled_for_ms(order.scheduled_for, now_ms, order.time_zone),
             arguments=_values(order.arguments, "arguments"),
-            start_position=_place(order.start_position, "startPosition"),
-            end_positions=[place for end in order.end_positions if (place := _place(end, "endPositions"))],
-            block_position=_place(order.block_position, "blockPosition"),
+            start_position=position_or_label(order.start_position, "startPosition"),
+            end_positions=[place for end in order.end_positions if (place := position_or_label(end, "endPositions"))],
+            block_position=position_or_label(order.block_position, "blockPosition"),
             force_job_admission=order.force_job_admission,
             plan_id=(order.plan_id.plan_schema_id, order.plan_id.notice_space_key) if order.plan_id else (),
             priority=order.priority,
@@ -228,7 +228,7 @@ async def resume(context: RequestContext, request: ResumeRequest) -> Ok:
         _call(context),
         request.controller_id,
         _selection(context, request),
-        position=_place(request.position, "position"),
+        position=position_or_label(request.position, "position"),
         from_current_block=request.from_current_block,
         variables=variables,
         force=request.force,

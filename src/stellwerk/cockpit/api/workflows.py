@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 import regex
-from sqlalchemy import select
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.registry import Registry
-from stellwerk.cockpit.database.tables.live import live_items, live_orders
+from stellwerk.cockpit.controllers.workflow_controls import KnownWorkflows, WorkflowControls
 from stellwerk.cockpit.deployment.deployer import Deployed, Deployer
 from stellwerk.cockpit.inventory.names import is_in_folder, name_of, normalized
 from stellwerk.cockpit.inventory.store import Inventory
@@ -66,41 +65,9 @@ class WorkflowsAnswer(msgspec.Struct, frozen=True, rename="camel"):
     workflows: list[dict[str, Any]]
 
 
-class _Known(msgspec.Struct, frozen=True):
-    """What the Controller has, as the projection knows it."""
-
-    #: (name, version id) → is it current?
-    versions: dict[tuple[str, str], bool]
-    suspended: frozenset[str]
-    #: (name, version id) of workflows with orders
-    in_use: frozenset[tuple[str, str]]
-
-
-async def _known(context: RequestContext, controller_id: str) -> _Known:
-    items, orders = live_items, live_orders
-    async with context.database.read() as connection:
-        rows = await connection.execute(
-            select(items.c.path, items.c.version_id, items.c.is_current).where(
-                items.c.controller_id == controller_id, items.c.type == "Workflow"
-            )
-        )
-        versions = {(row.path, row.version_id): bool(row.is_current) for row in rows}
-        controls = await connection.execute(
-            select(items.c.path, items.c.content).where(
-                items.c.controller_id == controller_id, items.c.type == "WorkflowPathControl"
-            )
-        )
-        suspended = frozenset(row.path for row in controls if decode(row.content).get("suspended") is True)
-        used = await connection.execute(
-            select(orders.c.workflow_path, orders.c.workflow_version_id)
-            .where(orders.c.controller_id == controller_id)
-            .distinct()
-        )
-        in_use = frozenset((row.workflow_path, row.workflow_version_id) for row in used)
-    return _Known(versions=versions, suspended=suspended, in_use=in_use)
-
-
-def _view(deployed: Deployed, known: _Known, path: str, *, is_current: bool, is_compact: bool) -> dict[str, Any]:
+def _view(
+    deployed: Deployed, known: KnownWorkflows, path: str, *, is_current: bool, is_compact: bool
+) -> dict[str, Any]:
     content = decode(deployed.inv_content)
     instructions = content.get("instructions") or []
     types = {instruction.get("TYPE") for instruction in walk(instructions)}
@@ -120,8 +87,8 @@ def _view(deployed: Deployed, known: _Known, path: str, *, is_current: bool, is_
         "hasPostNoticeBoards": bool(types & {"PostNotice", "PostNotices"}),
         "hasConsumeNoticeBoards": "ConsumeNotices" in types,
         "hasAddOrderDependencies": "AddOrder" in types,
-        "numOfStoppedInstructions": 0,
-        "numOfSkippedInstructions": 0,
+        "numOfStoppedInstructions": len(known.stopped.get((deployed.name, deployed.commit_id), ())),
+        "numOfSkippedInstructions": len(known.skipped.get(deployed.name, ())),
         "deployed": True,
         "valid": True,
     }
@@ -131,7 +98,7 @@ def _view(deployed: Deployed, known: _Known, path: str, *, is_current: bool, is_
     return view
 
 
-def _sync_state(deployed: Deployed, known: _Known) -> str:
+def _sync_state(deployed: Deployed, known: KnownWorkflows) -> str:
     if deployed.name in known.suspended:
         return "SUSPENDED"
     if not known.versions:
@@ -156,7 +123,7 @@ async def workflow(context: RequestContext, request: WorkflowRequest) -> Workflo
             is_current = current.commit_id == deployed.commit_id
         except ObjectNotFound:  # it has been removed since
             is_current = False
-    known = await _known(context, request.controller_id)
+    known = await context.services.get(WorkflowControls).known(request.controller_id)
     path = (await _paths(context)).get(deployed.name, deployed.path)
     view = _view(deployed, known, path, is_current=is_current, is_compact=request.compact)
     now = timestamp(context.now_ms())
@@ -168,7 +135,7 @@ async def workflows(context: RequestContext, request: WorkflowsRequest) -> Workf
     await context.services.get(Registry).controller(request.controller_id)
     deployer = context.services.get(Deployer)
     current = await deployer.current(request.controller_id, [ObjectType.WORKFLOW])
-    known = await _known(context, request.controller_id)
+    known = await context.services.get(WorkflowControls).known(request.controller_id)
     current_ids = {(item.name, item.commit_id) for item in current}
     former_ids = {key for key in (known.in_use | set(known.versions)) if key not in current_ids}
     former = await deployer.versions(request.controller_id, former_ids) if former_ids else []

@@ -12,6 +12,7 @@ from stellwerk.cockpit.controllers.orders import OrderService
 from stellwerk.cockpit.controllers.pairs import Pairs
 from stellwerk.cockpit.controllers.peers import CREDENTIALS_FOLDER, http_peers
 from stellwerk.cockpit.controllers.registry import Registry
+from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.deployer import Deployer
@@ -39,6 +40,7 @@ def add_services(
     registry = services.add(Registry(database, connections, clock))
     services.add(Pairs(registry, connections))
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
+    services.add(WorkflowControls(database, connections, deployer))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     idempotency = services.add(Idempotency(database, clock))
     services.add(

@@ -847,8 +847,11 @@ def add_item(fold: Fold, text: bytes, event_id: int) -> None:
     """An item in the Controller's JSON, by event or snapshot."""
     item: dict[str, Any] = msgspec.json.decode(text)
     kind = str(item.get("TYPE", ""))
-    path = str(item.get("path") or item.get("id") or "")
-    version = str(item.get("versionId") or fold.current_version) if kind == "Workflow" else ""
+    if kind == "WorkflowControl":  # of one version; its id is that of the workflow
+        path, version = str(item["id"]["path"]), str(item["id"]["versionId"])
+    else:
+        path = str(item.get("path") or item.get("id") or "")
+        version = str(item.get("versionId") or fold.current_version) if kind == "Workflow" else ""
     changes = fold.changes
     changes.items_touched = True
     if kind == "Workflow":
@@ -862,6 +865,8 @@ def add_item(fold: Fold, text: bytes, event_id: int) -> None:
     changes.items.append((fold.controller_id, kind, path, version, True, event_id, text.decode()))
 
 
+#: Item types whose keys end with a version.
+_VERSIONED = frozenset({"Workflow", "WorkflowControl"})
 #: Names of item types in keys (orders spec 6.1) that differ from the item's own TYPE.
 _KEY_TYPES = {"Agent": "AgentRef", "Subagent": "SubagentItem", "SubagentRef": "SubagentItem", "OrderWatch": "FileWatch"}
 
@@ -869,7 +874,7 @@ _KEY_TYPES = {"Agent": "AgentRef", "Subagent": "SubagentItem", "SubagentRef": "S
 def _item_deleted(fold: Fold, event: Event) -> None:
     kind, _, name = (event.key or "").partition(":")
     kind = _KEY_TYPES.get(kind, kind)
-    path, _, version = name.partition("~") if kind == "Workflow" else (name, "", "")
+    path, _, version = name.partition("~") if kind in _VERSIONED else (name, "", "")
     fold.changes.items_removed.append((kind, path, version))
     fold.changes.items_touched = True
     fold.changes.agents_touched |= kind in ("AgentRef", "SubagentItem")
