@@ -36,6 +36,38 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     is_in_consumption: bool = False
     consumption_count: int = 0
 
+    def posted(self, end_of_life: int | None) -> Place:
+        """A notice that is posted replaces one, and ends an announcement."""
+        return replace(
+            self,
+            has_notice=True,
+            end_of_life=end_of_life,
+            is_announced=False,
+            announced_by=None,
+            is_in_consumption=False,
+        )
+
+    def deleted(self) -> Place:
+        return replace(self, has_notice=False, end_of_life=None, is_in_consumption=False)
+
+    def announced(self, order_id: str) -> Place:
+        return replace(self, is_announced=True, announced_by=order_id)
+
+    def not_announced(self) -> Place:
+        return replace(self, is_announced=False, announced_by=None)
+
+    def with_consumer(self) -> Place:
+        return replace(self, is_in_consumption=True, consumption_count=self.consumption_count + 1)
+
+    def without_consumer(self, *, is_failed: bool) -> Place:
+        """The last consumer takes the notice away, if it succeeds."""
+        left = replace(self, consumption_count=max(0, self.consumption_count - 1))
+        if left.consumption_count:
+            return left
+        if left.is_in_consumption and not is_failed:
+            left = replace(left, has_notice=False, end_of_life=None)
+        return replace(left, is_in_consumption=False)
+
 
 EMPTY = Place()
 
@@ -173,30 +205,19 @@ class Notices:
         """Put or replace a notice; it ends an announcement."""
         place = self.place(id_)
         self._forget_announcement(place.announced_by, id_)
-        self._put(
-            id_,
-            replace(
-                place,
-                has_notice=True,
-                end_of_life=end_of_life,
-                is_announced=False,
-                announced_by=None,
-                is_in_consumption=False,
-            ),
-        )
+        self._put(id_, place.posted(end_of_life))
 
     def delete(self, id_: NoticeId) -> None:
-        place = self.place(id_)
-        self._put(id_, replace(place, has_notice=False, end_of_life=None, is_in_consumption=False))
+        self._put(id_, self.place(id_).deleted())
 
     def announce(self, id_: NoticeId, order_id: str) -> None:
-        self._put(id_, replace(self.place(id_), is_announced=True, announced_by=order_id))
+        self._put(id_, self.place(id_).announced(order_id))
         self._state.put(self._announcements, order_id, (*self._announcements.get(order_id, ()), id_))
 
     def end_announcements(self, order_id: str) -> None:
         """The order is gone and will not post any more."""
         for id_ in self._announcements.get(order_id, ()):
-            self._put(id_, replace(self.place(id_), is_announced=False, announced_by=None))
+            self._put(id_, self.place(id_).not_announced())
         self._state.remove(self._announcements, order_id)
 
     def _forget_announcement(self, order_id: str | None, id_: NoticeId) -> None:
@@ -222,24 +243,16 @@ class Notices:
 
     def start_consumption(self, order_id: str, ids: tuple[NoticeId, ...]) -> None:
         for id_ in ids:
-            place = self.place(id_)
-            self._put(id_, replace(place, is_in_consumption=True, consumption_count=place.consumption_count + 1))
+            self._put(id_, self.place(id_).with_consumer())
         self._state.put(self.consumptions, order_id, (*self.consumptions.get(order_id, ()), ids))
 
     def end_consumption(self, order_id: str, is_failed: bool) -> None:
-        """Of the innermost block. The last consumer takes the notice away, if it succeeds."""
+        """Of the innermost block."""
         stack = self.consumptions.get(order_id, ())
         if not stack:
             return
         for id_ in stack[-1]:
-            place = self.place(id_)
-            count = max(0, place.consumption_count - 1)
-            changed = replace(place, consumption_count=count)
-            if count == 0:
-                if place.is_in_consumption and not is_failed:
-                    changed = replace(changed, has_notice=False, end_of_life=None)
-                changed = replace(changed, is_in_consumption=False)
-            self._put(id_, changed)
+            self._put(id_, self.place(id_).without_consumer(is_failed=is_failed))
         if len(stack) > 1:
             self._state.put(self.consumptions, order_id, stack[:-1])
         else:

@@ -447,3 +447,34 @@ async def test_ids_go_on_after_a_restart(database: Database) -> None:
     life = [added("Z"), order("OrderStarted", "Z")]
     await writer.project(stream(*life, first=FIRST + 10**10))
     assert (await rows(database, history.history_orders, "id"))[-1]["id"] == before + 1
+
+
+async def test_notices_of_a_snapshot_are_kept_with_what_orders_consume_and_have_announced(database: Database) -> None:
+    snapshot = FIRST + 10_000_000_000
+    consumed, announced, gone = ["G", "k"], ["S", "1", "P", "k"], ["G", "gone"]
+    writer = await project(
+        database, [{"TYPE": "NoticePosted", "Key": "G", "plannedNoticeKey": "gone"}, *STORY[:2], added("B")]
+    )
+    assert [row["notice_id"] for row in await rows(database, live.live_notices)] == [
+        json.dumps(gone, separators=(",", ":"))
+    ]
+    position = {"workflowId": {"path": "load", "versionId": "v1"}, "position": [0]}
+    await SnapshotLoader(writer).load(
+        batches(
+            {"TYPE": "SnapshotEventId", "eventId": snapshot},
+            {"TYPE": "Notice", "id": consumed, "endOfLife": 5},
+            {"TYPE": "NoticePlace", "noticeId": consumed, "isInConsumption": True, "consumptionCount": 1},
+            {"TYPE": "NoticePlace", "noticeId": announced, "isAnnounced": True, "announcedBy": "B"},
+            {"TYPE": "NoticeConsumption", "boardPath": "G", "orderId": "A", "noticeIdStack": [consumed]},
+            {"TYPE": "Order", "id": "A", "workflowPosition": position, "state": {"TYPE": "Ready"}},
+            {"TYPE": "Order", "id": "B", "workflowPosition": position, "state": {"TYPE": "Fresh"}},
+        ),
+        now_ms=snapshot // 1000,
+        is_gap=False,
+    )
+    found = {tuple(json.loads(row["notice_id"])): row for row in await rows(database, live.live_notices)}
+    assert found.keys() == {tuple(consumed), tuple(announced)}, "what the snapshot does not have is gone"
+    assert found["G", "k"]["has_notice"] and found["G", "k"]["consumption_count"] == 1
+    ends = [order("OrderNoticesConsumed", "A"), order("OrderDeleted", "B")]
+    await writer.project(stream(*ends, first=snapshot + 1))
+    assert await rows(database, live.live_notices) == [], "the consumer takes the notice, the order its announcement"

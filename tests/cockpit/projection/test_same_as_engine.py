@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from installation import Installation
 
 from stellwerk.cockpit.projection.fold import Fold, Ids
 from stellwerk.cockpit.projection.model import LiveOrder
-from stellwerk.engine import commands
+from stellwerk.engine import commands, noticing
 from stellwerk.engine import requests as r
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Order, state_name
@@ -156,3 +156,83 @@ def test_every_order_is_projected_as_the_engine_has_it(actions: list[tuple[str, 
     changes = fold.finish()
     starts = [event for _, event in world.events if isinstance(event, e.OrderProcessingStarted)]
     assert len({row[0] for row in changes.steps}) == len(starts)
+
+
+BOARDS: list[dict[str, Any]] = [
+    {
+        "TYPE": "GlobalBoard",
+        "path": path,
+        "postOrderToNoticeKey": "'k'",
+        "expectOrderToNoticeKey": "'k'",
+        "endOfLife": "$js7EpochMilli + 3000",
+    }
+    for path in ("G", "H")
+] + [{"TYPE": "PlannableBoard", "path": "P", "postOrderToNoticeKey": "'k'", "expectOrderToNoticeKey": "'k'"}]
+PLAN_SCHEMA = {"TYPE": "PlanSchema", "id": "S", "unknownPlanIsOpenFunction": "key => true"}
+WITH_BOARDS = {
+    "poster": [{"TYPE": "PostNotices", "boardPaths": ["G", "P"]}],
+    "expecter": [{"TYPE": "ExpectNotices", "boardPaths": "'G' && 'P'"}],
+    "consumer": [
+        {
+            "TYPE": "ConsumeNotices",
+            "boardPaths": "'G' && 'H'",
+            "subworkflow": {"instructions": [{"TYPE": "Prompt", "question": "'?'"}, {"TYPE": "Fail"}]},
+        }
+    ],
+    "eater": [
+        {
+            "TYPE": "ConsumeNotices",
+            "boardPaths": "'G'",
+            "subworkflow": {"instructions": [{"TYPE": "Prompt", "question": "'?'"}]},
+        }
+    ],
+}
+BOARD_ACTIONS = [*WITH_BOARDS, "planned", "post", "delete", "answer", "cancel", "reset", "advance", "remove"]
+
+
+def act_on_boards(world: Installation, action: str, choice: int) -> None:
+    path = "GHP"[choice % 3]
+    match action:
+        case "poster" | "expecter" | "consumer" | "eater":
+            world.add(f"{action}-{choice}", action, delete_when_terminated=choice % 2 == 0)
+        case "planned":
+            times: dict[str, Any] = {"scheduled_for": world.now_ms + 2000, "delete_when_terminated": choice < 3}
+            world.add(f"planned-{choice}", "poster", plan_id=("S", "1"), **times)
+        case "post":
+            world.command(noticing.post_notice, r.PostNotice(notice_id=[path, "k"]))
+        case "delete":
+            world.command(noticing.delete_notice, r.DeleteNotice(notice_id=[path, "k"]))
+        case "remove":
+            known = sorted(world.controller.orders)
+            world.command(commands.delete_orders_when_terminated, known[choice % len(known) :][:1] if known else [])
+        case _:
+            act(world, action, choice)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(actions=st.lists(st.tuples(st.sampled_from(BOARD_ACTIONS), st.integers(0, 5)), max_size=30))
+@example(actions=[("post", 0), ("eater", 0), ("answer", 0)])
+@example(actions=[("post", 0), ("post", 1), ("consumer", 1), ("answer", 0)])
+@example(actions=[("planned", 0), ("cancel", 0)])
+def test_every_notice_is_projected_as_the_engine_has_it(actions: list[tuple[str, int]]) -> None:
+    world = Installation()
+    workflows = [{"path": path, "instructions": instructions} for path, instructions in WITH_BOARDS.items()]
+    world.deploy(*BOARDS, PLAN_SCHEMA, *workflows)
+    fold = Fold("controller", {}, lambda path, version: None, Ids(0, 0))
+    projected = 0
+    for action, choice in actions:
+        try:
+            act_on_boards(world, action, choice)
+        except ProblemError:
+            continue
+        for number, (key, event) in enumerate(world.events[projected:], start=projected + 1):
+            fold.apply(encode_line(number * 1000, key, encode(event)))
+        projected = len(world.events)
+        notices = world.controller.notices
+        assert fold.places.all() == notices.places, world.history()
+        expected = {id_: set(notices.expecting(id_)) for id_ in (("G", "k"), ("P", "k"), ("H", "k"))}
+        found: dict[tuple[str, ...], set[str]] = {id_: set() for id_ in expected}
+        for order in fold.live_orders().values():
+            for id_ in order.expected:
+                found[tuple(id_)].add(order.order_id)
+        assert found == expected, world.history()

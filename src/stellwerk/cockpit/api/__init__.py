@@ -20,6 +20,7 @@ MODULES = (
     "inventory",
     "workflows",
     "workflow_controls",
+    "notices",
     "orders",
     "history",
     "events",

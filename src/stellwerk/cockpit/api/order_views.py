@@ -16,6 +16,7 @@ from stellwerk.cockpit.projection.model import (
     position_text,
     reason,
 )
+from stellwerk.engine.events.board import split_notice_id
 from stellwerk.values.json import decode
 
 _MARK_SEVERITY = {"RESUMING": 0, "SUSPENDING": 5, "CANCELLING": 2, "OUTDATED": 4}
@@ -71,6 +72,12 @@ def order_view(
             view["retryState"] = {"next": timestamp(order.until)}
     if order.plan_id and isinstance(plan := decode(order.plan_id), list) and len(plan) == 2:
         view["planId"] = {"planSchemaId": plan[0], "noticeSpaceKey": plan[1]}
+    if order.expected:
+        ids = [split_notice_id(tuple(id_)) for id_ in order.expected]
+        view["expectedNotices"] = [
+            {"boardName": board, "noticeId": "/".join(part for part in (*plan, key) if part)}
+            for plan, board, key in ids
+        ]
     if order.outcome is not None:
         view["lastOutcome"] = _outcome(order)
     if not is_compact:

@@ -23,6 +23,8 @@ from stellwerk.values.json import decode
 
 #: Severity of synchronisation states (cockpit-services 2.8).
 _SYNC_SEVERITY = {"IN_SYNC": 6, "NOT_IN_SYNC": 5, "NOT_DEPLOYED": 4, "SUSPENDED": 11, "OUTSTANDING": 11, "UNKNOWN": 2}
+IN_SYNC = {"_text": "IN_SYNC", "severity": _SYNC_SEVERITY["IN_SYNC"]}
+NOT_IN_SYNC = {"_text": "NOT_IN_SYNC", "severity": _SYNC_SEVERITY["NOT_IN_SYNC"]}
 #: A pattern of a caller must not keep us busy for longer.
 REGEX_SECONDS = 1.0
 

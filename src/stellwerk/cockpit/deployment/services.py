@@ -6,6 +6,7 @@ from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.controllers.arrivals import Arrivals
 from stellwerk.cockpit.controllers.connections import ControllerConnections, PeerFactory
 from stellwerk.cockpit.controllers.idempotency import Idempotency
+from stellwerk.cockpit.controllers.notice_boards import NoticeBoards
 from stellwerk.cockpit.controllers.order_ids import OrderIds
 from stellwerk.cockpit.controllers.order_selection import OrderFinder
 from stellwerk.cockpit.controllers.orders import OrderService
@@ -40,6 +41,7 @@ def add_services(
     registry = services.add(Registry(database, connections, clock))
     services.add(Pairs(registry, connections))
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
+    services.add(NoticeBoards(database, connections))
     services.add(WorkflowControls(database, connections, deployer))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     idempotency = services.add(Idempotency(database, clock))

@@ -89,6 +89,10 @@ class Changes(msgspec.Struct):
     versions_superseded: list[str] = []
     agents: list[Row] = []
     cluster_events: list[Row] = []
+    notices: list[Row] = []
+    #: Ids as in the database.
+    notices_removed: list[str] = []
+    boards_removed: list[str] = []
     controller_ready: tuple[int, int, str] | None = None
     controller_state: str | None = None
     #: For the live hub: the orders after the transaction, and tasks whose log has grown.

@@ -10,6 +10,7 @@ nothing; a line that is no event raises `ProjectionError`, because skipping it w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -32,7 +33,10 @@ from stellwerk.cockpit.projection.model import (
     position_text,
     try_number,
 )
+from stellwerk.cockpit.projection.notices import Places, ids_of
 from stellwerk.cockpit.projection.workflow_index import Step, WorkflowIndex
+from stellwerk.engine.events.order_parts import NoticeId
+from stellwerk.engine.notices import Place
 from stellwerk.values.json import encode
 
 
@@ -96,9 +100,15 @@ class Fold:
     """One batch of one Controller."""
 
     def __init__(
-        self, controller_id: str, orders: Mapping[str, LiveOrder], workflows: WorkflowLookup, ids: Ids
+        self,
+        controller_id: str,
+        orders: Mapping[str, LiveOrder],
+        workflows: WorkflowLookup,
+        ids: Ids,
+        places: Mapping[NoticeId, Place] = MappingProxyType({}),
     ) -> None:
         self.controller_id = controller_id
+        self.places = Places(places)
         self.changes = Changes()
         #: Workflows that this batch has added: by path and version.
         self.new_workflows: dict[tuple[str, str], WorkflowIndex] = {}
@@ -157,6 +167,7 @@ class Fold:
         changes = self.changes
         for work in self._touched.values():
             self._flush(work)
+        changes.notices, changes.notices_removed = self.places.rows(self.controller_id, self.last_event_id)
         return changes
 
     def live_orders(self) -> dict[str, LiveOrder]:
@@ -306,6 +317,8 @@ def _set(work: _Work, state: str, event: Event) -> None:
     order.since = event.time_ms
     order.until = None
     order.question = b""
+    if order.expected and state != "ExpectingNotices":
+        order.expected = []
 
 
 def _record(fold: Fold, work: _Work, event: Event, code: str | None = None) -> None:
@@ -597,7 +610,42 @@ def _cancelled(fold: Fold, work: _Work, event: Event) -> None:
 
 
 def _deleted(fold: Fold, work: _Work, event: Event) -> None:
+    order = work.order
+    fold.places.not_announced(order.order_id, ids_of(order.announced))
     fold._remove(work)
+
+
+def _announced(fold: Fold, work: _Work, event: Event) -> None:
+    for id_ in ids_of([event.notice_id]):
+        fold.places.put(id_, fold.places.get(id_).announced(work.order.order_id))
+        work.order.announced = [*work.order.announced, list(id_)]
+
+
+def _posted(fold: Fold, work: _Work, event: Event) -> None:
+    for id_ in ids_of([event.notice_id]):
+        fold.places.put(id_, fold.places.get(id_).posted(event.end_of_life))
+
+
+def _expecting(fold: Fold, work: _Work, event: Event) -> None:
+    _set(work, "ExpectingNotices", event)
+    work.order.expected = [list(id_) for id_ in ids_of(event.notice_ids)]
+
+
+def _consuming(fold: Fold, work: _Work, event: Event) -> None:
+    ids = ids_of(event.notice_ids)
+    for id_ in ids:
+        fold.places.put(id_, fold.places.get(id_).with_consumer())
+    work.order.consuming = [*work.order.consuming, [list(id_) for id_ in ids]]
+    _into("consumeNotices")(fold, work, event)
+
+
+def _consumed(fold: Fold, work: _Work, event: Event) -> None:
+    if work.order.consuming:
+        *outer, ids = work.order.consuming
+        for id_ in ids_of(ids):
+            fold.places.put(id_, fold.places.get(id_).without_consumer(is_failed=event.failed is True))
+        work.order.consuming = outer
+    _after_block("consumeNotices")(fold, work, event)
 
 
 def _outcome_added(fold: Fold, work: _Work, event: Event) -> None:
@@ -759,7 +807,7 @@ def _nothing(fold: Fold, work: _Work, event: Event) -> None:
 _ORDER_EVENTS: dict[str, _OrderHandler] = {
     "OrderAdded": _added,
     "OrderOrderAdded": _order_added_by_order,
-    "OrderNoticeAnnounced": _nothing,
+    "OrderNoticeAnnounced": _announced,
     "OrderAttachable": _attachable,
     "OrderAttached": _attached,
     "OrderDetachable": _detachable,
@@ -803,13 +851,13 @@ _ORDER_EVENTS: dict[str, _OrderHandler] = {
     "OrderLockQueued": _to("WaitingForLock"),
     "OrderLockAcquired": _into("lock"),
     "OrderLockReleased": _after_block("lock"),
-    "OrderNoticePosted": _nothing,
-    "OrderNoticesExpected": _to("ExpectingNotices"),
+    "OrderNoticePosted": _posted,
+    "OrderNoticesExpected": _expecting,
     "OrderNoticeExpected": _to("ExpectingNotices"),
     "OrderNoticesRead": _to("Ready"),
     "OrderNoticeRead": _to("Ready"),
-    "OrderNoticesConsumptionStarted": _into("consumeNotices"),
-    "OrderNoticesConsumed": _after_block("consumeNotices"),
+    "OrderNoticesConsumptionStarted": _consuming,
+    "OrderNoticesConsumed": _consumed,
     "OrderPrompted": _prompted,
     "OrderPromptAnswered": _to("Ready"),
     "OrderCancellationMarked": _marked("Cancelling"),
@@ -846,7 +894,7 @@ def _version_added(fold: Fold, event: Event) -> None:
 def add_item(fold: Fold, text: bytes, event_id: int) -> None:
     """An item in the Controller's JSON, by event or snapshot."""
     item: dict[str, Any] = msgspec.json.decode(text)
-    kind = str(item.get("TYPE", ""))
+    kind = _KINDS.get(str(item.get("TYPE", "")), str(item.get("TYPE", "")))
     if kind == "WorkflowControl":  # of one version; its id is that of the workflow
         path, version = str(item["id"]["path"]), str(item["id"]["versionId"])
     else:
@@ -865,6 +913,8 @@ def add_item(fold: Fold, text: bytes, event_id: int) -> None:
     changes.items.append((fold.controller_id, kind, path, version, True, event_id, text.decode()))
 
 
+#: Items whose TYPE differs from the type in their keys, because it may change.
+_KINDS = {"GlobalBoard": "Board", "PlannableBoard": "Board"}
 #: Item types whose keys end with a version.
 _VERSIONED = frozenset({"Workflow", "WorkflowControl"})
 #: Names of item types in keys (orders spec 6.1) that differ from the item's own TYPE.
@@ -877,6 +927,9 @@ def _item_deleted(fold: Fold, event: Event) -> None:
     path, _, version = name.partition("~") if kind in _VERSIONED else (name, "", "")
     fold.changes.items_removed.append((kind, path, version))
     fold.changes.items_touched = True
+    if kind == "Board":
+        fold.changes.boards_removed.append(path)
+        fold.places.remove_board(path)
     fold.changes.agents_touched |= kind in ("AgentRef", "SubagentItem")
 
 
@@ -908,6 +961,10 @@ def agent_row(
     """A row of the live table of Agents (`kind` A) and Subagents (`kind` S)."""
     fold.changes.agents_touched = True
     fold.changes.agents.append((fold.controller_id, kind, agent_id, state, message, None, timezone, since, revision))
+
+
+def _notice(fold: Fold, event: Event) -> None:
+    fold.places.apply(event)
 
 
 def _controller_ready(fold: Fold, event: Event) -> None:
@@ -953,6 +1010,9 @@ _OTHER_EVENTS: dict[str, Callable[[Fold, Event], None]] = {
     "SubagentShutdownStarted": _agent("S", "SHUTDOWN"),
     "SubagentShutdown2": _agent("S", "SHUTDOWN"),
     "SubagentShutdown": _agent("S", "SHUTDOWN"),
+    "NoticePosted": _notice,
+    "NoticeDeleted": _notice,
+    "NoticeMoved": _notice,
     "ControllerReady": _controller_ready,
     "ControllerShutDown": _controller_shut_down,
     **dict.fromkeys(clusters.EVENTS, _cluster_event),

@@ -138,10 +138,17 @@ class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     question: msgspec.Raw = NOTHING
     cycle_state: Any = None
     notice_ids: Any = None
+    notice_id: Any = None
+    end_of_life: int | None = None
+    failed: Any = False
     demands: Any = None
     workflow_position: WorkflowPosition | None = None
     problem: Any = None
     mode: Any = None
+    # notice boards
+    planned_notice_key: Any = None
+    from_planned_notice_key: Any = None
+    to_planned_notice_key: Any = None
     # items, agents, controller
     item: msgspec.Raw = NOTHING
     signed: Signed | None = None
@@ -219,6 +226,16 @@ class SnapshotObject(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     version_id: str | None = None
     path: Any = None
     cluster_state: ClusterState | None = None
+    # notices
+    id: Any = None
+    notice_id: Any = None
+    end_of_life: int | None = None
+    announced_by: str | None = None
+    is_announced: bool = False
+    is_in_consumption: bool = False
+    consumption_count: int = 0
+    order_id: str | None = None
+    notice_id_stack: Any = None
 
 
 decode_event = msgspec.json.Decoder(Event).decode

@@ -163,6 +163,12 @@ class LiveOrder(msgspec.Struct, array_like=True, gc=False):
     end_event_id: int | None = None
     revision: int = 0
     stderr_lines: int = 0
+    #: Ids of the notices that the order expects.
+    expected: list[list[str]] = []
+    #: Ids of the notices that it consumes, for each block that it is in, outermost first.
+    consuming: list[list[list[str]]] = []
+    #: Ids of the notices that it is going to post.
+    announced: list[list[str]] = []
 
     @property
     def is_child(self) -> bool:

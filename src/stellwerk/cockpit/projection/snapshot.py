@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.history import history_cursors, history_order_steps, history_orders
-from stellwerk.cockpit.database.tables.live import live_agents, live_items, live_orders
+from stellwerk.cockpit.database.tables.live import live_agents, live_items, live_notices, live_orders
 from stellwerk.cockpit.projection import clusters
-from stellwerk.cockpit.projection.changes import TaskEnd, history_state, live_row, order_row, step_row
+from stellwerk.cockpit.projection.changes import Changes, TaskEnd, history_state, live_row, order_row, step_row
 from stellwerk.cockpit.projection.fold import Fold, add_item, agent_row
 from stellwerk.cockpit.projection.lines import (
     SnapshotObject,
@@ -25,7 +28,10 @@ from stellwerk.cockpit.projection.lines import (
     decode_snapshot_order,
 )
 from stellwerk.cockpit.projection.model import UNKNOWN, LiveOrder, LiveTask, decode_live_order, position_text
+from stellwerk.cockpit.projection.notices import ids_of, notice_key, place_of
 from stellwerk.cockpit.projection.writer import ProjectionWriter
+from stellwerk.engine.events.order_parts import NoticeId
+from stellwerk.engine.notices import Place
 from stellwerk.values.json import encode
 
 SLICE = 1000
@@ -60,6 +66,9 @@ class SnapshotLoader:
     def __init__(self, writer: ProjectionWriter) -> None:
         self._writer = writer
         self._event_id = 0
+        #: Order → ids of notices that it consumes, and of those that it has announced: each by an object of its own.
+        self._consuming: dict[str, list[list[str]]] = {}
+        self._announced: dict[str, list[list[str]]] = {}
 
     async def load(self, batches: AsyncIterator[Sequence[bytes]], now_ms: int, *, is_gap: bool) -> int:
         """Load all objects; returns the event id from which to follow. `is_gap`: earlier events have been missed."""
@@ -95,14 +104,51 @@ class SnapshotLoader:
             parents = {order.parent for _, order in orders if order.parent} - known.keys()
             known |= await writer.load_orders(connection, parents)
             ids = await writer.load_ids(connection)
-            fold = Fold(writer.controller_id, {}, writer.workflow, ids)
+            places = await self._places(connection, [item for _, item in others])
+            fold = Fold(writer.controller_id, {}, writer.workflow, ids, places)
             for line, item in others:
                 self._item(fold, line, item)
             for _, order in orders:
                 self._order(fold, order, known)
+            fold.changes.notices, _ = fold.places.rows(writer.controller_id, self._event_id)
             await writer.write_changes(connection, fold.changes)
             await writer.store_ids(connection, ids)
         writer.remember_workflows(fold)
+
+    async def _places(self, connection: AsyncConnection, objects: Sequence[SnapshotObject]) -> dict[NoticeId, Place]:
+        """What a former slice of this snapshot has said of the places of which this one speaks."""
+        table = live_notices
+        keys = {notice_key(id_): id_ for item in objects for id_ in ids_of([item.id, item.notice_id])}
+        found: dict[NoticeId, Place] = {}
+        for start in range(0, len(keys), MAXIMUM_BOUND_VALUES):
+            rows = await connection.execute(
+                select(table).where(
+                    table.c.controller_id == self._writer.controller_id,
+                    table.c.revision == self._event_id,
+                    table.c.notice_id.in_(list(keys)[start : start + MAXIMUM_BOUND_VALUES]),
+                )
+            )
+            found |= {keys[row.notice_id]: place_of(row) for row in rows}
+        return found
+
+    def _notice(self, fold: Fold, found: SnapshotObject) -> None:
+        for id_ in ids_of([found.id]):
+            place = replace(fold.places.get(id_), has_notice=True, end_of_life=found.end_of_life)
+            fold.places.put(id_, place)
+        for id_ in ids_of([found.notice_id]):
+            place = replace(
+                fold.places.get(id_),
+                is_announced=found.is_announced,
+                is_in_consumption=found.is_in_consumption,
+                consumption_count=found.consumption_count,
+                announced_by=found.announced_by,
+            )
+            fold.places.put(id_, place)
+            if found.announced_by is not None:
+                self._announced.setdefault(found.announced_by, []).append(list(id_))
+        if found.order_id is not None:
+            consumed = self._consuming.setdefault(found.order_id, [])
+            consumed += [list(id_) for id_ in ids_of(found.notice_id_stack)]
 
     def _item(self, fold: Fold, line: bytes, found: SnapshotObject) -> None:
         event_id = self._event_id
@@ -125,6 +171,8 @@ class SnapshotLoader:
             self._agent(fold, "S", str(found.subagent_item.get("id")), found)
         elif found.TYPE == "ClusterStateSnapshot":
             self._cluster(fold, "", found)
+        elif found.TYPE in ("Notice", "NoticePlace", "NoticeConsumption"):
+            self._notice(fold, found)
         elif found.TYPE == "ControllerMetaState":
             fold.changes.controller_state = "READY"
 
@@ -195,6 +243,7 @@ class SnapshotLoader:
             until=found.state.until,
             question=bytes(found.state.question),
             children=[child.order_id for child in found.state.children],
+            expected=[list(id_) for id_ in ids_of(found.state.notice_ids)],
             has_children=bool(found.state.children) or (former is not None and former.has_children),
             attempts=former.attempts if former is not None else {},
             last_task_id=former.last_task_id if former is not None else None,
@@ -256,7 +305,12 @@ class SnapshotLoader:
                     .values(outcome="Unknown", severity=2, error=True, error_text=GAP_TEXT, end_time=now_ms)
                 )
             await connection.execute(delete(live_orders).where(here, live_orders.c.revision != event_id))
-            for table, column in ((live_items, live_items.c.event_id), (live_agents, live_agents.c.revision)):
+            await self._tell_orders(connection)
+            for table, column in (
+                (live_items, live_items.c.event_id),
+                (live_agents, live_agents.c.revision),
+                (live_notices, live_notices.c.revision),
+            ):
                 await connection.execute(
                     delete(table).where(table.c.controller_id == writer.controller_id, column != event_id)
                 )
@@ -267,6 +321,20 @@ class SnapshotLoader:
                     .where(history_cursors.c.controller_id == writer.controller_id)
                     .values(gaps=history_cursors.c.gaps + 1, gap_time=now_ms)
                 )
+
+    async def _tell_orders(self, connection: AsyncConnection) -> None:
+        """Which notices orders consume and have announced.
+
+        Of nested blocks the snapshot does not say which notice belongs to which: all go with the innermost.
+        """
+        writer = self._writer
+        ids = self._consuming.keys() | self._announced.keys()
+        changes = Changes()
+        for id_, order in (await writer.load_orders(connection, ids)).items():
+            order.consuming = [self._consuming[id_]] if id_ in self._consuming else []
+            order.announced = self._announced.get(id_, [])
+            changes.live.append(live_row(writer.controller_id, order))
+        await writer.write_changes(connection, changes)
 
 
 def _event_id(line: bytes) -> int:

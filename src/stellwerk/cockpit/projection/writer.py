@@ -33,6 +33,7 @@ from stellwerk.cockpit.database.tables.live import (
     live_cluster_events,
     live_controllers,
     live_items,
+    live_notices,
     live_orders,
 )
 from stellwerk.cockpit.database.tables.registry import joc_variables
@@ -42,8 +43,17 @@ from stellwerk.cockpit.projection.fold import Fold, Ids, ProjectionError
 from stellwerk.cockpit.projection.lines import Event, decode_event
 from stellwerk.cockpit.projection.logs import LOG_CHUNK_COLUMNS
 from stellwerk.cockpit.projection.model import LiveOrder, decode_live_order
+from stellwerk.cockpit.projection.notices import (
+    NOTICE_COLUMNS,
+    NOTICE_UPDATES,
+    notice_key,
+    place_of,
+    touched_places,
+)
 from stellwerk.cockpit.projection.statements import BatchStatement, insert, upsert
 from stellwerk.cockpit.projection.workflow_index import WorkflowIndex
+from stellwerk.engine.events.order_parts import NoticeId
+from stellwerk.engine.notices import Place
 
 #: One transaction takes at most so many events and about so much folding time.
 MAXIMUM_EVENTS = 1000
@@ -111,7 +121,8 @@ class ProjectionWriter:
                 orders = await self._load_touched(connection, events)
                 await self._load_workflows(connection, events, orders)
                 ids = await self.load_ids(connection)
-                fold = Fold(self.controller_id, orders, self.workflow, ids)
+                places = await self.load_places(connection, touched_places(events, orders))
+                fold = Fold(self.controller_id, orders, self.workflow, ids, places)
                 count = self._fold(fold, events, lines, cursor)
                 changes = fold.finish()
                 event_id = max(fold.last_event_id, cursor)
@@ -171,6 +182,20 @@ class ProjectionWriter:
                 found[order.order_id] = order
         return found
 
+    async def load_places(self, connection: AsyncConnection, wanted: set[NoticeId]) -> dict[NoticeId, Place]:
+        """Places of notices as the database has them."""
+        table = live_notices
+        keys = {notice_key(id_): id_ for id_ in wanted}
+        found: dict[NoticeId, Place] = {}
+        for start in range(0, len(keys), MAXIMUM_BOUND_VALUES):
+            part = list(keys)[start : start + MAXIMUM_BOUND_VALUES]
+            rows = await connection.execute(
+                select(table).where(table.c.controller_id == self.controller_id, table.c.notice_id.in_(part))
+            )
+            for row in rows:
+                found[keys[row.notice_id]] = place_of(row)
+        return found
+
     async def _load_workflows(
         self, connection: AsyncConnection, events: Sequence[Event], orders: dict[str, LiveOrder]
     ) -> None:
@@ -212,6 +237,7 @@ class ProjectionWriter:
         """All rows but cursor and counters."""
         statements, controller_id = self._statements, self.controller_id
         await self._write_items(connection, changes)
+        await self._write_notices(connection, changes)
         await statements.agents.execute(connection, changes.agents)
         await self._write_cluster_events(connection, changes)
         await statements.orders.execute(connection, changes.orders)
@@ -292,6 +318,15 @@ class ProjectionWriter:
             )
         await self._statements.items.execute(connection, changes.items)
 
+    async def _write_notices(self, connection: AsyncConnection, changes: Changes) -> None:
+        here = live_notices.c.controller_id == self.controller_id
+        for board in changes.boards_removed:
+            await connection.execute(delete(live_notices).where(here, live_notices.c.board == board))
+        for start in range(0, len(changes.notices_removed), MAXIMUM_BOUND_VALUES):
+            part = changes.notices_removed[start : start + MAXIMUM_BOUND_VALUES]
+            await connection.execute(delete(live_notices).where(here, live_notices.c.notice_id.in_(part)))
+        await self._statements.notices.execute(connection, changes.notices)
+
     async def store_cursor(self, connection: AsyncConnection, event_id: int) -> None:
         await connection.execute(
             self.database.upsert(history_cursors, ["controller_id"], ["event_id"]),
@@ -368,6 +403,7 @@ class _Statements:
         )
         keys = ["controller_id", "agent_id", "event_id"]
         self.cluster_events = upsert(database, live_cluster_events, rows.CLUSTER_COLUMNS, keys, ["state"])
+        self.notices = upsert(database, live_notices, NOTICE_COLUMNS, ["controller_id", "notice_id"], NOTICE_UPDATES)
         self.agents = BatchStatement(database, _agent_upsert(database), rows.AGENT_COLUMNS)
         self.load_orders = select(live_orders.c.data).where(
             live_orders.c.controller_id == bindparam("id"),

@@ -37,7 +37,7 @@ live_orders = Table(
     Index(None, "workflow_path", "state"),
 )
 
-#: Items the Controller has: `type` as in item keys (`Workflow`, `AgentRef`, `SubagentItem`, ...), versions of
+#: Items the Controller has: `type` as in item keys (`Workflow`, `AgentRef`, `SubagentItem`, `Board`, ...), versions of
 #: unversioned items are "". `content` is the item's own JSON in the Controller's spelling.
 live_items = Table(
     "live_items",
@@ -49,6 +49,23 @@ live_items = Table(
     flag("is_current"),
     Column("event_id", BigInteger, nullable=False),
     text_column("content", nullable=False),
+)
+
+#: Places of notices with something at them (`stellwerk.engine.notices.Place`). `notice_id`: its JSON (orders spec 6.5).
+live_notices = Table(
+    "live_notices",
+    METADATA,
+    text_column("controller_id", nullable=False, primary_key=True),
+    text_column("notice_id", nullable=False, primary_key=True),
+    text_column("board", nullable=False),
+    flag("has_notice"),
+    instant("end_of_life"),
+    text_column("announced_by"),
+    flag("is_announced"),
+    flag("is_in_consumption"),
+    Column("consumption_count", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index(None, "controller_id", "board"),
 )
 
 #: State of Agents and Subagents by the Controller's events.
