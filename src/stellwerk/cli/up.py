@@ -181,7 +181,8 @@ async def _register_agents(cockpit: Cockpit, installation: Installation) -> None
     request = {"controllerId": CONTROLLER_ID}
     rows = (await cockpit.post("agents/inventory", request))["agents"]
     known = {row["agentId"] for row in rows if row["deployed"]}
-    clusters = {row["agentId"] for row in (await cockpit.post("agents/inventory/cluster", request))["agents"]}
+    rows = (await cockpit.post("agents/inventory/cluster", request))["agents"]
+    clusters = {row["agentId"] for row in rows if row["deployed"]}
     clustered = [name for name in installation.agents if len(installation.machines_of(name)) > 1]
     if alone := [name for name in installation.agents if name not in known and name not in clustered]:
         agents = [
@@ -189,7 +190,7 @@ async def _register_agents(cockpit: Cockpit, installation: Installation) -> None
         ]
         await cockpit.post("agents/inventory/store", {**request, "agents": agents})
         await cockpit.post("agents/inventory/deploy", {**request, "agentIds": alone})
-    if new := [name for name in clustered if name not in known or name not in clusters]:
+    if new := [name for name in clustered if name not in clusters]:
         roles = ("PRIMARY_DIRECTOR", "SECONDARY_DIRECTOR", "NO_DIRECTOR")
         clustered_agents: list[dict[str, Any]] = [
             {

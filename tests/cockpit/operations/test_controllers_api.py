@@ -162,7 +162,6 @@ async def test_a_clustered_agent_that_cannot_be_is_refused(registered: Any, clie
         (_subagents(agent_1="PRIMARY_DIRECTOR"), "'agent-1' is already used by Agent 'agent-1'"),
         (_subagents(pair_1="PRIMARY_DIRECTOR") * 2, "PRIMARY_DIRECTOR"),
         ([*_subagents(pair_1="PRIMARY_DIRECTOR"), *_subagents(pair_2="NO_DIRECTOR")], "different ids and urls"),
-        ([_subagents(pair_1="PRIMARY_DIRECTOR")[0] | {"withGenerateSubagentCluster": True}], "not kept"),
     ]
     for subagents, text in bad:
         agent = {"agentId": "pair", "agentName": "Pair", "subagents": subagents}

@@ -17,6 +17,7 @@ MODULES = (
     "controllers",
     "agents",
     "agent_clusters",
+    "agent_archives",
     "inventory",
     "workflows",
     "workflow_controls",

@@ -1,46 +1,64 @@
-"""`/agents/inventory/cluster*`: registration of Agents with two Directors, or with Subagents (cockpit-api 2.3)."""
+"""`/agents/inventory/cluster/*`, `/agents/cluster/*`: Agents with Subagents, Subagent clusters (cockpit-api 2.3)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from stellwerk.cockpit.api.agents import AgentRequest, Agents, AgentsRequest, agent_view, changing
+from stellwerk.cockpit.api.agents import DIRECTORS, MANAGE, AgentsRequest, agent_view, changing
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
-from stellwerk.cockpit.controllers.registry import (
-    NO_DIRECTOR,
-    PRIMARY_DIRECTOR,
-    SECONDARY_DIRECTOR,
-    AgentInstance,
-    Registry,
-    SubagentInstance,
-)
+from stellwerk.cockpit.controllers.agent_clusters import AgentClusters, SubagentCluster
+from stellwerk.cockpit.controllers.instances import AgentInstance, SubagentInstance
+from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.inventory.store import Inventory
-
-DIRECTORS = {
-    "NO_DIRECTOR": NO_DIRECTOR,
-    "PRIMARY_DIRECTOR": PRIMARY_DIRECTOR,
-    "SECONDARY_DIRECTOR": SECONDARY_DIRECTOR,
-}
-_NAMES = {number: name for name, number in DIRECTORS.items()}
 
 
 class SubagentRequest(msgspec.Struct, rename="camel"):
     subagent_id: str
     url: str
-    is_director: Literal["NO_DIRECTOR", "PRIMARY_DIRECTOR", "SECONDARY_DIRECTOR"]
+    is_director: Literal["NO_DIRECTOR", "PRIMARY_DIRECTOR", "SECONDARY_DIRECTOR"] = "NO_DIRECTOR"
     title: str | None = None
     disabled: bool = False
     with_generate_subagent_cluster: bool = False
 
+    def instance(self) -> SubagentInstance:
+        return SubagentInstance(
+            self.subagent_id,
+            self.url.rstrip("/"),
+            DIRECTORS.index(self.is_director),
+            self.title or None,
+            self.disabled,
+        )
 
-class ClusterAgentRequest(AgentRequest, rename="camel", kw_only=True):
-    #: The Agent's own is that of its primary Director.
-    url: str = ""
+
+class ClusterAgentRequest(msgspec.Struct, rename="camel"):
+    agent_id: str
+    agent_name: str
     subagents: list[SubagentRequest]
+    agent_name_aliases: list[str] = []
+    title: str | None = None
+    process_limit: int | None = None
+    hidden: bool = False
+    disabled: bool = False
     force_failover_confirmation: bool = False
+
+    def instance(self, controller_id: str) -> AgentInstance:
+        return AgentInstance(
+            controller_id=controller_id,
+            agent_id=self.agent_id,
+            agent_name=self.agent_name,
+            uri="",  # that of the primary Director
+            aliases=tuple(dict.fromkeys(self.agent_name_aliases)),
+            title=self.title or None,
+            process_limit=self.process_limit,
+            hidden=self.hidden,
+            disabled=self.disabled,
+            failover_confirmation=self.force_failover_confirmation,
+            subagents=tuple(item.instance() for item in self.subagents),
+        )
 
 
 class StoreClusterAgentsRequest(msgspec.Struct, rename="camel"):
@@ -53,16 +71,86 @@ class ClusterAgentIdsRequest(msgspec.Struct, rename="camel"):
     cluster_agent_ids: list[str]
 
 
-def _view(agent: AgentInstance) -> dict[str, Any]:
+class StoreSubagentsRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    agent_id: str
+    subagents: list[SubagentRequest]
+
+
+class SubagentIdsRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    subagent_ids: list[str]
+
+
+class SubagentCommandRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    subagent_id: str
+    force: bool = False
+
+
+class MemberRequest(msgspec.Struct, rename="camel"):
+    subagent_id: str
+    #: A number, also as text, or an expression.
+    priority: int | str = 0
+
+
+class SubagentClusterRequest(msgspec.Struct, rename="camel"):
+    agent_id: str
+    subagent_cluster_id: str
+    subagent_ids: list[MemberRequest]
+    controller_id: str | None = None
+    title: str | None = None
+
+    def cluster(self, controller_id: str) -> SubagentCluster:
+        return SubagentCluster(
+            controller_id=controller_id,
+            agent_id=self.agent_id,
+            subagent_cluster_id=self.subagent_cluster_id,
+            members=tuple((member.subagent_id, str(member.priority)) for member in self.subagent_ids),
+            title=self.title or None,
+        )
+
+
+class StoreSubagentClustersRequest(msgspec.Struct, rename="camel"):
+    subagent_clusters: list[SubagentClusterRequest]
+    controller_id: str | None = None
+
+
+class SubagentClusterIdsRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    subagent_cluster_ids: list[str]
+
+
+class SubagentClustersRequest(msgspec.Struct, rename="camel"):
+    controller_id: str | None = None
+    agent_ids: list[str] = []
+    subagent_cluster_ids: list[str] = []
+
+
+class ClusterAgents(msgspec.Struct, frozen=True, rename="camel"):
+    delivery_date: str
+    agents: list[dict[str, Any]]
+
+
+class SubagentClusters(msgspec.Struct, frozen=True, rename="camel"):
+    delivery_date: str
+    subagent_clusters: list[dict[str, Any]]
+
+
+# --- Agents with Subagents --------------------------------------------------------------------------------------------
+
+
+def cluster_agent_view(agent: AgentInstance) -> dict[str, Any]:
+    """An Agent with Subagents (type `ClusterAgent`)."""
     subagents = [
         {
             "agentId": agent.agent_id,
             "subagentId": item.subagent_id,
             "url": item.uri,
-            "isDirector": _NAMES[item.is_director],
+            "isDirector": DIRECTORS[item.is_director],
             "title": item.title,
             "disabled": item.disabled,
-            "deployed": agent.deployed,
+            "deployed": item.deployed,
             "ordering": ordering,
         }
         for ordering, item in enumerate(agent.subagents, 1)
@@ -71,72 +159,169 @@ def _view(agent: AgentInstance) -> dict[str, Any]:
     return agent_view(agent) | {"subagents": shown, "forceFailoverConfirmation": agent.failover_confirmation}
 
 
-async def cluster_inventory(context: RequestContext, request: AgentsRequest) -> Agents:
-    """The registered clustered Agents with their Subagents."""
+async def cluster_agents(context: RequestContext, request: AgentsRequest) -> ClusterAgents:
+    """The registered Agents with Subagents as they are in the database."""
     found = await context.services.get(Registry).agents(
         request.controller_id or None, request.agent_ids, only_visible=request.only_visible_agents
     )
-    views = [_view(agent) for agent in found if agent.subagents]
-    return Agents(delivery_date=timestamp(context.now_ms()), agents=views)
+    allows = context.session.permissions.allows
+    views = [
+        cluster_agent_view(agent)
+        for agent in found
+        if agent.subagents and allows("ctl:agents:view", agent.controller_id)
+    ]
+    return ClusterAgents(timestamp(context.now_ms()), views)
 
 
-async def store_cluster_agents(context: RequestContext, request: StoreClusterAgentsRequest) -> Ok:
-    """Insert or update Agents with their Subagents; they are sent to the Controller by `deploy`.
-
-    Bundles are items of the Controller that this API does not keep yet: to generate one is refused.
-    """
+async def store(context: RequestContext, request: StoreClusterAgentsRequest) -> Ok:
+    """Insert or update Agents with Subagents in the database; they are sent to the Controller by `deploy`."""
     if not request.cluster_agents:
         raise BadRequest("no clusterAgents given")
-    await context.services.get(Registry).store_agents(
-        [_instance(request.controller_id, agent) for agent in request.cluster_agents]
-    )
+    for agent in request.cluster_agents:
+        await context.services.get(AgentClusters).store_agent(
+            agent.instance(request.controller_id), _generated(agent.subagents)
+        )
     await context.services.get(Inventory).revalidate_invalid_workflows()
     return context.ok()
 
 
-def _instance(controller_id: str, agent: ClusterAgentRequest) -> AgentInstance:
-    if not agent.subagents:
-        raise BadRequest(f"the Agent '{agent.agent_id}' needs its primary Director among `subagents`")
-    if any(item.with_generate_subagent_cluster for item in agent.subagents):
-        raise BadRequest("withGenerateSubagentCluster: Subagent clusters are not kept by the Cockpit yet")
-    subagents = tuple(
-        SubagentInstance(
-            item.subagent_id, item.url.rstrip("/"), DIRECTORS[item.is_director], item.title or None, item.disabled
-        )
-        for item in sorted(agent.subagents, key=lambda item: item.is_director != "PRIMARY_DIRECTOR")
-    )
-    return AgentInstance(
-        controller_id=controller_id,
-        agent_id=agent.agent_id,
-        agent_name=agent.agent_name,
-        uri=subagents[0].uri,
-        aliases=tuple(dict.fromkeys(agent.agent_name_aliases)),
-        title=agent.title or None,
-        process_limit=agent.process_limit,
-        hidden=agent.hidden,
-        disabled=agent.disabled,
-        failover_confirmation=agent.force_failover_confirmation,
-        subagents=subagents,
-    )
+def _generated(subagents: Sequence[SubagentRequest]) -> list[str]:
+    return [item.subagent_id for item in subagents if item.with_generate_subagent_cluster]
 
 
-async def deploy_cluster_agents(context: RequestContext, request: ClusterAgentIdsRequest) -> Ok:
-    """Send Agents with all their Subagents to the Controller, which begins to couple with them."""
+async def deploy(context: RequestContext, request: ClusterAgentIdsRequest) -> Ok:
+    """Send Agents with their Subagents to their Controller, which begins to couple with them."""
+    await context.services.get(AgentClusters).known_clusters(request.controller_id, request.cluster_agent_ids)
     await context.services.get(Registry).deploy_agents(request.controller_id, request.cluster_agent_ids)
     return context.ok()
 
 
-async def revoke_cluster_agents(context: RequestContext, request: ClusterAgentIdsRequest) -> Ok:
-    """Delete Agents and their Subagents at the Controller, keep them in the database."""
+async def revoke(context: RequestContext, request: ClusterAgentIdsRequest) -> Ok:
+    """Delete Agents with their Subagents at their Controller, keep them in the database."""
+    await context.services.get(AgentClusters).known_clusters(request.controller_id, request.cluster_agent_ids)
     await context.services.get(Registry).revoke_agents(request.controller_id, request.cluster_agent_ids)
     return context.ok()
 
 
-_INVENTORY = "/agents/inventory/cluster"
+# --- Subagents --------------------------------------------------------------------------------------------------------
+
+
+async def store_subagents(context: RequestContext, request: StoreSubagentsRequest) -> Ok:
+    """Insert or update Subagents of an Agent; they are sent to the Controller with the Agent."""
+    await context.services.get(AgentClusters).store_subagents(
+        request.controller_id,
+        request.agent_id,
+        [item.instance() for item in request.subagents],
+        _generated(request.subagents),
+    )
+    return context.ok()
+
+
+async def delete_subagents(context: RequestContext, request: SubagentIdsRequest) -> Ok:
+    """Delete Subagents at the Controller and here."""
+    await context.services.get(AgentClusters).delete_subagents(request.controller_id, request.subagent_ids)
+    return context.ok()
+
+
+async def enable_subagents(context: RequestContext, request: SubagentIdsRequest) -> Ok:
+    """Let disabled Subagents start processes again."""
+    clusters = context.services.get(AgentClusters)
+    await clusters.set_disabled(request.controller_id, request.subagent_ids, is_disabled=False)
+    return context.ok()
+
+
+async def disable_subagents(context: RequestContext, request: SubagentIdsRequest) -> Ok:
+    """Let Subagents start no new processes."""
+    clusters = context.services.get(AgentClusters)
+    await clusters.set_disabled(request.controller_id, request.subagent_ids, is_disabled=True)
+    return context.ok()
+
+
+async def reset_subagent(context: RequestContext, request: SubagentCommandRequest) -> Ok:
+    """Let a Subagent begin anew; what runs there is lost."""
+    clusters = context.services.get(AgentClusters)
+    await clusters.reset_subagent(request.controller_id, request.subagent_id, force=request.force)
+    return context.ok()
+
+
+# --- Subagent clusters ------------------------------------------------------------------------------------------------
+
+
+async def subagent_clusters(context: RequestContext, request: SubagentClustersRequest) -> SubagentClusters:
+    """The Subagent clusters as they are in the database."""
+    found = await context.services.get(AgentClusters).clusters(
+        request.controller_id or None, request.agent_ids, request.subagent_cluster_ids
+    )
+    allows = context.session.permissions.allows
+    views = [subagent_cluster_view(item) for item in found if allows("ctl:agents:view", item.controller_id)]
+    return SubagentClusters(timestamp(context.now_ms()), views)
+
+
+def subagent_cluster_view(item: SubagentCluster) -> dict[str, Any]:
+    values = {
+        "controllerId": item.controller_id,
+        "agentId": item.agent_id,
+        "subagentClusterId": item.subagent_cluster_id,
+        "title": item.title,
+        "deployed": item.deployed,
+        "ordering": item.ordering,
+        "subagentIds": [
+            {"subagentId": id_, "priority": int(text) if text.lstrip("-").isdigit() else text}
+            for id_, text in item.members
+        ],
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+async def store_subagent_clusters(context: RequestContext, request: StoreSubagentClustersRequest) -> Ok:
+    """Insert or update Subagent clusters in the database; they are sent to the Controller by `deploy`."""
+    if not request.subagent_clusters:
+        raise BadRequest("no subagentClusters given")
+    clusters = context.services.get(AgentClusters)
+    wanted = []
+    for item in request.subagent_clusters:
+        controller_id = item.controller_id or request.controller_id or await clusters.controller_of_agent(item.agent_id)
+        # The request may name no Controller: the permission is asked for that of the Agent.
+        context.require(MANAGE, controller_id)
+        wanted.append(item.cluster(controller_id))
+    await clusters.store_clusters(wanted)
+    return context.ok()
+
+
+async def deploy_subagent_clusters(context: RequestContext, request: SubagentClusterIdsRequest) -> Ok:
+    """Send Subagent clusters to their Controller."""
+    await context.services.get(AgentClusters).deploy_clusters(request.controller_id, request.subagent_cluster_ids)
+    return context.ok()
+
+
+async def revoke_subagent_clusters(context: RequestContext, request: SubagentClusterIdsRequest) -> Ok:
+    """Delete Subagent clusters at their Controller, keep them in the database."""
+    await context.services.get(AgentClusters).revoke_clusters(request.controller_id, request.subagent_cluster_ids)
+    return context.ok()
+
+
+async def delete_subagent_clusters(context: RequestContext, request: SubagentClusterIdsRequest) -> Ok:
+    """Delete Subagent clusters at their Controller and here."""
+    await context.services.get(AgentClusters).delete_clusters(request.controller_id, request.subagent_cluster_ids)
+    return context.ok()
+
+
 ROUTES = [
-    Route(_INVENTORY, AgentsRequest, Agents, "ctl:agents:view", False, cluster_inventory),
-    changing(f"{_INVENTORY}/store", StoreClusterAgentsRequest, store_cluster_agents),
-    changing(f"{_INVENTORY}/add", StoreClusterAgentsRequest, store_cluster_agents),
-    changing(f"{_INVENTORY}/deploy", ClusterAgentIdsRequest, deploy_cluster_agents),
-    changing(f"{_INVENTORY}/revoke", ClusterAgentIdsRequest, revoke_cluster_agents),
+    Route("/agents/inventory/cluster", AgentsRequest, ClusterAgents, "ctl:agents:view", False, cluster_agents),
+    changing("/agents/inventory/cluster/store", StoreClusterAgentsRequest, store),
+    changing("/agents/inventory/cluster/add", StoreClusterAgentsRequest, store),
+    changing("/agents/inventory/cluster/deploy", ClusterAgentIdsRequest, deploy),
+    changing("/agents/inventory/cluster/revoke", ClusterAgentIdsRequest, revoke),
+    changing("/agents/inventory/cluster/subagents/store", StoreSubagentsRequest, store_subagents),
+    changing("/agents/inventory/cluster/subagents/add", StoreSubagentsRequest, store_subagents),
+    changing("/agents/inventory/cluster/subagents/delete", SubagentIdsRequest, delete_subagents),
+    changing("/agents/inventory/cluster/subagents/enable", SubagentIdsRequest, enable_subagents),
+    changing("/agents/inventory/cluster/subagents/disable", SubagentIdsRequest, disable_subagents),
+    changing("/agents/inventory/cluster/subagent/reset", SubagentCommandRequest, reset_subagent),
+    Route("/agents/cluster", SubagentClustersRequest, SubagentClusters, "ctl:agents:view", False, subagent_clusters),
+    changing("/agents/cluster/store", StoreSubagentClustersRequest, store_subagent_clusters),
+    changing("/agents/cluster/add", StoreSubagentClustersRequest, store_subagent_clusters),
+    changing("/agents/cluster/deploy", SubagentClusterIdsRequest, deploy_subagent_clusters),
+    changing("/agents/cluster/revoke", SubagentClusterIdsRequest, revoke_subagent_clusters),
+    changing("/agents/cluster/delete", SubagentClusterIdsRequest, delete_subagent_clusters),
 ]

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
-from stellwerk.cockpit.controllers.registry import AgentInstance, Registry
+from stellwerk.cockpit.controllers.instances import AgentInstance
+from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.database.tables.live import live_agents, live_orders
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.projection.model import RUNNING
@@ -20,6 +21,13 @@ MANAGE = "joc:administration:controllers:manage"
 _AGENT_SEVERITY = {"COUPLED": 0, "RESETTING": 1, "RESET": 1, "INITIALISED": 1, "SHUTDOWN": 2, "COUPLINGFAILED": 2}
 _IN_SYNC = {"_text": "IN_SYNC", "severity": 6}
 _NOT_DEPLOYED = {"_text": "NOT_DEPLOYED", "severity": 4}
+_ACTIVE = {"_text": "active", "severity": 0}
+_UNKNOWN_NODE = {"_text": "unknown", "severity": 2}
+_ALL = {"_text": "ALL_SUBAGENTS_ARE_COUPLED_AND_ENABLED", "severity": 0}
+_SOME = {"_text": "ONLY_SOME_SUBAGENTS_ARE_COUPLED_AND_ENABLED", "severity": 1}
+_NONE = {"_text": "NO_SUBAGENTS_ARE_COUPLED_AND_ENABLED", "severity": 2}
+#: `isDirector` by the number in the database.
+DIRECTORS = ("NO_DIRECTOR", "PRIMARY_DIRECTOR", "SECONDARY_DIRECTOR")
 
 
 class AgentsRequest(msgspec.Struct, rename="camel"):
@@ -39,6 +47,19 @@ class AgentRequest(msgspec.Struct, rename="camel"):
     process_limit: int | None = None
     hidden: bool = False
     disabled: bool = False
+
+    def instance(self, controller_id: str) -> AgentInstance:
+        return AgentInstance(
+            controller_id=controller_id,
+            agent_id=self.agent_id,
+            agent_name=self.agent_name,
+            uri=self.url.rstrip("/"),
+            aliases=tuple(dict.fromkeys(self.agent_name_aliases)),
+            title=self.title or None,
+            process_limit=self.process_limit,
+            hidden=self.hidden,
+            disabled=self.disabled,
+        )
 
 
 class StoreAgentsRequest(msgspec.Struct, rename="camel"):
@@ -90,8 +111,9 @@ async def agents(context: RequestContext, request: AgentsRequest) -> Agents:
         request.controller_id or None, request.agent_ids, only_visible=request.only_visible_agents
     )
     async with context.database.read() as connection:
-        rows = await connection.execute(select(live_agents).where(live_agents.c.kind == "A"))
-        live = {(row.controller_id, row.agent_id): row for row in rows}
+        rows = list(await connection.execute(select(live_agents)))
+        live = {(row.controller_id, row.agent_id): row for row in rows if row.kind == "A"}
+        live_subagents = {(row.controller_id, row.agent_id): row for row in rows if row.kind == "S"}
         running = await connection.execute(
             select(live_orders.c.controller_id, live_orders.c.agent_id, live_orders.c.order_id).where(
                 live_orders.c.state == RUNNING.code
@@ -109,25 +131,57 @@ async def agents(context: RequestContext, request: AgentsRequest) -> Agents:
         state = "UNKNOWN" if known is None else str(known.state)
         if request.states and state not in request.states:
             continue
-        found.append(_live_view(agent, state, known, tasks.get((agent.controller_id, agent.agent_id), [])))
+        view = _live_view(agent, state, known, tasks.get((agent.controller_id, agent.agent_id), []))
+        if agent.subagents:
+            view |= _cluster_view(agent, state, live_subagents)
+        found.append(view)
     now = timestamp(context.now_ms())
     return Agents(delivery_date=now, agents=found, survey_date=now)
 
 
-def _live_view(agent: AgentInstance, state: str, row: Any, order_ids: list[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"_text": state, "severity": _AGENT_SEVERITY.get(state, 4)}
+def _shown_state(state: str) -> dict[str, Any]:
     if state == "RESET":
-        shown = {"_text": "INITIALISED", "severity": 1, "_reason": "RESET"}
-    elif state == "INITIALISED":
-        shown["_reason"] = "FRESH"
+        return {"_text": "INITIALISED", "severity": 1, "_reason": "RESET"}
+    shown: dict[str, Any] = {"_text": state, "severity": _AGENT_SEVERITY.get(state, 4)}
+    return {**shown, "_reason": "FRESH"} if state == "INITIALISED" else shown
+
+
+def _cluster_view(agent: AgentInstance, agent_state: str, live: dict[tuple[str, str], Any]) -> dict[str, Any]:
+    """The members of a cluster's `AgentV`: its Subagents, and how many of them are there (cluster.md 3)."""
+    directors = [item for item in agent.subagents if item.is_director]
+    views, usable = [], 0
+    for item in agent.subagents:
+        row = live.get((agent.controller_id, item.subagent_id))
+        state = "UNKNOWN" if row is None else str(row.state)
+        usable += state == "COUPLED" and not item.disabled
+        view: dict[str, Any] = {
+            "agentId": agent.agent_id,
+            "subagentId": item.subagent_id,
+            "url": item.uri,
+            "isDirector": DIRECTORS[item.is_director],
+            "state": _shown_state(state),
+            "disabled": item.disabled,
+        }
+        if row is not None and row.message:
+            view["errorMessage"] = row.message
+        if item.is_director:
+            # Which one of two is the active one only they can say.
+            is_active = len(directors) == 1 and agent_state == "COUPLED"
+            view["clusterNodeState"] = _ACTIVE if is_active else _UNKNOWN_NODE
+        views.append(view)
+    health = _ALL if usable == len(agent.subagents) else _SOME if usable else _NONE
+    return {"subagents": views, "healthState": health}
+
+
+def _live_view(agent: AgentInstance, state: str, row: Any, order_ids: list[str]) -> dict[str, Any]:
     values = {
         "controllerId": agent.controller_id,
         "agentId": agent.agent_id,
         "agentName": agent.agent_name,
-        "subagentId": agent.subagent_id,
+        "subagentId": None if agent.subagents else agent.subagent_id,
         "url": agent.uri,
         "processLimit": agent.process_limit,
-        "state": shown,
+        "state": _shown_state(state),
         "errorMessage": None if row is None else row.message,
         "runningTasks": len(order_ids),
         "disabled": agent.disabled,
@@ -136,11 +190,12 @@ def _live_view(agent: AgentInstance, state: str, row: Any, order_ids: list[str])
 
 
 async def agents_inventory(context: RequestContext, request: AgentsRequest) -> Agents:
-    """The registered Agents as they are in the database."""
+    """The registered stand-alone Agents as they are in the database."""
     found = await context.services.get(Registry).agents(
         request.controller_id or None, request.agent_ids, only_visible=request.only_visible_agents
     )
-    return Agents(delivery_date=timestamp(context.now_ms()), agents=[agent_view(agent) for agent in found])
+    views = [agent_view(agent) for agent in found if not agent.subagents]
+    return Agents(delivery_date=timestamp(context.now_ms()), agents=views)
 
 
 async def store_agents(context: RequestContext, request: StoreAgentsRequest) -> Ok:
@@ -148,20 +203,7 @@ async def store_agents(context: RequestContext, request: StoreAgentsRequest) -> 
     if not request.agents:
         raise BadRequest("no agents given")
     await context.services.get(Registry).store_agents(
-        [
-            AgentInstance(
-                controller_id=request.controller_id,
-                agent_id=agent.agent_id,
-                agent_name=agent.agent_name,
-                uri=agent.url.rstrip("/"),
-                aliases=tuple(dict.fromkeys(agent.agent_name_aliases)),
-                title=agent.title or None,
-                process_limit=agent.process_limit,
-                hidden=agent.hidden,
-                disabled=agent.disabled,
-            )
-            for agent in request.agents
-        ]
+        [agent.instance(request.controller_id) for agent in request.agents]
     )
     await context.services.get(Inventory).revalidate_invalid_workflows()
     return context.ok()

@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 import structlog
 
+from stellwerk.cockpit.api.agent_clusters import cluster_agent_view
 from stellwerk.cockpit.api.agents import MANAGE, agent_view
 from stellwerk.cockpit.api.cluster import member_views, watch_control
 from stellwerk.cockpit.api.errors import BadRequest, ControllerUnreachable, MissingParameter
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.controllers.instances import ControllerInstance, NewNode
 from stellwerk.cockpit.controllers.pairs import NodeSurvey, Pairs, survey
-from stellwerk.cockpit.controllers.registry import ControllerInstance, NewNode, Registry
+from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.problems import ProblemError
 
@@ -116,8 +118,10 @@ async def controllers(context: RequestContext, request: ControllerRequest) -> Co
     return Controllers(
         delivery_date=timestamp(context.now_ms()),
         controllers=[_node_view(context, item) for item in found],
-        agents=[agent_view(agent) for agent in agents if agent.controller_id in known],
-        cluster_agents=[],
+        agents=[agent_view(agent) for agent in agents if agent.controller_id in known and not agent.subagents],
+        cluster_agents=[
+            cluster_agent_view(agent) for agent in agents if agent.controller_id in known and agent.subagents
+        ],
     )
 
 

@@ -12,7 +12,8 @@ from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.controllers.client import ControllerClient, ControllerPeer
 from stellwerk.cockpit.controllers.cluster_survey import DirectorsAnswer, directors_decoder
 from stellwerk.cockpit.controllers.connections import ControllerConnections
-from stellwerk.cockpit.controllers.registry import ControllerInstance, Registry
+from stellwerk.cockpit.controllers.instances import ControllerInstance
+from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.values.json import decode
 from stellwerk.values.problems import ProblemError

@@ -17,88 +17,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
 from stellwerk.cockpit.controllers.client import ControllerClient
 from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.controllers.instances import (
+    AgentInstance,
+    ControllerInstance,
+    NewNode,
+    SubagentInstance,
+    agent_operations,
+    check_agent,
+    check_url,
+    clustered,
+)
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.controllers import (
     inv_agent_instances,
     inv_agent_names,
     inv_js_instances,
+    inv_subagent_cluster_members,
+    inv_subagent_clusters,
     inv_subagent_instances,
 )
 from stellwerk.effects.clock import Clock
-from stellwerk.language.names import is_name
 
-NO_DIRECTOR, PRIMARY_DIRECTOR, SECONDARY_DIRECTOR = 0, 1, 2
-
-
-class ControllerInstance(msgspec.Struct, frozen=True):
-    """One node of a registered Controller."""
-
-    id: int
-    controller_id: str
-    uri: str
-    cluster_uri: str | None
-    title: str | None
-    version: str | None
-    os: str | None
-    host: str | None
-    started_at: int | None
-    is_cluster: bool
-    is_primary: bool
-
-    @property
-    def role(self) -> str:
-        if not self.is_cluster:
-            return "STANDALONE"
-        return "PRIMARY" if self.is_primary else "BACKUP"
-
-
-class NewNode(msgspec.Struct, frozen=True):
-    """A node of a Controller that is to be registered. `cluster_url`: how the nodes reach each other; None: `url`."""
-
-    url: str
-    is_primary: bool = True
-    cluster_url: str | None = None
-    title: str | None = None
-
-
-class SubagentInstance(msgspec.Struct, frozen=True):
-    """One machine of an Agent. `is_director`: NO_DIRECTOR, PRIMARY_DIRECTOR or SECONDARY_DIRECTOR."""
-
-    subagent_id: str
-    uri: str
-    is_director: int = NO_DIRECTOR
-    title: str | None = None
-    disabled: bool = False
-
-
-class AgentInstance(msgspec.Struct, frozen=True):
-    """One registered Agent. `uri` and `subagent_id` are those of its (primary) Director."""
-
-    controller_id: str
-    agent_id: str
-    agent_name: str
-    uri: str
-    aliases: tuple[str, ...] = ()
-    title: str | None = None
-    process_limit: int | None = None
-    hidden: bool = False
-    disabled: bool = False
-    deployed: bool = False
-    ordering: int = 0
-    failover_confirmation: bool = False
-    #: Of a clustered Agent, the primary Director's first; none: it stands alone.
-    subagents: tuple[SubagentInstance, ...] = ()
-
-    @property
-    def subagent_id(self) -> str:
-        return self.machines[0].subagent_id
-
-    @property
-    def machines(self) -> tuple[SubagentInstance, ...]:
-        """All Subagents, also the only one of a stand-alone Agent."""
-        if self.subagents:
-            return self.subagents
-        return (SubagentInstance(self.agent_id, self.uri, PRIMARY_DIRECTOR, self.title, self.disabled),)
+_OF_CONTROLLERS = (
+    inv_js_instances,
+    inv_agent_instances,
+    inv_agent_names,
+    inv_subagent_instances,
+    inv_subagent_clusters,
+    inv_subagent_cluster_members,
+)
 
 
 class Registry:
@@ -137,7 +84,7 @@ class Registry:
 
         Raises `BadRequest` for a malformed URL or another id than expected, `PeerUnreachableError`.
         """
-        _check_url(url)
+        check_url(url)
         client = ControllerClient(expected_id or "", self._connections.open_node(url, None))
         try:
             overview = await client.overview()
@@ -198,7 +145,7 @@ class Registry:
         """Forget a Controller and its Agents. It works on; its history stays here."""
         await self.controller(controller_id)
         async with self._database.write() as connection:
-            for table in (inv_js_instances, inv_agent_instances, inv_agent_names, inv_subagent_instances):
+            for table in _OF_CONTROLLERS:
                 await connection.execute(delete(table).where(table.c.controller_id == controller_id))
         await self._connections.changed()
 
@@ -227,7 +174,7 @@ class Registry:
                 AgentInstance,
                 row,
                 aliases=tuple(aliases.get((row.controller_id, row.agent_id), ())),
-                subagents=_clustered(row.agent_id, machines.get((row.controller_id, row.agent_id), [])),
+                subagents=clustered(row.agent_id, machines.get((row.controller_id, row.agent_id), [])),
             )
             for row in rows
             if (not wanted or row.agent_id in wanted) and not (only_visible and row.hidden)
@@ -237,7 +184,10 @@ class Registry:
         """Insert or update Agents; the Controller learns of it with `deploy_agents`. Raises `BadRequest`."""
         for agent in agents:
             await self.controller(agent.controller_id)
-            _check_agent(agent)
+            check_agent(agent)
+            former = await self.agents(agent.controller_id, [agent.agent_id])
+            if not agent.subagents and any(known.subagents for known in former):
+                raise BadRequest(f"Agent '{agent.agent_id}' is a cluster: delete it before it becomes a single one")
         async with self._database.write() as connection:
             for agent in agents:
                 await self._check_unique(connection, agent)
@@ -290,6 +240,13 @@ class Registry:
         if agent.aliases:
             rows = [{**key, "agent_name": alias} for alias in agent.aliases]
             await connection.execute(insert(names), rows)
+        machines = inv_subagent_instances
+        others = machines.c.sub_agent_id.not_in([item.subagent_id for item in agent.machines])
+        await connection.execute(
+            delete(machines).where(
+                machines.c.controller_id == agent.controller_id, machines.c.agent_id == agent.agent_id, others
+            )
+        )
         for number, machine in enumerate(agent.machines, 1):
             await self._store_subagent(connection, key, machine, number)
 
@@ -304,7 +261,6 @@ class Registry:
             "ordering": ordering,
             "title": machine.title,
             "disabled": machine.disabled,
-            "deployed": False,
             "modified": self._clock.now_ms(),
         }
         own = (table.c.controller_id == agent["controller_id"]) & (table.c.sub_agent_id == machine.subagent_id)
@@ -335,12 +291,12 @@ class Registry:
     async def revoke_agents(self, controller_id: str, agent_ids: Sequence[str]) -> None:
         """Delete the Agents at the Controller, keep them here."""
         agents = await self.known_agents(controller_id, agent_ids)
+        keys = await self._deployed_clusters(controller_id, agent_ids)
+        for agent in agents:
+            keys.append(f"Agent:{agent.agent_id}")
+            keys += [f"Subagent:{item.subagent_id}" for item in agent.machines if item.deployed or not agent.subagents]
         client = await self._connections.client(controller_id)
-        await client.update_items(
-            {"TYPE": "DeleteSimple", "path": path}
-            for agent in agents
-            for path in (f"Agent:{agent.agent_id}", *(f"Subagent:{item.subagent_id}" for item in agent.machines))
-        )
+        await client.update_items({"TYPE": "DeleteSimple", "path": key} for key in keys)
         await self._set_deployed(controller_id, agent_ids, is_deployed=False)
 
     async def set_disabled(self, controller_id: str, agent_ids: Sequence[str], *, is_disabled: bool) -> None:
@@ -364,10 +320,16 @@ class Registry:
     async def delete_agent(self, controller_id: str, agent_id: str) -> None:
         """Delete an Agent at the Controller, if it has been deployed, and here."""
         [agent] = await self.known_agents(controller_id, [agent_id])
-        if agent.deployed:
+        if agent.deployed or any(item.deployed for item in agent.subagents):
             await self.revoke_agents(controller_id, [agent_id])
+        clusters, members = inv_subagent_clusters, inv_subagent_cluster_members
+        own = (clusters.c.controller_id == controller_id) & (clusters.c.agent_id == agent_id)
         async with self._database.write() as connection:
-            for table in (inv_agent_instances, inv_agent_names, inv_subagent_instances):
+            ids = select(clusters.c.subagent_cluster_id).where(own)
+            await connection.execute(
+                delete(members).where(members.c.controller_id == controller_id, members.c.subagent_cluster_id.in_(ids))
+            )
+            for table in (inv_agent_instances, inv_agent_names, inv_subagent_instances, clusters):
                 await connection.execute(
                     delete(table).where(table.c.controller_id == controller_id, table.c.agent_id == agent_id)
                 )
@@ -378,9 +340,21 @@ class Registry:
         client = await self._connections.client(controller_id)
         await client.command({"TYPE": "ResetAgent", "agentPath": agent.agent_id, "force": force})
 
+    async def _deployed_clusters(self, controller_id: str, agent_ids: Sequence[str]) -> list[str]:
+        """Keys of the Subagent clusters of Agents that the Controller has."""
+        table = inv_subagent_clusters
+        query = select(table.c.subagent_cluster_id).where(
+            table.c.controller_id == controller_id, table.c.agent_id.in_(list(agent_ids)), table.c.deployed
+        )
+        async with self._database.read() as connection:
+            return [f"SubagentBundle:{id_}" for id_ in (await connection.execute(query)).scalars()]
+
     async def _set_deployed(self, controller_id: str, agent_ids: Sequence[str], *, is_deployed: bool) -> None:
+        tables = [inv_agent_instances, inv_subagent_instances]
+        if not is_deployed:
+            tables.append(inv_subagent_clusters)
         async with self._database.write() as connection:
-            for table in (inv_agent_instances, inv_subagent_instances):
+            for table in tables:
                 await connection.execute(
                     update(table)
                     .where(table.c.controller_id == controller_id, table.c.agent_id.in_(list(agent_ids)))
@@ -388,41 +362,9 @@ class Registry:
                 )
 
 
-def agent_operations(agent: AgentInstance) -> list[dict[str, Any]]:
-    """The item operations that make an Agent known to its Controller: the AgentRef, then its SubagentItems."""
-    directors = [item for item in agent.machines if item.is_director != NO_DIRECTOR]
-    reference: dict[str, Any] = {
-        "TYPE": "AgentRef",
-        "path": agent.agent_id,
-        "directors": [item.subagent_id for item in sorted(directors, key=lambda item: item.is_director)],
-    }
-    if agent.process_limit is not None:
-        reference["processLimit"] = agent.process_limit
-    if agent.failover_confirmation:
-        reference["requireFailoverConfirmation"] = True
-    subagents = [
-        {
-            "TYPE": "SubagentItem",
-            "id": item.subagent_id,
-            "agentPath": agent.agent_id,
-            "uri": item.uri,
-            "disabled": item.disabled,
-        }
-        for item in agent.machines
-    ]
-    return [{"TYPE": "AddOrChangeSimple", "item": item} for item in (reference, *subagents)]
-
-
 def _subagents_in_order() -> Select[Any]:
     table = inv_subagent_instances
     return select(table).order_by(table.c.ordering, table.c.id)
-
-
-def _clustered(agent_id: str, machines: Sequence[SubagentInstance]) -> tuple[SubagentInstance, ...]:
-    """A single Subagent with the Agent's own id is that of a stand-alone Agent."""
-    if len(machines) == 1 and machines[0].subagent_id == agent_id:
-        return ()
-    return tuple(machines)
 
 
 def _of_id(controller_id: str) -> ColumnElement[bool]:
@@ -433,43 +375,12 @@ def _checked(nodes: Sequence[NewNode]) -> list[NewNode]:
     """The primary node first. Raises `BadRequest` for a combination that is none."""
     cleaned = [msgspec.structs.replace(node, url=node.url.rstrip("/")) for node in nodes]
     for node in cleaned:
-        _check_url(node.url)
+        check_url(node.url)
         if node.cluster_url is not None:
-            _check_url(node.cluster_url)
+            check_url(node.cluster_url)
     if len({node.url for node in cleaned}) != len(cleaned):
         raise BadRequest("the nodes of a Controller need different urls")
     return sorted(cleaned, key=lambda node: not node.is_primary)
-
-
-def _check_agent(agent: AgentInstance) -> None:
-    _check_id("Agent Id", agent.agent_id)
-    if not agent.agent_name.strip():
-        raise BadRequest(f"the Agent '{agent.agent_id}' needs a name")
-    if agent.process_limit is not None and agent.process_limit < 0:
-        raise BadRequest("processLimit must not be negative")
-    for machine in agent.machines:
-        _check_id("Subagent Id", machine.subagent_id)
-        _check_url(machine.uri)
-    roles = [machine.is_director for machine in agent.machines]
-    if roles[0] != PRIMARY_DIRECTOR or roles.count(PRIMARY_DIRECTOR) > 1 or roles.count(SECONDARY_DIRECTOR) > 1:
-        raise BadRequest(
-            f"the Agent '{agent.agent_id}' needs one PRIMARY_DIRECTOR, as its first Subagent, and at most one "
-            "SECONDARY_DIRECTOR"
-        )
-    for values in ([item.subagent_id for item in agent.machines], [item.uri for item in agent.machines]):
-        if len(set(values)) != len(values):
-            raise BadRequest(f"the Subagents of the Agent '{agent.agent_id}' need different ids and urls")
-
-
-def _check_id(what: str, text: str) -> None:
-    if not is_name(text) or "/" in text:
-        raise BadRequest(f"'{text}' is not a valid {what}: use letters, digits, '-', '_' and '.'")
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or any(character.isspace() for character in url):
-        raise BadRequest(f"'{url}' is not a valid url: give http://host:port or https://host:port")
 
 
 def _of(type_: type[Any], row: Row[Any], **others: Any) -> Any:

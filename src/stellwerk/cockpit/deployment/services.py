@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.controllers.agent_clusters import AgentClusters
 from stellwerk.cockpit.controllers.arrivals import Arrivals
 from stellwerk.cockpit.controllers.connections import ControllerConnections, PeerFactory
 from stellwerk.cockpit.controllers.idempotency import Idempotency
@@ -39,6 +40,7 @@ def add_services(
     keys = services.add(SigningKeys(database, clock, configuration.data))
     inventory = services.add(Inventory(database, clock))
     registry = services.add(Registry(database, connections, clock))
+    services.add(AgentClusters(database, registry, connections, clock))
     services.add(Pairs(registry, connections))
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
     services.add(NoticeBoards(database, connections))

@@ -33,6 +33,7 @@ inv_agent_instances = Table(
     id_column(),
     text_column("agent_id", nullable=False),
     text_column("agent_name", nullable=False),
+    #: Of a cluster: that of its primary Director.
     text_column("uri", nullable=False),
     text_column("controller_id", nullable=False),
     Column("process_limit", Integer),
@@ -76,6 +77,31 @@ inv_subagent_instances = Table(
     flag("deployed"),
     instant("modified", nullable=False),
     Index(None, "controller_id", "sub_agent_id", unique=True),
+)
+
+#: Subagent clusters: at the Controller they are SubagentBundles.
+inv_subagent_clusters = Table(
+    "inv_subagent_clusters",
+    METADATA,
+    id_column(),
+    text_column("controller_id", nullable=False),
+    text_column("agent_id", nullable=False),
+    text_column("subagent_cluster_id", nullable=False),
+    text_column("title"),
+    Column("ordering", Integer, nullable=False),
+    flag("deployed"),
+    instant("modified", nullable=False),
+    Index(None, "controller_id", "subagent_cluster_id", unique=True),
+)
+
+#: `priority`: a number or an expression (workflow spec 8.7), as text.
+inv_subagent_cluster_members = Table(
+    "inv_subagent_cluster_members",
+    METADATA,
+    text_column("controller_id", nullable=False, primary_key=True),
+    text_column("subagent_cluster_id", nullable=False, primary_key=True),
+    text_column("subagent_id", nullable=False, primary_key=True),
+    text_column("priority", nullable=False),
 )
 
 #: The first answer of a changing call with an Idempotency-Key; rows are dropped when there are too many or too old.
