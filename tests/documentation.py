@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/: `python -m tests.documentation` (make docs).
+"""Writes the generated pages of docs/, and a list of the product: `python -m tests.documentation` (make docs).
 
 The order's diagram is drawn by applying each row of the transition table to one order of each kind: it shows what the
 engine does, not what somebody once wrote down.
@@ -13,6 +13,7 @@ from typing import get_args
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from order_samples import EVENTS, sample_orders
+from tests.documentation_api import published_paths_module
 from tests.documentation_cli import cli_page
 from tests.documentation_configuration import configuration_page
 from tests.documentation_language import functions_page, instructions_page, problems_page, rules_page
@@ -107,6 +108,7 @@ PAGES = {
     "reference/problems.md": problems_page,
     "reference/check-rules.md": rules_page,
     "reference/metrics.md": metrics_page,
+    "../src/stellwerk/cockpit/api/published_paths.py": published_paths_module,
 }
 
 

@@ -75,6 +75,28 @@ async def test_health_metrics_and_openapi_answer_without_a_session(client: Any) 
     assert document["paths"]["/joc/api/authentication/login"]["post"]["security"] == []
 
 
+async def test_published_endpoints_without_a_route_say_so_to_those_who_are_logged_in(
+    client: Any, cockpit: Cockpit
+) -> None:
+    from stellwerk.cockpit.api import all_routes
+    from stellwerk.cockpit.api.published import missing_paths, published_paths
+
+    known = {item.path for item in published_paths()}
+    assert len(known) > 400 and {"/orders/add", "/inventory/{objectType}/validate"} <= known
+    missing = missing_paths(all_routes())
+    assert not {item.path for item in missing} & {"/orders/add", "/agents"}
+    for item in missing:
+        path = item.path.replace("{objectType}", "WORKFLOW")
+        for method in item.methods:
+            async with await client.raw(method, path[1:], b"no JSON") as response:
+                body = await response.json()
+                assert response.status == 420 and body["error"]["code"] == "JOC-004", (method, path, body)
+                assert "not implemented" in body["error"]["message"]
+    path = missing[0].path[1:]
+    async with client.session.post(f"{client.base}/joc/api/{path}") as response:
+        assert response.status == 440, "who is not logged in learns nothing"
+
+
 async def test_the_first_password_is_set_only_once(cockpit: Cockpit, tmp_path: Path) -> None:
     from stellwerk.cockpit.auth.accounts import Accounts
 

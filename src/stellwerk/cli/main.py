@@ -414,6 +414,20 @@ def status(data: Home = Path("data"), url: Url = None, account: Account = None, 
 
 
 @app.command()
+def api(
+    missing: Annotated[
+        bool,
+        typer.Option("--missing", help="published endpoints that are not implemented; tier 1 is the shell CLI"),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the endpoints of the Cockpit's REST API."""
+    from stellwerk.cli.api import list_api
+
+    list_api(missing=missing, as_json=json)
+
+
+@app.command()
 def chaos(
     data: Home = Path("data"),
     rounds: Annotated[int, typer.Option(min=1, help="how many faults")] = 10,

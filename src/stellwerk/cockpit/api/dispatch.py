@@ -27,6 +27,7 @@ from stellwerk.cockpit.api.errors import (
     StatusAnswer,
 )
 from stellwerk.cockpit.api.forms import Upload, read_form
+from stellwerk.cockpit.api.published import NotImplementedYet, missing_routes
 from stellwerk.cockpit.api.routes import COMPATIBLE, Answer, RequestContext, Route, Stream, timestamp
 from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.configuration import CockpitConfiguration
@@ -119,6 +120,7 @@ class Dispatcher:
         configuration: CockpitConfiguration,
     ) -> None:
         self.table = table
+        self._missing = RouteTable(missing_routes(table.routes))
         self._database = database
         self._services = services
         self._sessions = sessions
@@ -145,7 +147,7 @@ class Dispatcher:
     ) -> Answer | Stream:
         found = self.table.find(scope["method"], path)
         if isinstance(found, set):
-            return self._not_found(scope["method"], path, found, extra)
+            return await self._without_route(scope["method"], path, found, headers, extra)
         route, reader, path_parameters = found
         try:
             body = await _read_body(receive, self._configuration.maximum_body_bytes)
@@ -286,6 +288,19 @@ class Dispatcher:
         now = timestamp(self._clock.now_ms())
         body = {"deliveryDate": now, "surveyDate": now, "error": {"code": code, "message": message}}
         return Answer(encode(body), status=status)
+
+    async def _without_route(
+        self, method: str, path: str, methods: set[str], headers: Mapping[str, str], extra: dict[str, str]
+    ) -> Answer:
+        """A published endpoint says to those who are logged in that it is not implemented."""
+        found = self._missing.find(method, path)
+        if isinstance(found, set):
+            return self._not_found(method, path, methods, extra)
+        try:
+            await self._session(found[0], headers.get("x-access-token"))
+            raise NotImplementedYet(unquote(path))
+        except (StatusAnswer, ApiError) as error:
+            return self._error(error, found[0], path, extra)
 
     def _not_found(self, method: str, path: str, methods: set[str], extra: Mapping[str, str]) -> Answer:
         now = timestamp(self._clock.now_ms())
