@@ -7,7 +7,7 @@ CONFORMANCE_DATA ?= tests/conformance/data
 TESTS ?= tests
 SEEDS ?= 3
 
-.PHONY: help demo test lint types unit conformance sim bench browser black-box lock docs clean
+.PHONY: help demo test lint types unit conformance sim bench browser black-box contract lock docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ browser: $(VENV)/.development ## browser tests; need Chromium from the system's 
 
 black-box: $(VENV)/.development ## real processes, kill -9, the long form
 	$(BIN)/pytest -m black_box tests/black_box --long
+
+contract: $(VENV)/.development ## the 124 commands of the vendor's shell CLI, with a report by number; needs curl and jq
+	$(BIN)/pytest tests/contract
 
 lock: ## write the locked requirements anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

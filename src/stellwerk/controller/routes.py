@@ -97,7 +97,7 @@ class ControllerRoutes:
         meta = None if node is None else node.state.meta
         if node is not None and meta is not None:
             body["initiallyStartedAt"] = meta.initially_started_at
-        body["startedAt"] = self._started_at_ms
+        body["startedAt"] = self._started_at_ms if node is None else node.started_at_ms
         if node is not None and (node.is_ready or node.cluster.phase is Phase.PASSIVE):
             body["totalRunningTime"] = node.total_running_seconds
             body["orderCount"] = len(node.state.orders)

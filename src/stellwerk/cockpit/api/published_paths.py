@@ -1,4 +1,4 @@
-"""All paths that the vendor publishes, below `/joc/api`: tier, methods, path, in lines.
+"""All paths that the vendor publishes or its shell CLI uses, below `/joc/api`: tier, methods, path, in lines.
 
 Generated from the specification, cockpit-api section 7 (`make docs`); read by `published`.
 """
@@ -64,12 +64,15 @@ PUBLISHED_PATHS = """\
 2 POST /calendars
 3 POST /calendars/quick/search
 2 POST /calendars/search
+1 POST /configuration
+1 POST /configuration/save
 1 POST /controller
 1 POST /controller/abort
 1 POST /controller/abort_and_restart
 1 POST /controller/cluster/appoint_nodes
 1 POST /controller/cluster/confirm_node_loss
 1 POST /controller/cluster/switchover
+1 POST /controller/components
 2 POST /controller/ids
 2 POST /controller/log
 2 POST /controller/log/download

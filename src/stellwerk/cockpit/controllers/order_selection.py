@@ -134,9 +134,8 @@ def is_cancelable(order: LiveOrder) -> bool:
 
 
 def is_suspendible(order: LiveOrder) -> bool:
-    return not order.is_suspended and order.state not in (
-        _ENDED_STATES | {"Failed", "FailedWhileFresh", "FailedInFork"}
-    )
+    """What is to be cancelled is not suspended any more."""
+    return not order.is_suspended and order.mark != "Cancelling" and order.state not in _NOT_SUSPENDIBLE_STATES
 
 
 def is_resumable(order: LiveOrder) -> bool:
