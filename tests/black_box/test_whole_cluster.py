@@ -83,6 +83,10 @@ def test_an_installation_becomes_clustered_and_keeps_its_history(data: Path) -> 
 
         up.start()  # it stays clustered
         assert sorted(_phases_of_coupled_directors(up)) == ["active", "passive"]
+        shown = up.api().agents()["agent-1"]
+        assert shown["clusterState"] == {"_text": "ClusterCoupled", "severity": 0}
+        nodes = [item["clusterNodeState"]["_text"] for item in shown["subagents"] if "clusterNodeState" in item]
+        assert sorted(nodes) == ["active", "inactive"]
         [agent] = up.api().post("agents/inventory/cluster", {"controllerId": "controller"})["agents"]
         assert [(item["subagentId"], item["isDirector"]) for item in agent["subagents"]] == [
             ("agent-1", "PRIMARY_DIRECTOR"),

@@ -81,6 +81,7 @@ async def test_the_state_of_an_agent_is_shown_with_that_of_its_subagents(
     ]
     severities = [item["clusterNodeState"]["severity"] for item in agent["subagents"] if "clusterNodeState" in item]
     assert severities == [2, 2], "which one is active only the Directors can say"
+    assert agent["clusterState"] == {"_text": "ClusterUnknown", "severity": 4}
 
 
 async def test_faulty_agents_and_subagents_are_refused_with_words(world: Any, client: Any) -> None:

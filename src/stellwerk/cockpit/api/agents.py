@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from stellwerk.cockpit.api.cluster import pair_state
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
-from stellwerk.cockpit.controllers.instances import AgentInstance
+from stellwerk.cockpit.controllers.cluster_survey import ClusterSurvey, DirectorsAnswer
+from stellwerk.cockpit.controllers.instances import AgentInstance, SubagentInstance
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.database.tables.live import live_agents, live_orders
 from stellwerk.cockpit.inventory.store import Inventory
@@ -21,7 +23,11 @@ MANAGE = "joc:administration:controllers:manage"
 _AGENT_SEVERITY = {"COUPLED": 0, "RESETTING": 1, "RESET": 1, "INITIALISED": 1, "SHUTDOWN": 2, "COUPLINGFAILED": 2}
 _IN_SYNC = {"_text": "IN_SYNC", "severity": 6}
 _NOT_DEPLOYED = {"_text": "NOT_DEPLOYED", "severity": 4}
-_ACTIVE = {"_text": "active", "severity": 0}
+#: By the phase in which a Director says that it is.
+_NODE_STATES = {
+    "active": {"_text": "active", "severity": 0},
+    "passive": {"_text": "inactive", "severity": 1},
+}
 _UNKNOWN_NODE = {"_text": "unknown", "severity": 2}
 _ALL = {"_text": "ALL_SUBAGENTS_ARE_COUPLED_AND_ENABLED", "severity": 0}
 _SOME = {"_text": "ONLY_SOME_SUBAGENTS_ARE_COUPLED_AND_ENABLED", "severity": 1}
@@ -122,6 +128,7 @@ async def agents(context: RequestContext, request: AgentsRequest) -> Agents:
         tasks: dict[tuple[str, str], list[str]] = {}
         for row in running:
             tasks.setdefault((row.controller_id, row.agent_id), []).append(row.order_id)
+    pairs = await _pairs(context) if any(len(_directors(agent)) > 1 for agent in registered) else {}
     allows = context.session.permissions.allows
     found = []
     for agent in registered:
@@ -133,7 +140,8 @@ async def agents(context: RequestContext, request: AgentsRequest) -> Agents:
             continue
         view = _live_view(agent, state, known, tasks.get((agent.controller_id, agent.agent_id), []))
         if agent.subagents:
-            view |= _cluster_view(agent, state, live_subagents)
+            directors = pairs.get((agent.controller_id, agent.agent_id))
+            view |= _cluster_view(agent, state, live_subagents, directors)
         found.append(view)
     now = timestamp(context.now_ms())
     return Agents(delivery_date=now, agents=found, survey_date=now)
@@ -146,9 +154,24 @@ def _shown_state(state: str) -> dict[str, Any]:
     return {**shown, "_reason": "FRESH"} if state == "INITIALISED" else shown
 
 
-def _cluster_view(agent: AgentInstance, agent_state: str, live: dict[tuple[str, str], Any]) -> dict[str, Any]:
-    """The members of a cluster's `AgentV`: its Subagents, and how many of them are there (cluster.md 3)."""
-    directors = [item for item in agent.subagents if item.is_director]
+def _directors(agent: AgentInstance) -> list[SubagentInstance]:
+    return [item for item in agent.subagents if item.is_director]
+
+
+async def _pairs(context: RequestContext) -> dict[tuple[str, str], DirectorsAnswer]:
+    """What the pairs of Directors say of themselves now, by Controller and Agent."""
+    answers = await context.services.get(ClusterSurvey).recent()
+    return {(id_, pair.agent_path): pair for id_, answer in answers.items() for pair in answer.directors}
+
+
+def _cluster_view(
+    agent: AgentInstance, agent_state: str, live: dict[tuple[str, str], Any], pair: DirectorsAnswer | None
+) -> dict[str, Any]:
+    """The members of a cluster's `AgentV`: its Subagents, how many of them are there, its pair of Directors."""
+    phases: dict[str | None, str] = {}
+    if pair is not None:
+        phases = {node.subagent_id: node.status.phase for node in pair.answers(0) if node.status is not None}
+    is_pair = len(_directors(agent)) > 1
     views, usable = [], 0
     for item in agent.subagents:
         row = live.get((agent.controller_id, item.subagent_id))
@@ -165,12 +188,16 @@ def _cluster_view(agent: AgentInstance, agent_state: str, live: dict[tuple[str, 
         if row is not None and row.message:
             view["errorMessage"] = row.message
         if item.is_director:
-            # Which one of two is the active one only they can say.
-            is_active = len(directors) == 1 and agent_state == "COUPLED"
-            view["clusterNodeState"] = _ACTIVE if is_active else _UNKNOWN_NODE
+            phase = phases.get(item.subagent_id) if is_pair else "active" if agent_state == "COUPLED" else None
+            view["clusterNodeState"] = _NODE_STATES.get(phase or "", _UNKNOWN_NODE)
         views.append(view)
     health = _ALL if usable == len(agent.subagents) else _SOME if usable else _NONE
-    return {"subagents": views, "healthState": health}
+    members: dict[str, Any] = {"subagents": views, "healthState": health}
+    if is_pair:
+        members["clusterState"] = (
+            pair_state(None, None) if pair is None else pair_state(pair.state, pair.loss_to_confirm)
+        )
+    return members
 
 
 def _live_view(agent: AgentInstance, state: str, row: Any, order_ids: list[str]) -> dict[str, Any]:

@@ -33,6 +33,25 @@ _UNKNOWN = {"_text": "unknown", "severity": 2}
 _OPERATIONAL = {"_text": "operational", "severity": 0}
 
 
+#: Of the states of a pair of nodes (cockpit-api 2.3); those not named: 2.
+_PAIR_SEVERITY = {
+    "ClusterCoupled": 0,
+    "ClusterFailedOver": 1,
+    "ClusterSwitchedOver": 1,
+    "ClusterPassiveLost": 1,
+    "ClusterNodesAppointed": 1,
+    "ClusterUnknown": 4,
+}
+
+
+def pair_state(type_: str | None, node_to_confirm: str | None) -> dict[str, Any]:
+    """The state of a pair of nodes as clients see it (type `ClusterState`). `type_` None: nobody has told it."""
+    if node_to_confirm is not None:
+        return {"_text": "ClusterNodeLossToBeConfirmed", "severity": 2, "lossNode": node_to_confirm}
+    text = f"Cluster{type_ or 'Unknown'}"
+    return {"_text": text, "severity": _PAIR_SEVERITY.get(text, 2)}
+
+
 class CockpitFilter(msgspec.Struct, rename="camel"):
     controller_id: str | None = None
 

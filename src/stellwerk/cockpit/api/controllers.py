@@ -10,7 +10,7 @@ import structlog
 
 from stellwerk.cockpit.api.agent_clusters import cluster_agent_view
 from stellwerk.cockpit.api.agents import MANAGE, agent_view
-from stellwerk.cockpit.api.cluster import member_views, watch_control
+from stellwerk.cockpit.api.cluster import member_views, pair_state, watch_control
 from stellwerk.cockpit.api.errors import BadRequest, ControllerUnreachable, MissingParameter
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.connections import ControllerConnections
@@ -27,15 +27,6 @@ _INOPERABLE = {"_text": "inoperable", "severity": 2}
 _ACTIVE = {"_text": "active", "severity": 0}
 _INACTIVE = {"_text": "inactive", "severity": 1}
 _UNKNOWN_NODE = {"_text": "unknown", "severity": 2}
-#: Those not named: 2.
-_CLUSTER_SEVERITY = {
-    "ClusterCoupled": 0,
-    "ClusterFailedOver": 1,
-    "ClusterSwitchedOver": 1,
-    "ClusterPassiveLost": 1,
-    "ClusterNodesAppointed": 1,
-    "ClusterUnknown": 4,
-}
 _logger = structlog.get_logger(__name__)
 
 
@@ -318,11 +309,8 @@ def _cluster_state(context: RequestContext, surveyed: list[NodeSurvey]) -> dict[
         return None
     [controller_id] = ids
     to_confirm = watch_control(context).node_to_confirm(controller_id)
-    if to_confirm is not None:
-        return {"_text": "ClusterNodeLossToBeConfirmed", "severity": 2, "lossNode": to_confirm}
     states = sorted((item.state for item in surveyed if item.state is not None), key=lambda state: not state.is_active)
-    text = f"Cluster{states[0].type}" if states else "ClusterUnknown"
-    return {"_text": text, "severity": _CLUSTER_SEVERITY.get(text, 2)}
+    return pair_state(states[0].type if states else None, to_confirm)
 
 
 def _changing(path: str, request: type, permission: str, handler: Any) -> Route:
