@@ -194,9 +194,7 @@ def _cluster_view(
     health = _ALL if usable == len(agent.subagents) else _SOME if usable else _NONE
     members: dict[str, Any] = {"subagents": views, "healthState": health}
     if is_pair:
-        members["clusterState"] = (
-            pair_state(None, None) if pair is None else pair_state(pair.state, pair.loss_to_confirm)
-        )
+        members["clusterState"] = pair_state(pair.state, pair.loss_to_confirm) if pair else pair_state(None, None)
     return members
 
 
