@@ -64,6 +64,7 @@ class Script:
         content = file.read_bytes()
         if content[:1] in (b"{", b""):
             raise ScriptFailure(FAILURE, content.decode(errors="replace"))
+        assert content[:2] in (b"PK", b"\x1f\x8b"), f"no zip and no gzip: {content[:80]!r}"
 
     def read(self, query: str) -> str:
         """What `jq` finds in the last answer, line by line; fails the script if the answer is no JSON."""

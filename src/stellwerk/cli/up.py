@@ -21,22 +21,14 @@ from typing import Any
 
 from stellwerk.cli.database import SQLITE, Database
 from stellwerk.cli.installation import (
-    COCKPIT_LINK,
-    COCKPIT_USER,
     CONTROLLER_ID,
     Installation,
     is_port_free,
-    secret_of,
 )
 from stellwerk.cli.output import CommandError, print_json
 from stellwerk.cli.rest import Cockpit, Target, local_token
 from stellwerk.cli.supervisor import Component, Supervisor
-from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError
-from stellwerk.values.json import encode
-from stellwerk.values.problems import ProblemError
-from stellwerk.wire.active_node import ActiveNodePeer
-from stellwerk.wire.client import Credentials, HttpPeer
 
 ACCOUNT = "root"
 COUPLED_TIMEOUT_SECONDS = 60.0
@@ -172,8 +164,7 @@ async def _register(running: Up) -> None:
             await cockpit.post("controller/register", {"controllerId": CONTROLLER_ID, "controllers": nodes})
         await _register_agents(cockpit, installation)
         await _coupled(cockpit, installation)
-    if installation.cluster is not None:
-        await _add_bundles(running.data, installation)
+        await _add_bundles(cockpit, installation)
 
 
 async def _register_agents(cockpit: Cockpit, installation: Installation) -> None:
@@ -207,29 +198,24 @@ async def _register_agents(cockpit: Cockpit, installation: Installation) -> None
         await cockpit.post("agents/inventory/cluster/deploy", {**request, "clusterAgentIds": new})
 
 
-async def _add_bundles(data: Path, installation: Installation) -> None:
-    """`NAME-all` for each clustered Agent: its machines in turn. The Cockpit does not keep bundles yet."""
-    operations = [
+async def _add_bundles(cockpit: Cockpit, installation: Installation) -> None:
+    """`NAME-all` for each clustered Agent: its machines in turn."""
+    request = {"controllerId": CONTROLLER_ID}
+    rows = (await cockpit.post("agents/cluster", request))["subagentClusters"]
+    known = {row["subagentClusterId"] for row in rows if row["deployed"]}
+    clusters = [
         {
-            "TYPE": "AddOrChangeSimple",
-            "item": {
-                "TYPE": "SubagentBundle",
-                "id": f"{name}-all",
-                "subagentToPriority": {machine.name: 1 for machine in installation.machines_of(name)},
-            },
+            "agentId": name,
+            "subagentClusterId": f"{name}-all",
+            "subagentIds": [{"subagentId": machine.name, "priority": 1} for machine in machines],
         }
         for name in installation.agents
-        if len(installation.machines_of(name)) > 1
+        if len(machines := installation.machines_of(name)) > 1 and f"{name}-all" not in known
     ]
-    credentials = Credentials(COCKPIT_USER, secret_of(data, COCKPIT_LINK))
-    urls = [installation.url(port) for port in installation.controllers.values()]
-    controller = ActiveNodePeer([HttpPeer(url, "controller", credentials) for url in urls])
-    try:
-        await controller.post("item", b"\n".join(encode(item) for item in operations) + b"\n", "application/x-ndjson")
-    except (ProblemError, PeerUnreachableError) as error:
-        raise CommandError(f"the bundles of Subagents cannot be added: {error}", "start it again") from error
-    finally:
-        await controller.close()
+    if clusters:
+        await cockpit.post("agents/cluster/store", {**request, "subagentClusters": clusters})
+        ids = [cluster["subagentClusterId"] for cluster in clusters]
+        await cockpit.post("agents/cluster/deploy", {**request, "subagentClusterIds": ids})
 
 
 async def _coupled(cockpit: Cockpit, installation: Installation) -> None:
