@@ -22,6 +22,7 @@ MODULES = (
     "workflows",
     "workflow_controls",
     "notices",
+    "overviews",
     "orders",
     "history",
     "events",
