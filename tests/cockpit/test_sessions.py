@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, update
 
 from stellwerk.cockpit.auth.permissions import PermissionRow, Permissions
-from stellwerk.cockpit.auth.sessions import CACHE_SECONDS, Sessions
+from stellwerk.cockpit.auth.sessions import CACHE_SECONDS, Identity, Sessions
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.database.tables.identity import joc_sessions
@@ -49,15 +49,13 @@ def members(database: Database) -> Members:
     return Members(database)
 
 
+def identity(account: str, **changes: Any) -> Identity:
+    values: dict[str, Any] = {"identity_service": "JOC", "roles": ("all",), "permissions": ALL} | changes
+    return Identity(account=account, **values)
+
+
 async def opened(sessions: Sessions, account: str = "root") -> str:
-    token, _ = await sessions.open(
-        account=account,
-        address="here",
-        identity_service="JOC",
-        roles=("all",),
-        permissions=ALL,
-        force_password_change=False,
-    )
+    token, _ = await sessions.open(identity(account), "here")
     return token
 
 
@@ -156,7 +154,7 @@ async def test_a_busy_session_costs_few_reads_and_fewer_writes(members: Members,
 
 async def test_the_session_of_commands_on_this_machine_belongs_to_its_process(members: Members) -> None:
     register = members.member()
-    token = register.open_local("root", ("all",), ALL)
+    token = register.open_local(identity("root"))
     members.now += 10 * IDLE
     session = await register.get(token)
     assert session is not None and await register.is_live(session)

@@ -26,13 +26,18 @@ from stellwerk.cockpit.api.native_topology import OwnCertificate
 from stellwerk.cockpit.api.routes import COMPATIBLE
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.delays import LoginBrake
+from stellwerk.cockpit.auth.directory import Directory
+from stellwerk.cockpit.auth.grants import Grants
 from stellwerk.cockpit.auth.local_session import LocalSession
+from stellwerk.cockpit.auth.passwords import Passwords
+from stellwerk.cockpit.auth.roles import Roles
+from stellwerk.cockpit.auth.services import IdentityServices
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.cluster.active_services import ActiveServices
 from stellwerk.cockpit.cluster.members import Members, member_id_of
 from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.cluster.watch import ControllerWatch, WatchControl, WatchKnowledge
-from stellwerk.cockpit.configuration import CockpitConfiguration
+from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
 from stellwerk.cockpit.controllers.cluster_survey import ClusterSurvey
 from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.database import Database
@@ -46,6 +51,8 @@ from stellwerk.cockpit.metrics import observe
 from stellwerk.cockpit.projection.follower import ControllerFollower, FollowedPeer, Followers
 from stellwerk.cockpit.projection.writer import ProjectionWriter
 from stellwerk.cockpit.services import Services
+from stellwerk.cockpit.settings.configurations import Configurations
+from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.cockpit.static import SECURITY_HEADERS, StaticFiles
 from stellwerk.effects.clock import Clock, Random, SystemClock, SystemRandom
 from stellwerk.values.json import encode
@@ -122,17 +129,21 @@ class Cockpit:
         loop = asyncio.get_running_loop()
         services.add(self.database)
         news = services.add(News(self.database))
+        settings = services.add(Settings(services.add(Configurations(self.database, self.clock)), news))
         sessions = services.add(
             Sessions(
                 self.database,
                 news,
                 self.random,
-                idle_seconds=configuration.session_idle_seconds,
+                idle_seconds=settings.seconds("identityService", "idle_session_timeout"),
                 maximum=configuration.maximum_sessions,
                 time=loop.time,
             )
         )
-        services.add(Accounts(self.database, sessions, LoginBrake(configuration.login_delays), self.clock, self.random))
+        settings.on_change(
+            lambda: sessions.set_idle_seconds(settings.seconds("identityService", "idle_session_timeout"))
+        )
+        add_identity_services(services, sessions, settings, configuration.login_delays, self.clock, self.random)
         services.add(LocalSession(sessions, configuration.data / "work"))
         members = services.add(Members(self.database, member_id_of(configuration.data)))
         fence = services.add(Fence(self.database))
@@ -230,6 +241,20 @@ def add_standard_services(cockpit: Cockpit) -> None:
     news = services.get(News)
     add_services(services, cockpit.database, news, cockpit.configuration, cockpit.clock, cockpit.random)
     add_live_services(cockpit)
+
+
+def add_identity_services(
+    services: Services, sessions: Sessions, settings: Settings, delays: LoginDelays, clock: Clock, random: Random
+) -> None:
+    """Who may log in, and what they may do."""
+    database = services.get(Database)
+    grants = services.add(Grants(database, sessions))
+    passwords = services.add(Passwords())
+    brake = services.add(LoginBrake(delays))
+    services.add(Accounts(database, sessions, grants, passwords, brake, clock, random))
+    services.add(Directory(database, settings, passwords, sessions, grants, clock))
+    services.add(IdentityServices(database, grants))
+    services.add(Roles(database, grants))
 
 
 def add_live_services(cockpit: Cockpit) -> None:

@@ -11,6 +11,13 @@ from stellwerk.cockpit.api.routes import Route
 
 MODULES = (
     "authentication",
+    "iam_accounts",
+    "iam_roles",
+    "iam_services",
+    "configurations",
+    "profiles",
+    "settings",
+    "audit",
     "joc",
     "cluster",
     "controller_pairs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
 from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
 from stellwerk.cockpit.auth.accounts import Accounts, LoginRefused
 from stellwerk.cockpit.auth.permissions import CONTROLLER_PERMISSIONS, JOC_PERMISSIONS, Permissions
-from stellwerk.cockpit.auth.sessions import Session, Sessions
+from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.values.json import encode
 
 
@@ -50,7 +51,9 @@ async def login(context: RequestContext, request: NoRequest) -> Answer:
     """Log in with Basic credentials; the answer's header X-Access-Token is the session."""
     account, password = _basic_credentials(context)
     try:
-        token, session = await context.services.get(Accounts).login(account, password, context.address)
+        token, session = await context.services.get(Accounts).login(
+            account, password, context.address, context.headers.get("x-identity-service")
+        )
     except LoginRefused as refused:
         body = security(account=account, message=f"{refused.reason}: Could not login")
         raise StatusAnswer(401, body) from None
@@ -83,14 +86,13 @@ async def touch(context: RequestContext, request: NoRequest) -> Ok:
 
 async def permissions(context: RequestContext, request: NoRequest) -> PermissionsAnswer:
     """The effective permissions of the session."""
-    return permissions_answer(context.session)
+    return permissions_answer(context.session.roles, context.session.permissions)
 
 
-def permissions_answer(session: Session) -> PermissionsAnswer:
-    """Also the answer of `controller/register` for the first Controller."""
-    granted: Permissions = session.permissions
+def permissions_answer(roles: Sequence[str], granted: Permissions) -> PermissionsAnswer:
+    """Also the answer of `controller/register` for the first Controller, and of `iam/account/permissions`."""
     return PermissionsAnswer(
-        roles=list(session.roles),
+        roles=list(roles),
         joc=granted.tree("joc", JOC_PERMISSIONS),
         controller_defaults=granted.tree("ctl", CONTROLLER_PERMISSIONS),
         controllers={

@@ -34,19 +34,21 @@ from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.identity import joc_audit_log
 from stellwerk.cockpit.services import Services
+from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.effects.clock import Clock
 from stellwerk.effects.correlation import HEADER as CORRELATION_HEADER
 from stellwerk.effects.correlation import accept_correlation_id
 from stellwerk.effects.peer import PeerUnreachableError
-from stellwerk.values.json import encode
+from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
 
 NO_STORE = "no-cache, no-store, must-revalidate"
 #: Longest request text in the audit log (cockpit-api 1.8).
 AUDIT_TEXT_LENGTH = 4096
-_SECRET_NAMES = frozenset(
-    {"password", "passwd", "pwd", "oldpassword", "newpassword", "secret", "privatekey", "accesstoken"}
-)
+#: Ends of the names of members whose values are not for the audit log.
+_SECRET_NAMES = ("password", "passwd", "pwd", "secret", "privatekey", "accesstoken")
+#: Members that hold JSON as text.
+_JSON_NAMES = ("configurationitem",)
 _logger = structlog.get_logger(__name__)
 
 
@@ -220,7 +222,7 @@ class Dispatcher:
         """What the caller says for the audit log; in a form its members are fields of their own (cockpit-api 1.8)."""
         block = plain if route.form else plain.get("auditLog") if isinstance(plain, dict) else None
         audit = _audit_reader.read(block) if isinstance(block, dict) else _Audit()
-        if self._configuration.force_audit_comments and not audit.comment:
+        if not audit.comment and self._services.get(Settings).boolean("joc", "force_comments_for_audit_log"):
             raise ApiError(
                 "the comment for the audit log is mandatory: give auditLog.comment",
                 code="JOC-300",
@@ -250,8 +252,9 @@ class Dispatcher:
 
     def _denied(self, context: RequestContext) -> dict[str, Any]:
         session = context.session
+        must_change = session.force_password_change
         return security(
-            message="Access denied",
+            message="Access denied: change your password first" if must_change else "Access denied",
             isAuthenticated=True,
             account=session.account,
             accessToken=context.token or "",
@@ -321,13 +324,21 @@ def security(**members: Any) -> dict[str, Any]:
 def masked(value: Any) -> Any:
     """`value` with the values of secret-looking members replaced."""
     if isinstance(value, dict):
-        return {
-            name: "********" if name.lower().replace("_", "") in _SECRET_NAMES else masked(member)
-            for name, member in value.items()
-        }
+        return {name: _masked_member(name.lower().replace("_", ""), member) for name, member in value.items()}
     if isinstance(value, list):
         return [masked(element) for element in value]
     return value
+
+
+def _masked_member(name: str, value: Any) -> Any:
+    if name.endswith(_SECRET_NAMES):
+        return "********"
+    if name in _JSON_NAMES and isinstance(value, str):
+        try:
+            return encode(masked(decode(value))).decode()
+        except (msgspec.DecodeError, RecursionError):
+            return "********"
+    return masked(value)
 
 
 def _plain_request(

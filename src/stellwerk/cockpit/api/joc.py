@@ -11,26 +11,26 @@ import stellwerk
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.openapi import openapi_document
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route, timestamp
-from stellwerk.cockpit.auth.accounts import FIRST_ACCOUNT
 from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.database.tables.controllers import inv_agent_instances, inv_js_instances
+from stellwerk.cockpit.settings.settings import Settings
 
 #: The generation of the API that clients may expect.
 API_VERSION = "2.9.0"
-#: Views of the vendor's UI; what a session may see of them is said by its permissions.
-VIEWS = (
-    "dashboard",
-    "dailyPlan",
-    "workflows",
-    "orders",
-    "fileTransfers",
-    "resources",
-    "history",
-    "auditLog",
-    "configuration",
-    "monitor",
-    "report",
-)
+#: Views of the vendor's UI and the settings that hide them; what a session may see is said by its permissions.
+VIEWS: dict[str, str | None] = {
+    "dashboard": "dashboard",
+    "dailyPlan": "dailyplan",
+    "workflows": "workflows",
+    "orders": None,
+    "fileTransfers": "filetransfer",
+    "resources": "resources",
+    "history": "history",
+    "auditLog": "auditlog",
+    "configuration": "configuration",
+    "monitor": "monitor",
+    "report": "report",
+}
 
 
 class Properties(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,7 +41,7 @@ class Properties(msgspec.Struct, frozen=True, rename="camel"):
     inventory_version: str
     security_level: str = "LOW"
     title: str = "Stellwerk"
-    default_profile_account: str = FIRST_ACCOUNT
+    default_profile_account: str = ""
     api_version: str = API_VERSION
     comments: list[str] = []
     show_views: dict[str, bool] = {}
@@ -98,11 +98,22 @@ class License(msgspec.Struct, frozen=True):
 
 async def properties(context: RequestContext, request: NoRequest) -> Properties:
     """Properties of this Cockpit."""
+    settings = context.services.get(Settings)
     return Properties(
         delivery_date=timestamp(context.now_ms()),
-        force_comments_for_audit_log=context.configuration.force_audit_comments,
+        force_comments_for_audit_log=settings.boolean("joc", "force_comments_for_audit_log"),
+        comments=settings.texts("joc", "comments_for_audit_log"),
         inventory_version=stellwerk.__version__,
-        show_views=dict.fromkeys(VIEWS, True),
+        default_profile_account=settings.text("joc", "default_profile_account") or "",
+        display_folders_in_views=settings.boolean("joc", "display_folders_in_views"),
+        allow_empty_arguments=settings.boolean("joc", "allow_empty_arguments"),
+        allow_undeclared_variables=settings.boolean("joc", "allow_undeclared_variables"),
+        welcome_do_not_remind_me=settings.boolean("user", "welcome_do_not_remind_me"),
+        welcome_got_it=settings.boolean("user", "welcome_got_it"),
+        show_views={
+            view: setting is None or settings.text("joc", f"show_view_{setting}") != "false"
+            for view, setting in VIEWS.items()
+        },
     )
 
 

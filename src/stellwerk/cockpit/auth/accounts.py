@@ -1,4 +1,4 @@
-"""Accounts with Argon2 passwords, roles, and login (cockpit-services 7.1 to 7.3).
+"""Login through the identity services, and the first account (cockpit-api 1.2, cockpit-services 7.1 to 7.3).
 
 At the first start the identity service `JOC-INITIAL` is created with account `root`, role `all` and the default roles;
 root's password is given (`STELLWERK_ADMIN_PASSWORD`) or generated and returned once. `force_password_change` is false
@@ -7,17 +7,19 @@ for it (issue: settled points).
 
 from __future__ import annotations
 
-import asyncio
 import base64
+from collections.abc import Sequence
 from typing import Any
 
-import argon2
 import msgspec
 from sqlalchemy import insert, select
 
 from stellwerk.cockpit.auth.delays import LoginBrake
-from stellwerk.cockpit.auth.permissions import ROOT, PermissionRow, Permissions
-from stellwerk.cockpit.auth.sessions import Session, Sessions
+from stellwerk.cockpit.auth.grants import Grants, is_sufficient
+from stellwerk.cockpit.auth.passwords import Passwords
+from stellwerk.cockpit.auth.permissions import ROOT
+from stellwerk.cockpit.auth.services import IdentityService, read_all
+from stellwerk.cockpit.auth.sessions import Identity, Session, Sessions
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.identity import (
     iam_account2roles,
@@ -72,6 +74,9 @@ DEFAULT_ROLES: dict[str, tuple[str, ...]] = {
 }
 
 
+_WRONG = "Unknown account or wrong password"
+
+
 class LoginRefused(Exception):
     """`reason` is said to the client; it does not tell whether the account exists."""
 
@@ -80,20 +85,35 @@ class LoginRefused(Exception):
         self.reason = reason
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """What the tables say about a name that wants to log in."""
+
+    services: list[IdentityService]
+    #: Rows of `iam_accounts` by the id of their service.
+    accounts: dict[int, Any]
+    is_blocked: bool
+
+
 class Accounts:
     """Login and the first account."""
 
-    def __init__(self, database: Database, sessions: Sessions, brake: LoginBrake, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        grants: Grants,
+        passwords: Passwords,
+        brake: LoginBrake,
+        clock: Clock,
+        random: Random,
+    ) -> None:
         self._database = database
         self._sessions = sessions
+        self._grants = grants
+        self._passwords = passwords
         self._brake = brake
         self._clock = clock
         self._random = random
-        # 19 MiB, 2 passes: the OWASP minimum; a login costs about 20 ms of one core.
-        self._hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._decoy: str | None = None
-        # Hashing runs in a thread; one at a time bounds memory and keeps the other cores for jobs.
-        self._hashing = asyncio.Lock()
 
     async def create_first(self, password: str | None) -> str | None:
         """Create service, roles and `root` if there is no identity service yet.
@@ -104,7 +124,7 @@ class Accounts:
             if (await connection.execute(select(iam_identity_services.c.id).limit(1))).first():
                 return None
         password = password or base64.urlsafe_b64encode(self._random.token_bytes(15)).decode()
-        hashed = await self.hash(password)
+        hashed = await self._passwords.hash(password)
         async with self._database.write() as connection:
             service = {
                 "type": SERVICE_TYPE,
@@ -142,157 +162,113 @@ class Accounts:
                     )
         return password
 
-    async def set_password(self, account: str, password: str) -> bool:
-        """Set a password and end the account's sessions; False if there is no such account."""
-        hashed = await self.hash(password)
-        async with self._database.write() as connection:
-            result = await connection.execute(
-                iam_accounts.update().where(iam_accounts.c.account_name == account).values(account_password=hashed)
-            )
-        await self._sessions.close_account(account)
-        return bool(result.rowcount)
+    async def login(
+        self, account: str, password: str, address: str, identity_service: str | None = None
+    ) -> tuple[str, Session]:
+        """Check the password; returns token and session or raises `LoginRefused` after the delay that is due.
 
-    async def login(self, account: str, password: str, address: str) -> tuple[str, Session]:
-        """Check the password; returns token and session or raises `LoginRefused` after the delay that is due."""
+        `identity_service`: the one that the client names (needed for those of OpenID Connect only).
+        """
         async with self._brake.lock(account, address):
-            found = await self._find(account)
-            reason = await self._refusal(found, password)
-            if reason is not None:
-                self._brake.failed(account, address)
-                await self._record(account, found, reason)
-                await asyncio.sleep(self._brake.delay_seconds(account, address))
-                raise LoginRefused(reason)
-            assert found is not None
-            self._brake.succeeded(account, address)
-        await self._record(account, found, None)
-        return await self._sessions.open(
-            account=found.name,
-            address=address,
-            identity_service=f"{found.service_type}:{found.service_name}",
-            roles=found.roles,
-            permissions=Permissions(found.permissions),
-            force_password_change=found.force_password_change,
-        )
-
-    async def hash(self, password: str) -> str:
-        async with self._hashing:
-            return await asyncio.to_thread(self._hasher.hash, password)
-
-    async def _refusal(self, found: _Found | None, password: str) -> str | None:
-        hashed = found.password_hash if found is not None else None
-        if hashed is None:
-            # An unknown account costs the same time as a known one.
-            self._decoy = self._decoy or await self.hash("decoy")
-            await self._verify(self._decoy, password)
-            return "Unknown account or wrong password"
-        assert found is not None
-        if not await self._verify(hashed, password):
-            return "Unknown account or wrong password"
-        if found.blocked:
-            return "Account is blocked"
-        if found.disabled:
-            return "Access denied"
-        if not found.roles:
-            return "login denied: no role assignment found"
-        if not found.permissions:
-            return "login denied: no permission assignment found"
-        return None
-
-    async def _verify(self, hashed: str, password: str) -> bool:
-        async with self._hashing:
             try:
-                return await asyncio.to_thread(self._hasher.verify, hashed, password)
-            except argon2.exceptions.VerifyMismatchError:
-                return False
+                identity = await self._check(account, password, identity_service)
+                opened = await self._sessions.open(identity, address)
+                await self._is_still(opened[1], identity)
+            except LoginRefused as refused:
+                await self._record(account, None, refused.reason)
+                await self._brake.wait_after_failure(account, address)
+                raise
+            self._brake.succeeded(account, address)
+        await self._record(account, identity.identity_service, None)
+        return opened
 
-    async def _find(self, account: str) -> _Found | None:
-        services, accounts, roles = iam_identity_services, iam_accounts, iam_roles
-        async with self._database.read() as connection:
-            row = (
-                await connection.execute(
-                    select(
-                        accounts.c.id,
-                        accounts.c.account_name,
-                        accounts.c.account_password,
-                        accounts.c.disabled,
-                        accounts.c.force_password_change,
-                        services.c.id.label("service_id"),
-                        services.c.type,
-                        services.c.name,
-                    )
-                    .join(services, services.c.id == accounts.c.identity_service_id)
-                    .where(accounts.c.account_name == account, ~services.c.disabled)
-                    .order_by(services.c.ordering)
-                    .limit(1)
-                )
-            ).first()
-            if row is None:
-                return None
-            role_rows = (
-                await connection.execute(
-                    select(roles.c.id, roles.c.role_name)
-                    .join(iam_account2roles, iam_account2roles.c.role_id == roles.c.id)
-                    .where(iam_account2roles.c.account_id == row.id)
-                    .order_by(roles.c.ordering)
-                )
-            ).all()
-            permissions = (
-                await connection.execute(
-                    select(
-                        iam_permissions.c.account_permission,
-                        iam_permissions.c.controller_id,
-                        iam_permissions.c.excluded,
-                    ).where(
-                        iam_permissions.c.account_permission.is_not(None),
-                        iam_permissions.c.role_id.in_([role.id for role in role_rows]),
-                    )
-                )
-            ).all()
-            blocked = (
-                await connection.execute(select(iam_blocklist.c.id).where(iam_blocklist.c.account_name == account))
-            ).first()
-        return _Found(
-            name=row.account_name,
-            password_hash=row.account_password,
-            disabled=row.disabled,
-            blocked=blocked is not None,
-            force_password_change=row.force_password_change,
-            service_id=row.service_id,
-            service_type=row.type,
-            service_name=row.name,
-            roles=tuple(role.role_name for role in role_rows),
-            permissions=tuple(
-                PermissionRow(item.account_permission, item.controller_id, bool(item.excluded)) for item in permissions
-            ),
+    async def _check(self, account: str, password: str, identity_service: str | None) -> Identity:
+        """All required services must accept; if there are none, the first optional one that does."""
+        known = await self._known(account)
+        named = [one for one in known.services if one.name == identity_service and one.type.startswith("OIDC")]
+        if named and named[0].unavailable is not None:
+            raise LoginRefused(named[0].unavailable)
+        usable = [one for one in known.services if not one.type.startswith("OIDC")]
+        required = [one for one in usable if one.required]
+        for service in required:
+            if service.unavailable is not None:
+                raise LoginRefused(service.unavailable)
+        ids = (
+            await self._required(required, known, password)
+            if required
+            else await self._optional(usable, known, password)
         )
+        identity = await self._grants.of(ids)
+        if identity is None:
+            raise LoginRefused("Access denied")
+        if not identity.roles:
+            raise LoginRefused("login denied: no role assignment found")
+        if identity.permissions.is_empty:
+            raise LoginRefused("login denied: no permission assignment found")
+        return identity
 
-    async def _record(self, account: str, found: _Found | None, message: str | None) -> None:
+    async def _required(self, services: Sequence[IdentityService], known: _Known, password: str) -> list[int]:
+        reasons = [await self._refusal(service, known, password) for service in services]
+        for reason in reasons:
+            if reason is not None:
+                raise LoginRefused(reason)
+        return [known.accounts[service.id].id for service in services]
+
+    async def _optional(self, services: Sequence[IdentityService], known: _Known, password: str) -> list[int]:
+        reasons = []
+        for service in services:
+            if service.unavailable is None:
+                reason = await self._refusal(service, known, password)
+                if reason is None:
+                    return [known.accounts[service.id].id]
+                reasons.append(reason)
+        unavailable = [service.unavailable for service in services if service.unavailable is not None]
+        # What is said of a wrong password must not depend on the account: the first reason of one that is more.
+        reasons.sort(key=lambda reason: reason == _WRONG)
+        raise LoginRefused(next(iter([*reasons, *unavailable, "there is no identity service"])))
+
+    async def _refusal(self, service: IdentityService, known: _Known, password: str) -> str | None:
+        row = known.accounts.get(service.id)
+        matches = await self._passwords.matches(None if row is None else row.account_password, password)
+        if known.is_blocked:
+            return "Account is blocked"
+        if not matches or row is None:
+            return _WRONG
+        return "Access denied" if row.disabled else None
+
+    async def _is_still(self, session: Session, identity: Identity) -> None:
+        """A change of the account between reading it and opening the session has not found the session: look again."""
+        now = await self._grants.of(identity.account_ids)
+        if now is None or not is_sufficient(now):
+            await self._sessions.end(session.token_hash)
+            raise LoginRefused("Access denied")
+        if now.columns() != identity.columns():
+            await self._sessions.change(session.token_hash, now)
+
+    async def _known(self, account: str) -> _Known:
+        table = iam_accounts.c
+        async with self._database.read() as connection:
+            services = [one for one in await read_all(connection) if not one.disabled]
+            rows = await connection.execute(select(iam_accounts).where(table.account_name == account))
+            accounts = {row.identity_service_id: row for row in rows}
+            blocked = await connection.execute(
+                select(iam_blocklist.c.id).where(iam_blocklist.c.account_name == account)
+            )
+            return _Known(services=services, accounts=accounts, is_blocked=blocked.first() is not None)
+
+    async def _record(self, account: str, identity_service: str | None, message: str | None) -> None:
+        name = (identity_service or "").partition(":")[2]
+        service_id = select(iam_identity_services.c.id).where(iam_identity_services.c.name == name).scalar_subquery()
         async with self._database.write() as connection:
             await connection.execute(
-                insert(iam_history),
-                [
-                    {
-                        "account_name": account[:255],
-                        "identity_service_id": found.service_id if found else None,
-                        "login_date": self._clock.now_ms(),
-                        "login_success": message is None,
-                        "message": message,
-                    }
-                ],
+                insert(iam_history).values(
+                    account_name=account[:255],
+                    identity_service_id=service_id,
+                    login_date=self._clock.now_ms(),
+                    login_success=message is None,
+                    message=message,
+                )
             )
-
-
-class _Found(msgspec.Struct, frozen=True):
-    name: str
-    password_hash: str | None
-    disabled: bool
-    blocked: bool
-    force_password_change: bool
-    service_id: int
-    service_type: str
-    service_name: str
-    roles: tuple[str, ...]
-    permissions: tuple[PermissionRow, ...]
 
 
 async def _insert(connection: Any, table: Any, **values: Any) -> int:

@@ -23,7 +23,7 @@ class _Attempts:
 
 
 class LoginBrake:
-    """`async with brake.turn(account, address) as attempts` serialises logins of one pair."""
+    """`async with brake.lock(account, address)` serialises attempts of one pair."""
 
     def __init__(self, delays: LoginDelays) -> None:
         self._delays = delays
@@ -43,6 +43,11 @@ class LoginBrake:
 
     def failed(self, account: str, address: str) -> None:
         self._of(account, address).failures += 1
+
+    async def wait_after_failure(self, account: str, address: str) -> None:
+        """Count a wrong password and hold its answer back; inside the lock of the pair."""
+        self.failed(account, address)
+        await asyncio.sleep(self.delay_seconds(account, address))
 
     def succeeded(self, account: str, address: str) -> None:
         self._attempts.pop((account, address), None)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from stellwerk.cockpit.auth.permissions import ROOT, PermissionRow, Permissions
-from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.auth.sessions import Identity, Sessions
 
 ACCOUNT = "root"
 TOKEN_FILE = "session-token"  # noqa: S105 (a file name)
@@ -24,7 +24,9 @@ class LocalSession:
         self._file = work_directory / TOKEN_FILE
 
     async def start(self) -> None:
-        token = self._sessions.open_local(ACCOUNT, ("all",), Permissions([PermissionRow(permission=ROOT)]))
+        everything = Permissions([PermissionRow(permission=ROOT)])
+        identity = Identity(account=ACCOUNT, identity_service="local", roles=("all",), permissions=everything)
+        token = self._sessions.open_local(identity)
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file.unlink(missing_ok=True)
         descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -6,6 +6,7 @@ one Controller). Rows of roles hold the long form `sos:products:joc:…`, `sos:p
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 import msgspec
@@ -66,6 +67,21 @@ class PermissionRow(msgspec.Struct, frozen=True):
     excluded: bool = False
 
 
+class FolderRow(msgspec.Struct, frozen=True):
+    """One row of a role: what may be seen lies in `folder` or, if `recursive`, below it; for one Controller or all."""
+
+    folder: str
+    recursive: bool = True
+    controller_id: str | None = None
+
+    def covers(self, path: str) -> bool:
+        """Whether an object (or a folder) at `path` may be seen."""
+        folder = self.folder
+        if path == folder or (path.rsplit("/", 1)[0] or "/") == folder:
+            return True
+        return self.recursive and (folder == "/" or path.startswith(folder + "/"))
+
+
 def long_form(permission: str) -> str:
     """`joc:x` → `sos:products:joc:x`; `ctl:x` → `sos:products:controller:x`; the misspelt legacy form is put right."""
     if permission.startswith("joc:"):
@@ -75,14 +91,31 @@ def long_form(permission: str) -> str:
     return permission.replace(":joc:adminstration:", ":joc:administration:")
 
 
+def permission_fault(permission: str) -> str | None:
+    """What is wrong with the long form of a permission that a role is to hold; None: it covers something."""
+    known = [
+        *(long_form(f"joc:{name}") for name in JOC_PERMISSIONS),
+        *(long_form(f"ctl:{name}") for name in CONTROLLER_PERMISSIONS),
+    ]
+    wanted = long_form(permission)
+    if any(covers(wanted, one) for one in known):
+        return None
+    nearest = difflib.get_close_matches(wanted, known, 1, 0.0)[0]
+    return f"there is no permission '{permission}'; did you mean '{nearest}'?"
+
+
 def covers(granted: str, wanted: str) -> bool:
     return wanted == granted or wanted.startswith(granted + ":")
 
 
 class Permissions:
-    """The effective permissions of an account: union of its roles' grants, minus exclusions (exclusions win)."""
+    """The effective permissions of an account: union of its roles' grants, minus exclusions (exclusions win).
 
-    def __init__(self, rows: Iterable[PermissionRow]) -> None:
+    `folders` restrict what of it can be seen: none = everything.
+    """
+
+    def __init__(self, rows: Iterable[PermissionRow], folders: Iterable[FolderRow] = ()) -> None:
+        self.folders = list(folders)
         #: All of them, in the long form.
         self.rows = [msgspec.structs.replace(row, permission=long_form(row.permission)) for row in rows]
         self._granted = [row for row in self.rows if not row.excluded]
@@ -100,6 +133,24 @@ class Permissions:
         """True if at least one Controller could be permitted; lists then filter."""
         scopes = {row.controller_id for row in self._granted} | {None}
         return any(self.allows(permission, scope) for scope in scopes)
+
+    def folders_for(self, controller_id: str | None) -> list[FolderRow]:
+        """The rows that restrict objects of a Controller; none = no restriction.
+
+        Where no Controller is meant (the inventory), the rows of all of them count: who is restricted somewhere sees
+        there only what could be seen somewhere.
+        """
+        return [row for row in self.folders if controller_id is None or row.controller_id in (None, controller_id)]
+
+    def permits_folder(self, path: str, controller_id: str | None = None) -> bool:
+        """Whether the object, or the folder, at `path` may be seen (cockpit-services 7.3, folder permissions).
+
+        A folder that may be seen need not have contents that may: check each of them.
+        """
+        if not self.folders:
+            return True
+        rows = self.folders_for(controller_id)
+        return not rows or any(row.covers(path) for row in rows)
 
     def controller_ids(self) -> list[str]:
         """Controllers for which rows of their own exist."""

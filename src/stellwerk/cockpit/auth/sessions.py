@@ -2,7 +2,8 @@
 
 Every member of a cluster knows every session; sessions survive a restart and a fail-over. Only a hash of each token is
 kept. Reads are cheap: what has been looked up is good for `CACHE_SECONDS`, and the time of last use is written at most
-once in `touch_seconds`. A session that ends is told to the other members at once, so that its streams end there, too.
+once in `touch_seconds`. A session that ends, or may do something else from now on, is told to the other members at
+once: its streams end, or go on with what it may do now.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
-from stellwerk.cockpit.auth.permissions import PermissionRow, Permissions
+from stellwerk.cockpit.auth.permissions import FolderRow, PermissionRow, Permissions
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.database.tables.identity import joc_sessions
@@ -25,6 +26,46 @@ from stellwerk.effects.clock import Random
 
 CACHE_SECONDS = 5.0
 TOPIC = "sessions"
+CHANGED_TOPIC = "sessions changed"
+
+_NOTHING = Permissions([])
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has logged in, by which accounts (ids; none for a session of this machine), and what that entitles to."""
+
+    account: str
+    identity_service: str
+    roles: tuple[str, ...]
+    permissions: Permissions
+    force_password_change: bool = False
+    account_ids: tuple[int, ...] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """As it is stored in `joc_sessions`."""
+        return {
+            "account": self.account,
+            "identity_service": self.identity_service,
+            "roles": msgspec.json.encode(self.roles).decode(),
+            "permissions": msgspec.json.encode(self.permissions.rows).decode(),
+            "folders": msgspec.json.encode(self.permissions.folders).decode(),
+            "account_ids": msgspec.json.encode(self.account_ids).decode(),
+            "force_password_change": self.force_password_change,
+        }
+
+    @classmethod
+    def of(cls, row: Any) -> Identity:
+        decode = msgspec.json.decode
+        return cls(
+            account=row.account,
+            identity_service=row.identity_service,
+            roles=decode(row.roles, type=tuple[str, ...]),
+            permissions=Permissions(
+                decode(row.permissions, type=list[PermissionRow]), decode(row.folders, type=list[FolderRow])
+            ),
+            force_password_change=row.force_password_change,
+            account_ids=decode(row.account_ids, type=tuple[int, ...]),
+        )
 
 
 class Session:
@@ -32,6 +73,7 @@ class Session:
 
     __slots__ = (
         "account",
+        "account_ids",
         "address",
         "checked_at",
         "force_password_change",
@@ -41,29 +83,15 @@ class Session:
         "permissions",
         "revoked",
         "roles",
+        "stored",
         "token_hash",
         "touched_at",
     )
 
-    def __init__(
-        self,
-        *,
-        account: str,
-        address: str,
-        identity_service: str,
-        roles: tuple[str, ...],
-        permissions: Permissions,
-        force_password_change: bool,
-        token_hash: bytes,
-        is_eternal: bool = False,
-    ) -> None:
-        self.account = account
+    def __init__(self, identity: Identity, address: str, token_hash: bytes, *, is_eternal: bool = False) -> None:
         self.address = address
-        self.identity_service = identity_service
-        self.roles = roles
-        self.permissions = permissions
-        self.force_password_change = force_password_change
         self.token_hash = token_hash
+        self.take(identity)
         #: Never idles out: the session of commands on this machine.
         self.is_eternal = is_eternal
         self.last_used = float("inf") if is_eternal else 0.0
@@ -71,6 +99,26 @@ class Session:
         self.checked_at = self.touched_at = 0.0
         #: Set when the session ends; streams of the session wait for it.
         self.revoked = asyncio.Event()
+
+    def take(self, identity: Identity) -> None:
+        """What the session is and may do from now on; with a password that must be changed it may do nothing else."""
+        self.account = identity.account
+        self.account_ids = identity.account_ids
+        self.identity_service = identity.identity_service
+        self.roles = identity.roles
+        self.permissions = _NOTHING if identity.force_password_change else identity.permissions
+        self.force_password_change = identity.force_password_change
+        #: As the database has it, to notice that it has changed there.
+        self.stored = identity.columns()
+
+
+class ActiveSession(msgspec.Struct, frozen=True):
+    """A session as administrators see it. `timeout_ms`: time that it has left; -1: no end."""
+
+    token_hash: bytes
+    account: str
+    identity_service: str
+    timeout_ms: int
 
 
 class Sessions:
@@ -89,64 +137,39 @@ class Sessions:
         self._database = database
         self._news = news
         self._random = random
-        self._idle_seconds = idle_seconds
         self._maximum = maximum
         self._time = time
-        self._touch_seconds = min(60.0, idle_seconds / 20) if idle_seconds > 0 else 60.0
+        self.set_idle_seconds(idle_seconds)
         #: What this process has looked up, least recently used first.
         self._known: OrderedDict[bytes, Session] = OrderedDict()
         self._local: dict[bytes, Session] = {}
         news.subscribe(TOPIC, self._heard_of_end)
+        news.subscribe(CHANGED_TOPIC, self._heard_of_change, self._missed_news)
+
+    def set_idle_seconds(self, idle_seconds: float) -> None:
+        """How long a session lives without use; 0 or less: it does not end by itself. For all sessions at once."""
+        self._idle_seconds = idle_seconds
+        self._touch_seconds = min(60.0, idle_seconds / 20) if idle_seconds > 0 else 60.0
 
     def __len__(self) -> int:
         """Logins that this process has looked up and that live; the session of commands on this machine is none."""
         return sum(self.seconds_left(session) > 0 for session in self._known.values())
 
-    def open_local(self, account: str, roles: tuple[str, ...], permissions: Permissions) -> str:
+    def open_local(self, identity: Identity) -> str:
         """The session of commands on this machine: in memory only, it ends with the process. Gives the token."""
         token = self._new_token()
-        self._local[_hash(token)] = Session(
-            account=account,
-            address="local",
-            identity_service="local",
-            roles=roles,
-            permissions=permissions,
-            force_password_change=False,
-            token_hash=_hash(token),
-            is_eternal=True,
-        )
+        self._local[_hash(token)] = Session(identity, "local", _hash(token), is_eternal=True)
         return token
 
-    async def open(
-        self,
-        *,
-        account: str,
-        address: str,
-        identity_service: str,
-        roles: tuple[str, ...],
-        permissions: Permissions,
-        force_password_change: bool,
-    ) -> tuple[str, Session]:
+    async def open(self, identity: Identity, address: str) -> tuple[str, Session]:
         """A new session and its token, which is told to the client and never kept."""
         token = self._new_token()
-        session = Session(
-            account=account,
-            address=address,
-            identity_service=identity_service,
-            roles=roles,
-            permissions=permissions,
-            force_password_change=force_password_change,
-            token_hash=_hash(token),
-        )
+        session = Session(identity, address, _hash(token))
         row = {
             "token_hash": session.token_hash,
-            "account": account,
             "address": address,
-            "identity_service": identity_service,
-            "roles": msgspec.json.encode(roles).decode(),
-            "permissions": msgspec.json.encode(permissions.rows).decode(),
-            "force_password_change": force_password_change,
             "last_used": self._database.now_ms,
+            **session.stored,
         }
         table = joc_sessions
         asked_at = self._time()
@@ -198,9 +221,45 @@ class Sessions:
             session.revoked.set()
         return session
 
-    async def close_account(self, account: str) -> int:
-        """End all sessions of an account (its password or roles have changed, or it is gone)."""
-        return await self._delete(joc_sessions.c.account == account)
+    async def close_account(self, account: str, *, but: bytes = b"") -> int:
+        """End all sessions of an account (its password or name has changed, or it is gone) `but` one."""
+        return await self._delete((joc_sessions.c.account == account) & (joc_sessions.c.token_hash != but))
+
+    async def end(self, token_hash: bytes) -> None:
+        await self._delete(joc_sessions.c.token_hash == token_hash)
+
+    async def with_accounts(self) -> list[tuple[bytes, tuple[int, ...]]]:
+        """All sessions of all members, with the ids of the accounts by which they were opened."""
+        table = joc_sessions.c
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(table.token_hash, table.account_ids))).all()
+        return [(row.token_hash, msgspec.json.decode(row.account_ids, type=tuple[int, ...])) for row in rows]
+
+    async def active(self, account: str | None = None) -> list[ActiveSession]:
+        """Sessions that live, those used last first."""
+        table = joc_sessions
+        query = select(table, self._age_ms().label("age_ms")).order_by(table.c.last_used.desc())
+        if account:
+            query = query.where(table.c.account == account)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        found = []
+        for row in rows:
+            left_ms = self._idle_seconds * 1000 - row.age_ms
+            if self._idle_seconds <= 0 or left_ms > 0:
+                timeout_ms = -1 if self._idle_seconds <= 0 else int(left_ms)
+                found.append(ActiveSession(row.token_hash, row.account, row.identity_service, timeout_ms))
+        return found
+
+    async def change(self, token_hash: bytes, identity: Identity) -> None:
+        """From now on the session is and may do what `identity` says, here and at all members."""
+        values = identity.columns()
+        async with self._database.write() as connection:
+            await connection.execute(update(joc_sessions).where(joc_sessions.c.token_hash == token_hash).values(values))
+        known = self._known.get(token_hash)
+        if known is not None:
+            known.take(identity)
+        await self._news.tell(CHANGED_TOPIC, token_hash.hex())
 
     def leave(self) -> None:
         """This process stops: its streams end, the sessions live on."""
@@ -246,17 +305,11 @@ class Sessions:
             self._forget(token_hash)
             return None
         if known is None:
-            known = Session(
-                account=row.account,
-                address=row.address,
-                identity_service=row.identity_service,
-                roles=tuple(msgspec.json.decode(row.roles, type=list[str])),
-                permissions=Permissions(msgspec.json.decode(row.permissions, type=list[PermissionRow])),
-                force_password_change=row.force_password_change,
-                token_hash=token_hash,
-            )
+            known = Session(Identity.of(row), row.address, token_hash)
             known.touched_at = last_used
             self._remember(known)
+        elif any(row._mapping[name] != value for name, value in known.stored.items()):
+            known.take(Identity.of(row))
         known.last_used, known.checked_at = last_used, asked_at
         return known
 
@@ -283,6 +336,17 @@ class Sessions:
 
     async def _heard_of_end(self, value: Any) -> None:
         self._forget(bytes.fromhex(value))
+
+    async def _heard_of_change(self, value: Any) -> None:
+        known = self._known.get(bytes.fromhex(value))
+        if known is not None:
+            known.checked_at = float("-inf")
+            await self._look_up(known.token_hash)
+
+    async def _missed_news(self) -> None:
+        """Whatever is known may have changed: ask again when it is used."""
+        for session in self._known.values():
+            session.checked_at = float("-inf")
 
     def _remember(self, session: Session) -> None:
         self._known[session.token_hash] = session

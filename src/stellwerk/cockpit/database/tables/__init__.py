@@ -13,7 +13,19 @@ from stellwerk.cockpit.database.tables import (
     inventory,
     live,
     registry,
+    settings,
 )
 from stellwerk.cockpit.database.tables.base import METADATA
 
-__all__ = ["METADATA", "cluster", "controllers", "deployment", "history", "identity", "inventory", "live", "registry"]
+__all__ = [
+    "METADATA",
+    "cluster",
+    "controllers",
+    "deployment",
+    "history",
+    "identity",
+    "inventory",
+    "live",
+    "registry",
+    "settings",
+]

@@ -91,8 +91,9 @@ iam_blocklist = Table(
     UniqueConstraint("account_name"),
 )
 
-#: Logins that live, valid at every member. Only a hash of the token is kept; `permissions` and `roles` are JSON, as
-#: they were at the login. `last_used` by the database's clock.
+#: Logins that live, valid at every member. Only a hash of the token is kept. `roles`, `permissions` and `folders` are
+#: JSON, written anew when what they come from changes. `account_ids`: JSON list of the ids in `iam_accounts` by which
+#: the login succeeded. `last_used` by the database's clock.
 joc_sessions = Table(
     "joc_sessions",
     METADATA,
@@ -102,6 +103,8 @@ joc_sessions = Table(
     text_column("identity_service", nullable=False),
     text_column("roles", nullable=False),
     text_column("permissions", nullable=False),
+    text_column("folders", nullable=False, server_default="[]"),
+    text_column("account_ids", nullable=False, server_default="[]"),
     flag("force_password_change"),
     instant("last_used", nullable=False),
     Index(None, "account"),
