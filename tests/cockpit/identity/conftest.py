@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 from tests.cockpit.conftest import Client
-
-from stellwerk.cockpit.application import Cockpit
 
 SERVICE = "JOC-INITIAL"
 #: Members of requests that say which service.
@@ -20,8 +17,7 @@ SECRET = "a long enough password"
 class People:
     """Makes accounts as the administrator, and logs them in."""
 
-    def __init__(self, cockpit: Cockpit, root: Client) -> None:
-        self.cockpit = cockpit
+    def __init__(self, root: Client) -> None:
         self.root = root
 
     async def login(self, name: str, password: str = SECRET, **headers: str) -> aiohttp.ClientResponse:
@@ -47,7 +43,7 @@ class People:
     ) -> str:
         await self.root.post("iam/role/store", {**OF_SERVICE, "roleName": name})
         scope = {**OF_SERVICE, "roleName": name, "controllerId": controller_id}
-        rows = [{"permissionPath": path} for path in permissions]
+        rows: list[dict[str, Any]] = [{"permissionPath": path} for path in permissions]
         rows += [{"permissionPath": path, "excluded": True} for path in excluded]
         if rows:
             await self.root.post("iam/permissions/store", {**scope, "permissions": rows})
@@ -66,5 +62,5 @@ class People:
 
 
 @pytest.fixture
-async def people(cockpit: Cockpit, client: Any) -> AsyncIterator[People]:
-    yield People(cockpit, client)
+def people(client: Client) -> People:
+    return People(client)

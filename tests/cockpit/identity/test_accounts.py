@@ -9,6 +9,8 @@ import pytest
 from tests.cockpit.conftest import PASSWORD, Client
 from tests.cockpit.identity.conftest import OF_SERVICE, SECRET, SERVICE, People
 
+from stellwerk.cockpit.application import Cockpit
+
 VIEWS = "sos:products:controller:view"
 
 
@@ -176,7 +178,9 @@ async def test_permissions_reach_those_who_are_logged_in(people: People) -> None
     assert mine["joc"]["administration"]["settings"] == {"view": True, "manage": False}
 
 
-async def test_the_misspelt_permission_is_understood_in_requests_and_in_stored_data(people: People) -> None:
+async def test_the_misspelt_permission_is_understood_in_requests_and_in_stored_data(
+    people: People, cockpit: Cockpit
+) -> None:
     from sqlalchemy import update
 
     from stellwerk.cockpit.database.tables.identity import iam_permissions
@@ -187,7 +191,7 @@ async def test_the_misspelt_permission_is_understood_in_requests_and_in_stored_d
     assert (await people.root.post("iam/permissions", role))["permissions"] == [
         {"permissionPath": right, "excluded": False}
     ]
-    async with people.cockpit.database.write() as connection:
+    async with cockpit.database.write() as connection:
         table = iam_permissions
         await connection.execute(
             update(table).where(table.c.account_permission == right).values(account_permission=wrong)
