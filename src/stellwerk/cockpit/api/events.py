@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
-from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
+
+_OF_HISTORY = ("ORDERHISTORY", "TASKHISTORY")
 
 
 class EventsRequest(msgspec.Struct, rename="camel"):
@@ -38,8 +40,15 @@ async def events(context: RequestContext, request: EventsRequest) -> Events:
     loop = asyncio.get_running_loop()
     end = loop.time() + min(period, max(0.0, sessions.seconds_left(session) - 1.0))
     changed = hub.poll()
+
+    # Who may not see the Controller hears only what concerns everybody.
+    controller_id = request.controller_id if session.permissions.allows("ctl:view", request.controller_id) else ""
+
+    def visible(snapshot: EventSnapshot) -> bool:
+        return _is_visible(session, controller_id, snapshot)
+
     try:
-        last, found = hub.events_after(request.controller_id, after, context.token or "")
+        last, found = hub.events_after(controller_id, after, context.token or "", visible)
         while not found and not hub.closing.is_set() and not session.revoked.is_set():
             try:
                 async with asyncio.timeout_at(end):
@@ -47,10 +56,10 @@ async def events(context: RequestContext, request: EventsRequest) -> Events:
             except TimeoutError:
                 break
             changed.clear()
-            last, found = hub.events_after(request.controller_id, after, context.token or "")
+            last, found = hub.events_after(controller_id, after, context.token or "", visible)
         if found and configuration.events_collect_seconds > 0 and not hub.closing.is_set():
             await asyncio.sleep(configuration.events_collect_seconds)
-            last, found = hub.events_after(request.controller_id, after, context.token or "")
+            last, found = hub.events_after(controller_id, after, context.token or "", visible)
     finally:
         hub.end_poll(changed)
     now = timestamp(context.now_ms())
@@ -59,8 +68,28 @@ async def events(context: RequestContext, request: EventsRequest) -> Events:
         event_id=last,
         delivery_date=now,
         survey_date=now,
-        event_snapshots=[_shown(snapshot) for snapshot in found],
+        event_snapshots=[_shown(snapshot) for snapshot in _without_orders(session, found)],
     )
+
+
+def _is_visible(session: Session, controller_id: str, snapshot: EventSnapshot) -> bool:
+    """Whether the session may hear of the object: of those in folders, it is said where they lie."""
+    permissions = session.permissions
+    if not permissions.folders or snapshot.path is None:
+        return True
+    path = snapshot.workflow[0] if snapshot.workflow is not None else snapshot.path
+    return not path.startswith("/") or permissions.permits_folder(path, controller_id)
+
+
+def _without_orders(session: Session, found: list[EventSnapshot]) -> list[EventSnapshot]:
+    """Events of history name an order, but not where it belongs: to who does not see all folders they name nothing."""
+    if not session.permissions.folders:
+        return found
+    stripped = [
+        msgspec.structs.replace(snapshot, path=None) if snapshot.object_type in _OF_HISTORY else snapshot
+        for snapshot in found
+    ]
+    return list(dict.fromkeys(stripped))
 
 
 def _shown(snapshot: EventSnapshot) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 
 from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest, MissingParameter, ObjectNotFound
+from stellwerk.cockpit.api.folders import require_workflow
 from stellwerk.cockpit.api.native_filter import Condition
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.routes import Answer, Ok, RequestContext, Route, timestamp
@@ -198,7 +199,9 @@ def _common(
     context: RequestContext, request: OrdersFilter | JobsFilter, table: Any, names: WorkflowNames
 ) -> list[Condition]:
     now = context.now_ms()
-    where = permitted(context, "ctl:orders:view", table.controller_id, request.controller_id)
+    where = permitted(
+        context, "ctl:orders:view", table.controller_id, request.controller_id, workflow=table.workflow_name
+    )
     limits: tuple[tuple[str | None, bool, Callable[[int], Condition]], ...] = (
         (request.date_from, False, lambda value: table.start_time >= value),
         (request.date_to, True, lambda value: table.start_time < value),
@@ -364,6 +367,7 @@ async def _order(context: RequestContext, request: OrderHistoryFilter) -> readin
     if order is None:
         which = request.history_id if request.history_id is not None else request.order_id
         raise ObjectNotFound(f"Couldn't find the order '{which}' in the history")
+    await require_workflow(context, order.workflow, order.controller_id)
     return order
 
 
@@ -474,6 +478,7 @@ async def _task(context: RequestContext, controller_id: str, task_id: int) -> re
         log = await reading.task_log(connection, task_id)
     if log is None or log.controller_id != controller_id:
         raise ObjectNotFound(f"Couldn't find the task '{task_id}' of Controller '{controller_id}' in the history")
+    await require_workflow(context, log.workflow, log.controller_id)
     return log
 
 

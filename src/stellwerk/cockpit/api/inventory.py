@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.decoding import first_json_value
-from stellwerk.cockpit.api.errors import AccessDenied, BadRequest, MissingParameter, ObjectNotFound
+from stellwerk.cockpit.api.errors import AccessDenied, BadRequest, FolderDenied, MissingParameter, ObjectNotFound
+from stellwerk.cockpit.api.folders import folder_permitted, is_above_permitted, require_folder
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.auth.permissions import long_form
 from stellwerk.cockpit.deployment.deployer import Deployed, Deployer, deployed_of, select_objects
@@ -188,6 +189,8 @@ async def store(context: RequestContext, request: StoreRequest) -> Configuration
             raise MissingParameter("objectType")
     type_ = ObjectType.of(request.object_type) if request.object_type is not None else ObjectType.WORKFLOW
     inventory = context.services.get(Inventory)
+    path = request.path if request.id is None else (await inventory.read_by_id(request.id)).path
+    require_folder(context, names.normalized(path or ""))
     item = await inventory.store(type_, request.path or "", request.configuration, id_=request.id)
     return await _answer(context, item, is_stored=True)
 
@@ -195,12 +198,15 @@ async def store(context: RequestContext, request: StoreRequest) -> Configuration
 async def _find(context: RequestContext, request: ReadRequest) -> StoredObject:
     inventory = context.services.get(Inventory)
     if request.id is not None:
-        return await inventory.read_by_id(request.id)
-    if request.path is None:
+        item = await inventory.read_by_id(request.id)
+    elif request.path is None:
         raise MissingParameter("path")
-    if request.object_type is None:
+    elif request.object_type is None:
         raise MissingParameter("objectType")
-    return await inventory.read(ObjectType.of(request.object_type), request.path)
+    else:
+        item = await inventory.read(ObjectType.of(request.object_type), request.path)
+    require_folder(context, item.path)
+    return item
 
 
 async def read_configuration(context: RequestContext, request: ReadRequest) -> ConfigurationObject:
@@ -221,7 +227,10 @@ async def read_folder(context: RequestContext, request: FolderRequest) -> dict[s
     ]
     inventory = context.services.get(Inventory)
     folder = names.normalized(request.path)
-    items = await inventory.in_folder(folder, recursive=request.recursive, types=types)
+    if not folder_permitted(context, folder) and not is_above_permitted(context, folder):
+        raise FolderDenied(folder)
+    found_items = await inventory.in_folder(folder, recursive=request.recursive, types=types)
+    items = [item for item in found_items if folder_permitted(context, item.path)]
     deployed_ids = {deployed.inv_cid for deployed in await context.services.get(Deployer).current()}
     answer: dict[str, Any] = {"deliveryDate": timestamp(context.now_ms()), "path": folder}
     for member, member_types in FOLDER_MEMBERS.items():
@@ -288,8 +297,27 @@ async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
     again = await _deployed_again(context, selections.deploy_configurations, request.controller_ids)
     drafts = {item.id for item in objects}
     objects += [item for item in again if item.id not in drafts]
+    objects = _permitted_to_deploy(context, request.controller_ids, selections, objects)
     await deployer.deploy(context.account, request.controller_ids, objects)
     return context.ok()
+
+
+def _permitted_to_deploy(
+    context: RequestContext, controller_ids: list[str], selections: PublishStore, objects: list[StoredObject]
+) -> list[StoredObject]:
+    """Of a folder, what may be seen (here and at each Controller); an object that is named must be so."""
+    permissions = context.session.permissions
+    named = {
+        (ObjectType.of(one.configuration.object_type), names.name_of(one.configuration.path))
+        for one in (*selections.draft_configurations, *selections.deploy_configurations)
+    }
+    permitted: list[StoredObject] = []
+    for item in objects:
+        if all(permissions.permits_folder(item.path, id_) for id_ in (None, *controller_ids)):
+            permitted.append(item)
+        elif (item.type, item.name) in named:
+            raise FolderDenied(item.folder)
+    return permitted
 
 
 async def _deployed_again(
@@ -363,6 +391,7 @@ async def deployment_history(context: RequestContext, request: DeploymentHistory
             }
             for row in rows
             if allowed("ctl:deployment:view", row.controller_id)
+            and context.session.permissions.permits_folder(row.path, row.controller_id)
         ],
     }
 

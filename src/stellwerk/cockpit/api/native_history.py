@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Select, select
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
+from stellwerk.cockpit.api.folders import require_workflow
 from stellwerk.cockpit.api.native_filter import Condition, Meaning, Paging, conditions, contains, glob, instant, number
 from stellwerk.cockpit.api.native_orders import PREFIX, workflow_meaning
 from stellwerk.cockpit.api.native_page import ListRequest, Page, permitted, read_page
@@ -76,7 +77,9 @@ async def history_orders_page(context: RequestContext, request: ListRequest) -> 
     }
     where = [
         table.parent_id == 0,
-        *permitted(context, "ctl:orders:view", table.controller_id, request.controller_id),
+        *permitted(
+            context, "ctl:orders:view", table.controller_id, request.controller_id, workflow=table.workflow_name
+        ),
         *conditions(request.q, keys, contains(table.order_id, table.workflow_name)),
     ]
     statement: Select[Any] = select(history_orders)
@@ -121,7 +124,9 @@ async def history_tasks_page(context: RequestContext, request: ListRequest) -> P
         "ended": instant(table.end_time, now),
     }
     where = [
-        *permitted(context, "ctl:orders:view", table.controller_id, request.controller_id),
+        *permitted(
+            context, "ctl:orders:view", table.controller_id, request.controller_id, workflow=table.workflow_name
+        ),
         *conditions(request.q, keys, contains(table.order_id, table.job_name, table.workflow_name)),
     ]
 
@@ -231,6 +236,7 @@ async def order_events(context: RequestContext, request: EventsRequest) -> Order
         if order is None:
             raise ObjectNotFound(f"there is no order '{order_id}', neither at a Controller nor in the history")
         context.require("ctl:orders:view", order.controller_id)
+        await require_workflow(context, order.workflow, order.controller_id)
         lines = await reading.order_event_lines(connection, order)
     found = [item for item in reading.story(lines) if request.level == "all" or item.event.TYPE not in _NOT_STORY]
     total = len(found)
@@ -288,6 +294,7 @@ async def _task_part(context: RequestContext, connection: Any, text: str, reques
     if found is None:
         raise ObjectNotFound(f"there is no task '{text}' in the history")
     context.require("ctl:orders:view", found.controller_id)
+    await require_workflow(context, found.workflow, found.controller_id)
     if request.byte is not None:
         first, last = await reading.lines_of_bytes(connection, found.task_id, *_range(request.byte, "byte"))
     else:
@@ -305,6 +312,7 @@ async def _order_part(context: RequestContext, connection: Any, text: str, reque
     if order is None:
         raise ObjectNotFound(f"there is no order '{text}' in the history")
     context.require("ctl:orders:view", order.controller_id)
+    await require_workflow(context, order.workflow, order.controller_id)
     tasks = await reading.tasks_of_order(connection, order.history_id)
     total = sum(task.log_lines for task in tasks)
     first, last = _lines_wanted(request, total)

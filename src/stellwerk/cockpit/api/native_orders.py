@@ -79,7 +79,10 @@ def _order_conditions(context: RequestContext, query: str, controller_id: str) -
         "changed": instant(table.since, now),
     }
     where = conditions(query, keys, contains(table.order_id, table.workflow_path))
-    return [*permitted(context, "ctl:orders:view", table.controller_id, controller_id), *where]
+    return [
+        *permitted(context, "ctl:orders:view", table.controller_id, controller_id, workflow=table.workflow_path),
+        *where,
+    ]
 
 
 _SORTS: dict[str, Any] = {
@@ -196,7 +199,13 @@ async def workflows(context: RequestContext, request: ListRequest) -> Page:
     where = [
         live_items.c.type == "Workflow",
         live_items.c.is_current,
-        *permitted(context, "ctl:workflows:view", live_items.c.controller_id, request.controller_id),
+        *permitted(
+            context,
+            "ctl:workflows:view",
+            live_items.c.controller_id,
+            request.controller_id,
+            workflow=live_items.c.path,
+        ),
         *conditions(request.q, keys, contains(live_items.c.path)),
     ]
     statement: Select[Any] = select(

@@ -54,7 +54,7 @@ async def attention(context: RequestContext, request: NoRequest) -> Attention:
 
 async def _orders(context: RequestContext) -> list[AttentionGroup]:
     table = live_orders.c
-    allowed = permitted(context, "ctl:orders:view", table.controller_id)
+    allowed = permitted(context, "ctl:orders:view", table.controller_id, workflow=table.workflow_path)
     now = context.now_ms()
     names = context.services.get(WorkflowNames)
     kinds: list[tuple[str, Any, Any, int]] = [

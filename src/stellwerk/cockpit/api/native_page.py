@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select
 
+from stellwerk.cockpit.api.folders import visible_workflows
 from stellwerk.cockpit.api.native_filter import Condition, Paging, decode_cursor, encode_cursor
 from stellwerk.cockpit.api.routes import RequestContext
 
@@ -74,9 +75,16 @@ async def read_page(
     )
 
 
-def permitted(context: RequestContext, permission: str, column: Any, controller_id: str = "") -> list[Condition]:
-    """Only rows of Controllers for which the session has the permission."""
+def permitted(
+    context: RequestContext, permission: str, column: Any, controller_id: str = "", *, workflow: Any = None
+) -> list[Condition]:
+    """Only rows of Controllers for which the session has the permission, and of workflows that it may see.
+
+    `workflow`: the column with the workflow's name, for rows that have one.
+    """
     conditions: list[Condition] = [column == controller_id] if controller_id else []
+    if workflow is not None:
+        conditions += visible_workflows(context, workflow, column)
     permissions = context.session.permissions
     if permissions.allows(permission, None):
         denied = [one for one in permissions.controller_ids() if not permissions.allows(permission, one)]

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 from sqlalchemy import select
 
-from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
+from stellwerk.cockpit.api.errors import BadRequest, FolderDenied, ObjectNotFound
+from stellwerk.cockpit.api.folders import require_workflow
 from stellwerk.cockpit.api.native_orders import PREFIX, CountsRequest, counts, workflow_rows
 from stellwerk.cockpit.api.native_overview import attention
+from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.native_topology import topology
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, Stream
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.database.tables.live import live_items
-from stellwerk.cockpit.live.hub import LiveHub, Subscription
+from stellwerk.cockpit.live.hub import Gone, LiveHub, Subscription
+from stellwerk.cockpit.live.rows import OrderRow
 from stellwerk.cockpit.projection import reading
 from stellwerk.values.json import encode
 
@@ -123,7 +126,9 @@ async def _events(
             if is_torn:
                 yield _event("gap", {}, cursor)
             for topic, rows in orders.items():
-                yield _event("patch", sources.order_patch(topic, rows), cursor)
+                patch = sources.order_patch(topic, rows)
+                if patch["rows"] or patch["removed"]:
+                    yield _event("patch", patch, cursor)
             for topic in sorted(topics):
                 async for part in sources.read(topic, cursor):
                     yield part
@@ -149,11 +154,19 @@ class _Sources:
         #: Last line sent of each log that is followed.
         self._sent: dict[str, int] = {}
 
-    def order_patch(self, topic: str, rows: dict[str, Any]) -> dict[str, Any]:
-        """Rows of Controllers that the session may not see are as if removed."""
-        allows = self._context.session.permissions.allows
-        visible = [row for row in rows.values() if row is not None and allows("ctl:orders:view", row.controller_id)]
-        removed = [key for key, row in rows.items() if row is None]
+    def order_patch(self, topic: str, rows: Mapping[str, OrderRow | Gone]) -> dict[str, Any]:
+        """Rows of Controllers and folders that the session may not see are left out."""
+        permissions = self._context.session.permissions
+        visible: list[OrderRow] = []
+        removed: list[str] = []
+        for key, row in rows.items():
+            if not permissions.allows("ctl:orders:view", row.controller_id):
+                continue
+            if isinstance(row, Gone):
+                if permissions.permits_folder(row.workflow, row.controller_id):
+                    removed.append(key)
+            elif permissions.permits_folder(row.workflow.path, row.controller_id):
+                visible.append(row)
         return {"topic": topic, "rows": visible, "removed": removed}
 
     async def read(self, topic: str, cursor: int) -> AsyncIterator[bytes]:
@@ -193,30 +206,34 @@ class _Sources:
                 await connection.execute(
                     select(
                         live_items.c.controller_id, live_items.c.path, live_items.c.version_id, live_items.c.event_id
-                    ).where(live_items.c.type == "Workflow", live_items.c.path == name, live_items.c.is_current)
+                    ).where(
+                        live_items.c.type == "Workflow",
+                        live_items.c.path == name,
+                        live_items.c.is_current,
+                        *permitted(
+                            self._context, "ctl:workflows:view", live_items.c.controller_id, workflow=live_items.c.path
+                        ),
+                    )
                 )
             ).all()
-        allows = self._context.session.permissions.allows
-        permitted = [item for item in items if allows("ctl:workflows:view", item.controller_id)]
-        return list(await workflow_rows(self._context, permitted, with_nodes=True))
+        return list(await workflow_rows(self._context, items, with_nodes=True))
 
     async def _log(self, topic: str, rest: str) -> dict[str, Any] | None:
         """New lines since the last patch; the last line again, as it may have grown."""
         kind, _, text = rest.partition(":")
         if not text.isdigit():
             return None
-        allows = self._context.session.permissions.allows
         async with self._context.database.read() as connection:
             if kind == "task":
                 task = await reading.task_log(connection, int(text))
-                if task is None or not allows("ctl:orders:view", task.controller_id):
+                if task is None or not await self._may_read(task):
                     return None
                 log = SimpleNamespace(lines=task.lines, bytes=task.bytes, is_complete=task.is_complete)
                 first = self._first(topic, log.lines)
                 lines = await reading.task_lines(connection, task.task_id, first, log.lines) if log.lines else []
             else:
                 order = await reading.find_order(connection, history_id=int(text))
-                if order is None or not allows("ctl:orders:view", order.controller_id):
+                if order is None or not await self._may_read(order):
                     return None
                 tasks = await reading.tasks_of_order(connection, order.history_id)
                 log = SimpleNamespace(
@@ -235,6 +252,15 @@ class _Sources:
             "totalBytes": log.bytes,
             "complete": log.is_complete,
         }
+
+    async def _may_read(self, log: reading.TaskLog | reading.OrderIdentity) -> bool:
+        if not self._context.session.permissions.allows("ctl:orders:view", log.controller_id):
+            return False
+        try:
+            await require_workflow(self._context, log.workflow, log.controller_id)
+        except FolderDenied:
+            return False
+        return True
 
     def _first(self, topic: str, total: int) -> int:
         return max(self._sent.get(topic, total - FIRST_LINES + 1), 1)

@@ -5,6 +5,7 @@ All changing calls answer after the Controller's commit and take an `Idempotency
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound
+from stellwerk.cockpit.api.folders import require_workflow
 from stellwerk.cockpit.api.order_views import order_view
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.api.workflows import REGEX_SECONDS, Folder, WorkflowId
@@ -140,7 +142,13 @@ def _selection(context: RequestContext, request: Any) -> Selection:
         states=tuple(request.states),
         scheduled_from_ms=first,
         scheduled_to_ms=end,
+        permits=_permits(context),
     )
+
+
+def _permits(context: RequestContext) -> Callable[[str], bool] | None:
+    permissions = context.session.permissions
+    return (lambda path: permissions.permits_folder(path, context.controller_id)) if permissions.folders else None
 
 
 def _values(value: Any, name: str) -> dict[str, Any]:
@@ -168,6 +176,8 @@ async def add(context: RequestContext, request: AddOrdersRequest) -> OrderIdsAns
         raise BadRequest("no orders given")
     if any(order.start_position or order.end_positions or order.block_position for order in request.orders):
         context.require("ctl:orders:manage_positions", request.controller_id)
+    for path in {order.workflow_path for order in request.orders}:
+        await require_workflow(context, path)
     now_ms = context.now_ms()
     orders = [
         NewOrder(
@@ -283,7 +293,7 @@ def _matching(pattern: str | None, found: list[LiveOrder]) -> list[LiveOrder]:
 
 async def order(context: RequestContext, request: OrderRequest) -> dict[str, Any]:
     """One order: at the Controller, or, when it has left, its end from the history."""
-    selection = Selection(order_ids=(request.order_id,))
+    selection = Selection(order_ids=(request.order_id,), permits=_permits(context))
     found = await context.services.get(OrderFinder).select(request.controller_id, selection)
     paths = await context.services.get(Inventory).paths_of(ObjectType.WORKFLOW)
     now_ms = context.now_ms()
@@ -301,6 +311,7 @@ async def order(context: RequestContext, request: OrderRequest) -> dict[str, Any
         row = (await connection.execute(query)).first()
     if row is None:
         raise ControllerObjectNotFound(f"unknown Order: {request.order_id}")
+    await require_workflow(context, row.workflow_name)
     return now | _ended_view(row, paths)
 
 

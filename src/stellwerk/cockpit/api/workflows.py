@@ -9,6 +9,7 @@ import msgspec
 import regex
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
+from stellwerk.cockpit.api.folders import folder_permitted, require_workflow
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.controllers.workflow_controls import KnownWorkflows, WorkflowControls
@@ -117,6 +118,7 @@ async def workflow(context: RequestContext, request: WorkflowRequest) -> Workflo
     await context.services.get(Registry).controller(request.controller_id)
     deployer = context.services.get(Deployer)
     wanted = request.workflow_id
+    await require_workflow(context, wanted.path)
     deployed = await deployer.workflow(request.controller_id, wanted.path, wanted.version_id or None)
     is_current = True
     if wanted.version_id:
@@ -147,7 +149,9 @@ async def workflows(context: RequestContext, request: WorkflowsRequest) -> Workf
         for items, is_current in ((current, True), (former, False))
         for item in items
     ]
-    chosen = [view for item, view in views if _is_wanted(request, item, view)]
+    chosen = [
+        view for item, view in views if _is_wanted(request, item, view) and folder_permitted(context, view["path"])
+    ]
     chosen = _matching(request.regex, chosen)
     now = timestamp(context.now_ms())
     return WorkflowsAnswer(now, now, sorted(chosen, key=lambda view: (view["path"], not view["isCurrentVersion"])))

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from stellwerk.cockpit.api.errors import ControllerObjectNotFound, FolderDenied
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.live import live_orders
-from stellwerk.cockpit.inventory.names import is_in_folder, name_of
+from stellwerk.cockpit.inventory.names import folder_of, is_in_folder, name_of
 from stellwerk.cockpit.projection.model import LiveOrder, api_state, decode_live_order
 from stellwerk.effects.clock import Clock
 
@@ -36,6 +37,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     states: Sequence[str] = ()
     scheduled_from_ms: int | None = None
     scheduled_to_ms: int | None = None
+    #: Says whether orders of the workflow at a path may be seen; None: all may.
+    permits: Callable[[str], bool] | None = None
 
 
 class OrderFinder:
@@ -49,7 +52,35 @@ class OrderFinder:
         self._workflow_paths = workflow_paths
 
     async def select(self, controller_id: str, selection: Selection) -> list[LiveOrder]:
-        """The live orders that a request means."""
+        """The live orders that a request means. Raises `FolderDenied` if it names one that may not be seen."""
+        orders = await self._select(controller_id, selection)
+        if selection.permits is None:
+            return orders
+        paths = await self._workflow_paths()
+        visible: list[LiveOrder] = []
+        for order in orders:
+            path = paths.get(order.workflow_path, f"/{order.workflow_path}")
+            if selection.permits(path):
+                visible.append(order)
+            elif selection.order_ids:
+                raise FolderDenied(folder_of(path))
+        return visible
+
+    async def named(self, controller_id: str, selection: Selection) -> list[str]:
+        """The ids that a request names, as given, for the Controller knows best which orders there are.
+
+        Only of orders that are known here it can be told whether they may be seen. Who is not permitted everything
+        cannot name others.
+        """
+        ids = list(dict.fromkeys(selection.order_ids))
+        if ids and selection.permits is not None:
+            known = {order.order_id for order in await self.select(controller_id, selection)}
+            unknown = [id_ for id_ in ids if id_ not in known]
+            if unknown:
+                raise ControllerObjectNotFound(f"unknown Order: {unknown[0]}")
+        return ids
+
+    async def _select(self, controller_id: str, selection: Selection) -> list[LiveOrder]:
         table = live_orders
         query = select(table.c.data).where(table.c.controller_id == controller_id).order_by(table.c.order_id)
         if selection.order_ids:
@@ -99,9 +130,8 @@ class OrderFinder:
         self, controller_id: str, selection: Selection, is_suitable: Callable[[LiveOrder], bool], *, deep: bool
     ) -> list[str]:
         """Explicit ids as given, for the Controller knows best; of all others those that are suitable."""
-        if selection.order_ids:
-            ids = list(dict.fromkeys(selection.order_ids))
-        else:
+        ids = await self.named(controller_id, selection)
+        if not ids:
             ids = [order.order_id for order in await self.select(controller_id, selection) if is_suitable(order)]
         if deep:
             ids += [id_ for id_ in await self._children(controller_id, ids) if id_ not in set(ids)]

@@ -211,7 +211,9 @@ class OrderService:
 
         async def prepare() -> list[dict[str, Any]]:
             known = {order.order_id: order for order in await self._finder.select(controller_id, selection)}
-            ids = list(selection.order_ids) or [order.order_id for order in known.values() if is_resumable(order)]
+            ids = await self._finder.named(controller_id, selection) or [
+                order.order_id for order in known.values() if is_resumable(order)
+            ]
             if variables and len({known[id_].workflow_path for id_ in ids if id_ in known}) > 1:
                 raise BadRequest("arguments are only possible for orders of one workflow")
             commands = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -37,6 +37,13 @@ class EventSnapshot(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     message: str | None = None
 
 
+class Gone(msgspec.Struct, frozen=True, rename="camel"):
+    """An order that is not at its Controller any more, with what is needed to know who may hear of it."""
+
+    controller_id: str
+    workflow: str
+
+
 class _Kept(msgspec.Struct, frozen=True, gc=False):
     id: int
     time: float
@@ -50,14 +57,14 @@ class Subscription:
     def __init__(self, topics: Iterable[str]) -> None:
         self.topics = frozenset(topics)
         self.changed = asyncio.Event()
-        self._orders: dict[tuple[str, str], OrderRow | None] = {}
+        self._orders: dict[tuple[str, str], OrderRow | Gone] = {}
         self._dirty: set[str] = set()
         self.is_torn = False
 
     def wants_orders(self) -> bool:
         return any(topic == "orders" or topic.startswith("order:") for topic in self.topics)
 
-    def put_order(self, topic: str, key: str, row: OrderRow | None) -> None:
+    def put_order(self, topic: str, key: str, row: OrderRow | Gone) -> None:
         if topic not in self.topics:
             return
         self._orders[topic, key] = row
@@ -76,9 +83,9 @@ class Subscription:
         self.is_torn = True
         self.changed.set()
 
-    def drain(self) -> tuple[dict[str, dict[str, OrderRow | None]], set[str], bool]:
-        """Order rows by topic and key (None = removed), topics to read, and whether there was a gap; then empty."""
-        orders: dict[str, dict[str, OrderRow | None]] = {}
+    def drain(self) -> tuple[dict[str, dict[str, OrderRow | Gone]], set[str], bool]:
+        """Order rows by topic and key, topics to read, and whether there was a gap; then empty."""
+        orders: dict[str, dict[str, OrderRow | Gone]] = {}
         for (topic, key), row in self._orders.items():
             orders.setdefault(topic, {})[key] = row
         dirty, torn = self._dirty, self.is_torn
@@ -144,10 +151,10 @@ class LiveHub:
             for order in changes.touched:
                 self._put(order, order_row(controller_id, order, now, self.names))
             for order in changes.removed:
-                self._put(order, None)
+                self._put(order, Gone(controller_id, self.names.path(order.workflow_path)))
         self._mark_topics(projected)
 
-    def _put(self, order: LiveOrder, row: OrderRow | None) -> None:
+    def _put(self, order: LiveOrder, row: OrderRow | Gone) -> None:
         topics = {"orders", f"order:{order.order_id}", f"order:{order.order_id.split('|', 1)[0]}"}
         for subscription in self._subscriptions:
             for topic in topics:
@@ -221,7 +228,9 @@ class LiveHub:
     def event_id(self) -> int:
         return self._event_id
 
-    def events_after(self, controller_id: str, event_id: int, token: str) -> tuple[int, list[EventSnapshot]]:
+    def events_after(
+        self, controller_id: str, event_id: int, token: str, is_visible: Callable[[EventSnapshot], bool]
+    ) -> tuple[int, list[EventSnapshot]]:
         """Distinct events after `event_id` for this Controller and session, and the id to go on with."""
         found: dict[EventSnapshot, None] = {}
         last = event_id
@@ -230,7 +239,7 @@ class LiveHub:
                 break
             last = max(last, kept.id)
             for_me = kept.snapshot.access_token in (None, token)
-            if for_me and kept.controller_id in ("", controller_id):
+            if for_me and kept.controller_id in ("", controller_id) and is_visible(kept.snapshot):
                 found[kept.snapshot] = None
         return last, list(reversed(found))
 

@@ -162,6 +162,8 @@ class OrderIdentity(msgspec.Struct, frozen=True):
     main_history_id: int
     controller_id: str
     order_id: str
+    #: The name of its workflow.
+    workflow: str
     is_over: bool
 
 
@@ -170,12 +172,19 @@ async def find_order(
 ) -> OrderIdentity | None:
     """An order by history id, or the latest one with this order id; also if it has not started yet."""
     history, live = history_orders.c, live_orders.c
-    statement = select(history.id, history.main_parent_id, history.controller_id, history.order_id, history.end_time)
+    statement = select(
+        history.id,
+        history.main_parent_id,
+        history.controller_id,
+        history.order_id,
+        history.workflow_name,
+        history.end_time,
+    )
     statement = statement.where(history.id == history_id if history_id is not None else history.order_id == order_id)
     if controller_id:
         statement = statement.where(history.controller_id == controller_id)
     row = (await connection.execute(statement.order_by(history.id.desc()).limit(1))).first()
-    waiting = select(live.history_id, live.controller_id, live.order_id).where(
+    waiting = select(live.history_id, live.controller_id, live.order_id, live.workflow_path).where(
         live.history_id == history_id if history_id is not None else live.order_id == order_id
     )
     if controller_id:
@@ -183,10 +192,13 @@ async def find_order(
     present = (await connection.execute(waiting.limit(1))).first()
     if present is not None and (row is None or present.history_id > row.id):
         # An order that has not started is no child: it is its own root.
-        return OrderIdentity(present.history_id, present.history_id, present.controller_id, present.order_id, False)
+        id_ = present.history_id
+        return OrderIdentity(id_, id_, present.controller_id, present.order_id, present.workflow_path, False)
     if row is None:
         return None
-    return OrderIdentity(row.id, row.main_parent_id, row.controller_id, row.order_id, row.end_time is not None)
+    return OrderIdentity(
+        row.id, row.main_parent_id, row.controller_id, row.order_id, row.workflow_name, row.end_time is not None
+    )
 
 
 async def order_event_lines(connection: AsyncConnection, order: OrderIdentity) -> list[bytes]:
