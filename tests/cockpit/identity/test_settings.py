@@ -199,3 +199,19 @@ async def test_the_login_page_is_told_what_it_needs_without_a_session(people: Pe
             "enableRememberMe": True,
             "title": "Stellwerk",
         }
+
+
+async def test_settings_are_for_those_who_may_see_them(people: People) -> None:
+    viewer = await people.with_permissions("anna", "sos:products:joc:administration:settings:view")
+    key = {"id": 0, "configurationType": "GLOBALS"}
+    id_ = (await people.root.post("configuration/save", key | {"configurationItem": '{"user":{}}'}))["id"]
+    for request in (key, {"id": id_}):
+        await viewer.post("configuration", request)
+        await viewer.post("configuration/save", request | {"configurationItem": "{}"}, status=403)
+    await viewer.post("settings", status=403)
+    await viewer.post("configurations", key)
+    other = await people.with_permissions("berta", VIEWS)
+    for path, request in (("configuration", key), ("configuration", {"id": id_}), ("configurations", key)):
+        await other.post(path, request, status=403)
+    refused = await people.root.post("configuration/delete", {"id": id_}, status=420)
+    assert "defaults" in refused["error"]["message"]

@@ -140,6 +140,7 @@ async def configuration(context: RequestContext, request: ConfigurationRequest) 
     else:
         key, found = _key(context, request), None
     if key.configuration_type == "GLOBALS":
+        _require(context, key, changes=False)
         return ConfigurationAnswer(now, await settings_view(context))
     if found is None:
         found = await configurations.find(key)
@@ -161,7 +162,7 @@ async def default_profile(context: RequestContext) -> Configuration | None:
 
 
 async def settings_view(context: RequestContext) -> dict[str, Any]:
-    context.require(VIEW_SETTINGS)
+    """The settings as a configuration; who may read them is the caller's to ask."""
     found = await context.services.get(Configurations).find(SETTINGS_KEY)
     return {
         "id": 0 if found is None else found.id,
@@ -176,6 +177,7 @@ async def configurations(context: RequestContext, request: ConfigurationsRequest
     """The own configurations, and those that others share; with type GLOBALS the settings and their catalogue."""
     now = timestamp(context.now_ms())
     if request.configuration_type == "GLOBALS":
+        context.require(VIEW_SETTINGS)
         return ConfigurationsAnswer(now, [await settings_view(context)], _catalogue())
     account = request.account or context.account
     if account != context.account:
