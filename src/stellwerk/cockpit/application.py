@@ -24,6 +24,7 @@ from stellwerk.cockpit.api.dispatch import Dispatcher, RouteTable
 from stellwerk.cockpit.api.native_stream import Streams
 from stellwerk.cockpit.api.native_topology import OwnCertificate
 from stellwerk.cockpit.api.routes import COMPATIBLE
+from stellwerk.cockpit.audit.log import AuditLog
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.directory import Directory
@@ -143,6 +144,7 @@ class Cockpit:
         settings.on_change(
             lambda: sessions.set_idle_seconds(settings.seconds("identityService", "idle_session_timeout"))
         )
+        services.add(AuditLog(self.database))
         add_identity_services(services, sessions, settings, configuration.login_delays, self.clock, self.random)
         services.add(LocalSession(sessions, configuration.data / "work"))
         members = services.add(Members(self.database, member_id_of(configuration.data)))

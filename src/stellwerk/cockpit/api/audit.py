@@ -12,7 +12,10 @@ from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.native_filter import ilike
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
+from stellwerk.cockpit.audit.log import OBJECT_NAME, AuditLog, Filter, visible_in
+from stellwerk.cockpit.auth.permissions import FolderRow
 from stellwerk.cockpit.database.tables.identity import iam_history, iam_identity_services, joc_audit_log
+from stellwerk.cockpit.inventory.names import normalized
 
 VIEW = "joc:auditlog:view"
 CATEGORIES = (
@@ -31,11 +34,18 @@ CATEGORIES = (
 MAXIMUM_ROWS = 10_000
 
 
+class Folder(msgspec.Struct):
+    folder: str
+    recursive: bool = True
+
+
 class AuditLogRequest(msgspec.Struct, rename="camel"):
-    """Texts are patterns with `*` and `?`, or parts. `objectName` is looked for in the request's parameters."""
+    """Texts are patterns with `*` and `?`, or parts."""
 
     controller_id: str = ""
     object_name: str = ""
+    object_types: list[str] = []
+    folders: list[Folder] = []
     categories: list[str] = []
     account: str = ""
     comment: str = ""
@@ -53,9 +63,18 @@ class LoginHistoryRequest(msgspec.Struct, rename="camel"):
     time_zone: str | None = None
 
 
-class AuditLog(msgspec.Struct, frozen=True, rename="camel"):
+class DetailsRequest(msgspec.Struct, rename="camel"):
+    audit_log_id: int
+
+
+class AuditLogAnswer(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     audit_log: list[dict[str, Any]]
+
+
+class AuditLogDetails(msgspec.Struct, frozen=True, rename="camel"):
+    delivery_date: str
+    audit_log_details: list[dict[str, Any]]
 
 
 class LoginHistory(msgspec.Struct, frozen=True, rename="camel"):
@@ -79,17 +98,14 @@ def _part(column: Any, text: str) -> Any:
     return ilike(column, text if "*" in text or "?" in text else f"*{text}*")
 
 
-async def audit_log(context: RequestContext, request: AuditLogRequest) -> AuditLog:
+async def audit_log(context: RequestContext, request: AuditLogRequest) -> AuditLogAnswer:
     """Changing calls, newest first."""
     unknown = set(request.categories) - set(CATEGORIES)
     if unknown:
         raise BadRequest(f"categories: unknown {', '.join(sorted(unknown))}; known: {', '.join(CATEGORIES)}")
     table = joc_audit_log.c
     where = _within(context, request, table.created)
-    where.append(or_(table.controller_id.is_(None), and_(true(), *permitted(context, "ctl:view", table.controller_id))))
-    if context.session.permissions.folders:
-        # Which objects a call was about cannot be told from it: who does not see all objects sees the own calls only.
-        where.append(table.account == context.account)
+    where += _visible(context)
     if request.controller_id:
         # Calls that belong to no Controller concern all of them.
         where.append(or_(table.controller_id == request.controller_id, table.controller_id.is_(None)))
@@ -99,13 +115,32 @@ async def audit_log(context: RequestContext, request: AuditLogRequest) -> AuditL
         (table.account, request.account),
         (table.comment, request.comment),
         (table.ticket_link, request.ticket_link),
-        (table.parameters, request.object_name),
     )
     where += [_part(column, text) for column, text in texts if text]
-    query = select(joc_audit_log).where(*where).order_by(table.created.desc(), table.id.desc())
-    async with context.database.read() as connection:
-        rows = (await connection.execute(query.limit(_limit(request.limit)))).all()
-    return AuditLog(timestamp(context.now_ms()), [_item(row) for row in rows])
+    rows = await context.services.get(AuditLog).read(
+        Filter(
+            conditions=where,
+            object_types=request.object_types,
+            object_name=_part(OBJECT_NAME, request.object_name) if request.object_name else None,
+            folders=[FolderRow(normalized(one.folder), one.recursive) for one in request.folders],
+            limit=_limit(request.limit),
+        )
+    )
+    return AuditLogAnswer(timestamp(context.now_ms()), [_item(row) for row in rows])
+
+
+def _visible(context: RequestContext) -> list[Any]:
+    """Calls that belong to no Controller, or to one that may be seen; and about objects that may be."""
+    controller_id = joc_audit_log.c.controller_id
+    where: list[Any] = [or_(controller_id.is_(None), and_(true(), *permitted(context, "ctl:view", controller_id)))]
+    folders = context.session.permissions.folders
+    return [*where, visible_in(folders, context.account)] if folders else where
+
+
+async def details(context: RequestContext, request: DetailsRequest) -> AuditLogDetails:
+    """The objects that a call names."""
+    rows = await context.services.get(AuditLog).details(request.audit_log_id, _visible(context))
+    return AuditLogDetails(timestamp(context.now_ms()), [{"path": row.path, "type": row.type} for row in rows])
 
 
 def _item(row: Any) -> dict[str, Any]:
@@ -156,6 +191,7 @@ async def login_history(context: RequestContext, request: LoginHistoryRequest) -
 
 
 ROUTES = [
-    Route("/audit_log", AuditLogRequest, AuditLog, VIEW, False, audit_log),
+    Route("/audit_log", AuditLogRequest, AuditLogAnswer, VIEW, False, audit_log),
+    Route("/audit_log/details", DetailsRequest, AuditLogDetails, VIEW, False, details),
     Route("/audit_log/login_history", LoginHistoryRequest, LoginHistory, VIEW, False, login_history),
 ]

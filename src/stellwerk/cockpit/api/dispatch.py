@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 import structlog
-from sqlalchemy import insert
 
 from stellwerk.cockpit.api.decoding import Reader, RequestError, first_json_value
 from stellwerk.cockpit.api.errors import (
@@ -29,10 +28,10 @@ from stellwerk.cockpit.api.errors import (
 from stellwerk.cockpit.api.forms import Upload, read_form
 from stellwerk.cockpit.api.published import NotImplementedYet, missing_routes
 from stellwerk.cockpit.api.routes import COMPATIBLE, Answer, RequestContext, Route, Stream, timestamp
+from stellwerk.cockpit.audit.log import AuditLog
 from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
-from stellwerk.cockpit.database.tables.identity import joc_audit_log
 from stellwerk.cockpit.services import Services
 from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.effects.clock import Clock
@@ -244,11 +243,7 @@ class Dispatcher:
             "status": status,
         }
         # Shielded: a client that goes away does not remove the trace of what it has done.
-        await asyncio.shield(self._insert_audit(row))
-
-    async def _insert_audit(self, row: dict[str, Any]) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(insert(joc_audit_log), [row])
+        await asyncio.shield(self._services.get(AuditLog).write(row, plain))
 
     def _denied(self, context: RequestContext) -> dict[str, Any]:
         session = context.session

@@ -128,3 +128,16 @@ joc_audit_log = Table(
     Column("status", Integer, nullable=False),
     Index(None, "created"),
 )
+
+#: The objects that a call names: of the inventory by type, path, name and folder; orders by id (as path and name).
+joc_audit_log_details = Table(
+    "joc_audit_log_details",
+    METADATA,
+    id_column(),
+    reference("audit_log_id"),
+    text_column("type", nullable=False),
+    text_column("path", nullable=False),
+    text_column("name", nullable=False),
+    text_column("folder"),
+    Index(None, "audit_log_id"),
+)

@@ -1,4 +1,4 @@
-"""configurations; sessions know their accounts and folders"""
+"""configurations, objects of the audit log; sessions know their accounts and folders"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,6 +32,19 @@ def upgrade() -> None:
             name=op.f("uq_joc_configurations_key"),
         ),
     )
+    op.create_table(
+        "joc_audit_log_details",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("audit_log_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_joc_audit_log_details")),
+    )
+    op.create_index(
+        op.f("ix_joc_audit_log_details_audit_log_id"), "joc_audit_log_details", ["audit_log_id"], unique=False
+    )
     # Their accounts are not known: people log in again.
     op.execute("DELETE FROM joc_sessions")
     op.add_column("joc_sessions", sa.Column("folders", sa.Text(), server_default="[]", nullable=False))
@@ -42,4 +55,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("joc_sessions", "account_ids")
     op.drop_column("joc_sessions", "folders")
+    op.drop_table("joc_audit_log_details")
     op.drop_table("joc_configurations")
