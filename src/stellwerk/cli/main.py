@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from stellwerk import __version__
+from stellwerk.cli.access_commands import register as register_access_commands
+from stellwerk.cli.options import Account, Home, Json, Url, Yes
+from stellwerk.cli.options import in_session as _execute
 from stellwerk.cli.output import CommandError, fail
 
 app = typer.Typer(
@@ -31,8 +33,8 @@ cluster_app = typer.Typer(no_args_is_help=True, help="The pair of Controllers: l
 app.add_typer(order_app, name="order")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(journal_app, name="journal")
+register_access_commands(app)
 
-Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 Arguments = Annotated[
     list[str] | None, typer.Option("--argument", "-a", help="NAME=VALUE; a JSON number, Boolean or list keeps its type")
 ]
@@ -259,17 +261,7 @@ def journal_export(
 
 # --- orders, logs, history -------------------------------------------------------------------------------------------
 
-Url = Annotated[str | None, typer.Option("--url", help="a Cockpit elsewhere; default: the one of --data")]
-Account = Annotated[str | None, typer.Option("--account", help="with --url; the password is in STELLWERK_PASSWORD")]
-Home = Annotated[Path, typer.Option("--data", envvar="STELLWERK_DATA", help="data folder of the installation")]
 OrderIds = Annotated[list[str], typer.Argument(help="order ids")]
-
-
-def _execute(data: Path, url: str | None, account: str | None, action: Callable[[Any], Awaitable[Any]]) -> Any:
-    from stellwerk.cli.orders import execute
-    from stellwerk.cli.rest import Target
-
-    return execute(Target.find(url, account, data), action)
 
 
 @order_app.command("add")
@@ -439,9 +431,6 @@ def chaos(
     from stellwerk.cli import chaos as commands
 
     commands.chaos(data, rounds=rounds, only=only or [], seed=seed, stop_seconds=stop_seconds, say=print)
-
-
-Yes = Annotated[bool, typer.Option("--yes", help="do it without asking")]
 
 
 @cluster_app.command("show")
