@@ -119,6 +119,18 @@ async def test_the_migrations_give_exactly_the_tables_of_the_code(database: Data
     assert difference == []
 
 
+async def test_the_newest_migration_can_be_taken_back(database: Database) -> None:
+    from alembic import command
+
+    from stellwerk.cockpit.database.migrations import HEAD, alembic_config, current_revision
+
+    async with database.write() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "-1"))
+        assert await connection.run_sync(current_revision) != HEAD
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+        assert await connection.run_sync(current_revision) == HEAD
+
+
 async def test_a_failed_write_leaves_nothing_and_a_reader_does_not_wait_for_the_writer(database: Database) -> None:
     from stellwerk.cockpit.database.tables.registry import joc_variables
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from tests.cockpit.conftest import PASSWORD
 from tests.cockpit.identity.conftest import SECRET, People
+
+from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.auth.accounts import Accounts, LoginRefused
+from stellwerk.cockpit.auth.delays import LoginBrake
+from stellwerk.cockpit.auth.grants import Grants
+from stellwerk.cockpit.auth.passwords import Passwords
+from stellwerk.cockpit.auth.sessions import Identity, Session, Sessions
+from stellwerk.cockpit.configuration import LoginDelays
+from stellwerk.cockpit.database.news import News
 
 SECOND = {"identityServiceName": "second"}
 VIEWS = {"permissionPath": "sos:products:controller:view"}
@@ -143,3 +154,36 @@ async def test_accounts_without_roles_or_permissions_are_not_let_in(people: Peop
     assert "no role assignment found" in await people.refusal("anna")
     await people.account("anna", await people.role("empty"))
     assert "no permission assignment found" in await people.refusal("anna")
+
+
+class OvertakenSessions(Sessions):
+    """Something is changed just before a session is opened, after what it may do has been read."""
+
+    overtaking: Callable[[], Awaitable[Any]]
+
+    async def open(self, identity: Identity, address: str) -> tuple[str, Session]:
+        await self.overtaking()
+        return await super().open(identity, address)
+
+
+@pytest.mark.parametrize("change", ["disabled", "permissions"])
+async def test_a_change_amid_a_login_is_not_overlooked(people: People, cockpit: Cockpit, change: str) -> None:
+    await people.account("anna", await people.role("viewer", VIEWS["permissionPath"]))
+    get, database = cockpit.services.get, cockpit.database
+    sessions = OvertakenSessions(
+        database, get(News), cockpit.random, idle_seconds=1800, maximum=10, time=asyncio.get_running_loop().time
+    )
+    brake, grants = LoginBrake(LoginDelays(short_seconds=0, long_seconds=0)), Grants(database, sessions)
+    accounts = Accounts(database, sessions, grants, get(Passwords), brake, cockpit.clock, cockpit.random)
+    of_anna = {"identityServiceName": "JOC-INITIAL", "accountNames": ["anna"]}
+    if change == "disabled":
+        sessions.overtaking = lambda: people.root.post("iam/accounts/disable", of_anna)
+        with pytest.raises(LoginRefused, match="Access denied"):
+            await accounts.login("anna", SECRET, "here")
+        assert await sessions.active("anna") == []
+    else:
+        sessions.overtaking = lambda: people.role(
+            "viewer", ORDERS["permissionPath"], excluded=[VIEWS["permissionPath"]]
+        )
+        _, session = await accounts.login("anna", SECRET, "here")
+        assert session.permissions.allows("ctl:orders:view") and not session.permissions.allows("ctl:view")

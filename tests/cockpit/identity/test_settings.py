@@ -192,6 +192,19 @@ async def test_new_accounts_begin_with_the_preferences_of_the_default_account(pe
     assert (await anna.post("profile/prefs", {}))["profileItem"] == '{"theme":"dark"}'
 
 
+async def test_what_an_account_has_stored_goes_with_it(people: People) -> None:
+    anna = await people.with_permissions("anna", VIEWS)
+    await anna.post("profile/prefs/store", {"profileItem": '{"mine":1}'})
+    await people.root.post("iam/account/rename", {**OF_SERVICE, "accountOldName": "anna", "accountNewName": "berta"})
+    berta = await people.enter("berta")
+    assert (await berta.post("profile/prefs", {}))["profileItem"] == '{"mine":1}'
+    again = await people.with_permissions("anna", VIEWS)
+    assert (await again.post("profile/prefs", {}))["profileItem"] == "{}"
+    await people.root.post("iam/accounts/delete", {**OF_SERVICE, "accountNames": ["berta"]})
+    another = await people.with_permissions("berta", VIEWS)
+    assert (await another.post("profile/prefs", {}))["profileItem"] == "{}"
+
+
 async def test_the_login_page_is_told_what_it_needs_without_a_session(people: People) -> None:
     async with people.root.session.post(f"{people.root.base}/joc/api/configuration/login") as response:
         assert await response.json() == {

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
@@ -25,6 +25,7 @@ from stellwerk.cockpit.database.tables.identity import (
     iam_blocklist,
     iam_roles,
 )
+from stellwerk.cockpit.database.tables.settings import joc_configurations
 from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.effects.clock import Clock
 
@@ -170,9 +171,12 @@ class Directory:
         check_name(new, "account", forbidden=":")
         async with self._database.write() as connection:
             (row,) = await account_rows(connection, service, [old])
-            if old != new and await self._find(connection, row.identity_service_id, new) is not None:
+            if old == new:
+                return
+            if await self._find(connection, row.identity_service_id, new) is not None:
                 raise ApiError(f"an account '{new}' exists already in the identity service '{service}'")
             await connection.execute(update(iam_accounts).where(_table.id == row.id).values(account_name=new))
+            await _hand_over(connection, old, new)
         await self._sessions.close_account(old)
 
     async def delete(
@@ -188,6 +192,8 @@ class Directory:
             ids = [row.id for row in rows]
             await connection.execute(delete(iam_account2roles).where(iam_account2roles.c.account_id.in_(ids)))
             await connection.execute(delete(iam_accounts).where(_table.id.in_(ids)))
+            for row in rows:
+                await _hand_over(connection, row.account_name, None)
         await self._grants.refresh(ids)
 
     async def set_disabled(self, service: str, names: Sequence[str], disabled: bool) -> None:
@@ -288,6 +294,25 @@ class Directory:
     async def unblock(self, names: Sequence[str]) -> None:
         async with self._database.write() as connection:
             await connection.execute(delete(iam_blocklist).where(iam_blocklist.c.account_name.in_(_some(names))))
+
+
+async def _hand_over(connection: AsyncConnection, old: str, new: str | None) -> None:
+    """What was stored for an account that is gone is its new name's, or nobody's: not that of who gets the old name.
+
+    Accounts of several identity services with one name share what is stored under it.
+    """
+    stored = joc_configurations.c
+    named = {}
+    for name in (old, new):
+        count = select(func.count()).select_from(iam_accounts).where(_table.account_name == name)
+        named[name] = (await connection.execute(count)).scalar_one()
+    if named[old]:
+        return
+    if new is None or named[new] > 1:
+        await connection.execute(delete(joc_configurations).where(stored.account == old))
+    else:
+        await connection.execute(delete(joc_configurations).where(stored.account == new))
+        await connection.execute(update(joc_configurations).where(stored.account == old).values(account=new))
 
 
 def _some(names: Sequence[str]) -> Sequence[str]:
