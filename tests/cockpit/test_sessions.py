@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import event, update
+from tests.cockpit.cluster.conftest import eventually
 
-from stellwerk.cockpit.auth.permissions import PermissionRow, Permissions
+from stellwerk.cockpit.auth.permissions import FolderRow, PermissionRow, Permissions
 from stellwerk.cockpit.auth.sessions import CACHE_SECONDS, Identity, Sessions
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
@@ -163,3 +165,32 @@ async def test_the_session_of_commands_on_this_machine_belongs_to_its_process(me
     register.leave()
     assert session.revoked.is_set()
     assert await register.get(token) is None
+
+
+@pytest.mark.postgresql
+async def test_what_a_session_may_do_changes_at_all_members_by_news(postgresql_url: str) -> None:
+    """No time passes, so that nothing is looked up again but for the news."""
+    database = await Database.open(postgresql_url)
+    news = [News(database), News(database)]
+    first, second = (
+        Sessions(database, one, SystemRandom(), idle_seconds=IDLE, maximum=3, time=lambda: 0.0) for one in news
+    )
+    for one in news:
+        await one.start()
+    try:
+        token = await opened(first, "anna")
+        there, here = await second.get(token), await first.get(token)
+        assert there is not None and here is not None and here is not there
+        less = Permissions([PermissionRow("sos:products:controller:view")], [FolderRow("/a")])
+        await first.change(here.token_hash, identity("anna", permissions=less, roles=("viewer",)))
+        assert here.roles == ("viewer",)
+        await eventually(lambda: there.roles == ("viewer",))
+        assert not there.permissions.allows("joc:inventory:view")
+        assert there.permissions.permits_folder("/a/x") and not there.permissions.permits_folder("/b/x")
+        await first.end(here.token_hash)
+        async with asyncio.timeout(60):
+            await there.revoked.wait()
+    finally:
+        for one in news:
+            await one.stop()
+        await database.close()

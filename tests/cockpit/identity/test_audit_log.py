@@ -83,10 +83,15 @@ async def test_folder_permissions_hold_for_the_audit_log(people: People) -> None
     inventory = "sos:products:joc:inventory"
     anna = await people.with_permissions("anna", AUDIT, inventory, folders=[{"folder": "/a"}])
     await store(anna, "/a/MINE")
+    both = [{"configuration": {"path": path, "objectType": "WORKFLOW"}} for path in ("/a/ONE", "/b/TWO")]
+    # Refused, as there is no such Controller; written all the same.
+    deploy = {"controllerIds": ["none"], "store": {"draftConfigurations": both}}
+    await people.root.post("inventory/deployment/deploy", deploy, status=420)
+    assert (await found(people.root))[-2:] == ["WORKFLOW /a/ONE", "WORKFLOW /b/TWO"]
     assert await found(anna) == ["WORKFLOW /a/ONE", "WORKFLOW /a/MINE"]
     assert await found(anna, folders=[{"folder": "/b"}]) == []
     ids = {item["id"]: item for item in (await people.root.post("audit_log"))["auditLog"]}
-    (foreign,) = [id_ for id_, item in ids.items() if "/b/TWO" in item.get("parameters", "")]
+    _, foreign = sorted(id_ for id_, item in ids.items() if "/b/TWO" in item.get("parameters", ""))
     assert (await anna.post("audit_log/details", {"auditLogId": foreign}))["auditLogDetails"] == []
     requests = {item["request"] for item in (await anna.post("audit_log"))["auditLog"]}
     assert requests == {"./inventory/store"}, "what others did to accounts is not for who sees a part only"

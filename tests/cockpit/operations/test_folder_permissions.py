@@ -179,6 +179,11 @@ async def test_the_stream_tells_nothing_of_other_folders(feed: Feed, people: Peo
         stream = Sse(response)
         assert (await stream.next())[0] == "stream"
         heard: list[Any] = []
+        for key in (THEIRS, MINE):
+            await feed({"Key": key, "TYPE": "OrderSuspended"})
+        while not (heard and heard[-1][0] == "patch" and heard[-1][1]["rows"]):
+            heard.append(await stream.next())
+        assert [row["key"] for row in heard[-1][1]["rows"]] == [MINE]
         ends: list[dict[str, Any]] = [{"Key": "", "TYPE": "OrderProcessed", "outcome": {"TYPE": "Succeeded"}}]
         ends += [{"Key": "", "TYPE": kind} for kind in ("OrderMoved", "OrderFinished", "OrderDeleted")]
         ends[1]["to"] = [1]

@@ -190,7 +190,10 @@ class _Sources:
             data = {"topic": topic, "rows": rows, "links": shape.links, "removed": []}
             yield _event("patch", data, cursor)
         elif kind == "workflow" and rest and allows("ctl:workflows:view"):
-            yield _event("patch", {"topic": topic, "rows": await self._workflow(rest), "removed": []}, cursor)
+            workflows = await self._workflow(rest)
+            # To who does not see all folders, no rows may mean that there is something.
+            if workflows or not context.session.permissions.folders:
+                yield _event("patch", {"topic": topic, "rows": workflows, "removed": []}, cursor)
         elif kind == "workflows" and allows("ctl:workflows:view"):
             # Which of thousands has changed is the client's query to know: it fetches its page again.
             yield _event("patch", {"topic": topic, "rows": [], "removed": [], "refetch": True}, cursor)
