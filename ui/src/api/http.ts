@@ -42,6 +42,18 @@ export async function login(account: string, password: string): Promise<LoginAns
   return answer;
 }
 
+/** A new password for who has just logged in and may do nothing before; the session has not begun for the page yet. */
+export async function changePassword(session: LoginAnswer, oldPassword: string, password: string): Promise<void> {
+  const body = {
+    identityServiceName: (session.identityService ?? "").split(":").slice(1).join(":"),
+    accountName: session.account,
+    oldPassword,
+    password,
+    repeatedPassword: password,
+  };
+  await call("POST", "iam/account/changepassword", body, { "X-Access-Token": session.accessToken });
+}
+
 async function call<Answer>(
   method: "GET" | "POST",
   path: string,

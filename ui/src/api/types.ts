@@ -272,6 +272,8 @@ export interface LoginAnswer {
   isAuthenticated: boolean;
   message?: string;
   role?: string;
+  /** `<type>:<name>` */
+  identityService?: string;
   sessionTimeout?: number;
   forcePasswordChange?: boolean;
 }

@@ -3,7 +3,9 @@ import { type FormEvent, useEffect, useRef, useState } from "react";
 import { ApiError } from "../../api/errors";
 import { login } from "../../api/http";
 import { sessionStore } from "../../api/session";
+import { type LoginAnswer } from "../../api/types";
 import styles from "./login.module.css";
+import { NewPasswordForm } from "./NewPassword";
 
 interface LoginFormProps {
   account?: string;
@@ -19,6 +21,7 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
   const [capsLock, setCapsLock] = useState(false);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
+  const [mustChange, setMustChange] = useState<LoginAnswer>();
   const passwordField = useRef<HTMLInputElement>(null);
 
   async function submit(event: FormEvent) {
@@ -27,7 +30,8 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
     setProblem(undefined);
     try {
       const answer = await login(account, password);
-      sessionStore.begin({ account: answer.account, token: answer.accessToken, role: answer.role ?? "" });
+      if (answer.forcePasswordChange === true) setMustChange(answer);
+      else begin(answer);
     } catch (error) {
       setProblem(sentence(error));
       setBusy(false);
@@ -35,6 +39,8 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
     }
   }
 
+  if (mustChange !== undefined)
+    return <NewPasswordForm session={mustChange} oldPassword={password} onChanged={() => begin(mustChange)} />;
   return (
     <form className={styles.form} onSubmit={(event) => void submit(event)} aria-busy={busy}>
       <label className={styles.field}>
@@ -87,10 +93,19 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
   );
 }
 
+function begin(answer: LoginAnswer): void {
+  sessionStore.begin({ account: answer.account, token: answer.accessToken, role: answer.role ?? "" });
+}
+
 function sentence(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
   if (error.status === 0) return "The Cockpit does not answer. Is it running? Try again in a moment.";
-  if (error.status === 401) return "Account or password is wrong. After several wrong tries the answer takes longer.";
+  if (error.status === 401) {
+    // A blocked account, a service that is not available: the server says it, and then adds what is plain to see.
+    const reason = error.message.replace(/: Could not login$/, "");
+    if (!reason.includes("wrong password")) return `${reason}.`;
+    return "Account or password is wrong. After several wrong tries the answer takes longer.";
+  }
   return `${error.message} (${error.code})`;
 }
 
