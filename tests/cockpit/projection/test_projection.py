@@ -478,3 +478,30 @@ async def test_notices_of_a_snapshot_are_kept_with_what_orders_consume_and_have_
     ends = [order("OrderNoticesConsumed", "A"), order("OrderDeleted", "B")]
     await writer.project(stream(*ends, first=snapshot + 1))
     assert await rows(database, live.live_notices) == [], "the consumer takes the notice, the order its announcement"
+
+
+async def test_a_board_goes_with_its_notices_whatever_kind_it_has_been(database: Database) -> None:
+    def board(kind: str, event: str) -> dict[str, Any]:
+        return {"TYPE": event, "item": {"TYPE": kind, "path": "G"}}
+
+    control = {"TYPE": "WorkflowControl", "id": {"path": "load", "versionId": "v1"}, "breakpoints": [[0]]}
+    writer = await project(
+        database,
+        [
+            board("GlobalBoard", "UnsignedSimpleItemAdded"),
+            {"TYPE": "NoticePosted", "Key": "G", "plannedNoticeKey": "k"},
+            {"TYPE": "NoticeMoved", "Key": "G", "fromPlannedNoticeKey": "k", "toPlannedNoticeKey": ["S", "1", "k"]},
+            board("PlannableBoard", "UnsignedSimpleItemChanged"),
+            {"TYPE": "UnsignedItemAdded", "item": control},
+        ],
+    )
+    items = await rows(database, live.live_items, "type")
+    assert [(row["type"], row["path"], row["version_id"]) for row in items] == [
+        ("Board", "G", ""),
+        ("WorkflowControl", "load", "v1"),
+    ]
+    [notice] = await rows(database, live.live_notices)
+    assert json.loads(notice["notice_id"]) == ["S", "1", "G", "k"] and notice["has_notice"]
+    deletions = [{"TYPE": "ItemDeleted", "key": key} for key in ("Board:G", "WorkflowControl:load~v1")]
+    await writer.project(stream(*deletions, first=FIRST + 1_000_000_000))
+    assert await rows(database, live.live_items) == [] and await rows(database, live.live_notices) == []
