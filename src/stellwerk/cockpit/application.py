@@ -41,6 +41,7 @@ from stellwerk.cockpit.cluster.watch import ControllerWatch, WatchControl, Watch
 from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
 from stellwerk.cockpit.controllers.cluster_survey import ClusterSurvey
 from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
+from stellwerk.cockpit.daily_plan.services import add_daily_plan_services
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.news import News
@@ -242,6 +243,7 @@ def add_standard_services(cockpit: Cockpit) -> None:
     services = cockpit.services
     news = services.get(News)
     add_services(services, cockpit.database, news, cockpit.configuration, cockpit.clock, cockpit.random)
+    add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
     add_live_services(cockpit)
 
 

@@ -29,11 +29,18 @@ class Arrivals:
 
     async def added(self, client: ControllerClient, order_ids: Iterable[str]) -> set[str]:
         """Those of the orders that the Controller has ever added. Raises `PeerUnreachableError`, `ProblemError`."""
+        return await self._with_event(client, order_ids, "OrderAdded")
+
+    async def started(self, client: ControllerClient, order_ids: Iterable[str]) -> set[str]:
+        """Those of the orders that have ever started. Raises `PeerUnreachableError`, `ProblemError`."""
+        return await self._with_event(client, order_ids, "OrderStarted")
+
+    async def _with_event(self, client: ControllerClient, order_ids: Iterable[str], event_type: str) -> set[str]:
         wanted = set(order_ids)
         while True:
             after = await self._cursor(client.controller_id)
             try:
-                found = wanted & await client.keys_of_events("OrderAdded", after)
+                found = wanted & await client.keys_of_events(event_type, after)
             except ProblemError as error:
                 if error.problem.code in TORN_CODES and after != await self._cursor(client.controller_id):
                     continue  # projected and released in the meantime

@@ -98,7 +98,7 @@ class OrderService:
                 if fault is not None:
                     raise BadRequest(f"orderName '{order.name}': {fault}")
             ids = await self._order_ids.next([order.name for order in orders])
-            return [await self._fresh_order(controller_id, id_, order) for id_, order in zip(ids, orders, strict=True)]
+            return [await self.fresh_order(controller_id, id_, order) for id_, order in zip(ids, orders, strict=True)]
 
         async def execute(fresh_orders: list[dict[str, Any]], is_repeat: bool) -> list[str]:
             try:
@@ -119,7 +119,8 @@ class OrderService:
         results = await client.batch([{"TYPE": "AddOrder", "order": order} for order in fresh_orders])
         _raise_failures([(order["id"], result) for order, result in zip(fresh_orders, results, strict=True)])
 
-    async def _fresh_order(self, controller_id: str, id_: str, order: NewOrder) -> dict[str, Any]:
+    async def fresh_order(self, controller_id: str, id_: str, order: NewOrder) -> dict[str, Any]:
+        """The order as `AddOrder` takes it. Raises `BadRequest` for a block that the workflow does not have."""
         fresh: dict[str, Any] = {
             "id": id_,
             "workflowPath": name_of(order.workflow),

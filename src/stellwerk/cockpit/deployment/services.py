@@ -47,6 +47,6 @@ def add_services(
     services.add(WorkflowControls(database, connections, deployer))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     idempotency = services.add(Idempotency(database, clock))
-    services.add(
-        OrderService(connections, deployer, OrderIds(database, clock), idempotency, finder, Arrivals(database))
-    )
+    order_ids = services.add(OrderIds(database, clock))
+    arrivals = services.add(Arrivals(database))
+    services.add(OrderService(connections, deployer, order_ids, idempotency, finder, arrivals))

@@ -7,6 +7,7 @@ milliseconds (UTC), booleans are SQL booleans, JSON is text that we encode ourse
 from stellwerk.cockpit.database.tables import (
     cluster,
     controllers,
+    daily_plan,
     deployment,
     history,
     identity,
@@ -21,6 +22,7 @@ __all__ = [
     "METADATA",
     "cluster",
     "controllers",
+    "daily_plan",
     "deployment",
     "history",
     "identity",
