@@ -243,8 +243,8 @@ def add_standard_services(cockpit: Cockpit) -> None:
     services = cockpit.services
     news = services.get(News)
     add_services(services, cockpit.database, news, cockpit.configuration, cockpit.clock, cockpit.random)
-    add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
     add_live_services(cockpit)
+    add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
 
 
 def add_identity_services(

@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from plan_world import EVERY_DAY, PlanWorld
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.cockpit.projection.writer import ProjectionWriter
 from stellwerk.controller.commands import ControllerCommand, ControlWorkflow, ControlWorkflowPath
 from stellwerk.controller.items import read_operations, update_items
@@ -64,6 +66,8 @@ class RecordingController:
         self.is_mute = False
         #: Ids of the orders that have been added, in events of ids 1, 2, 3, …
         self.added: list[str] = []
+        #: The same of those that have started.
+        self.started: list[str] = []
         self.server = HttpServer(self, "127.0.0.1", 0)
 
     @property
@@ -80,8 +84,9 @@ class RecordingController:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         try:
             path = scope["path"].removeprefix("/controller/api").strip("/")
-            if path == "event" and b"return=OrderAdded" in scope["query_string"]:
-                path = "added orders"
+            for kind in ("added", "started"):
+                if path == "event" and b"return=Order" + kind.capitalize().encode() in scope["query_string"]:
+                    path = f"{kind} orders"
             if path == "command" and self.lost_requests > 0:
                 self.lost_requests -= 1
                 raise ProblemError.of("WebServiceStillNotAvailable")
@@ -124,10 +129,10 @@ class RecordingController:
         if path == "command":
             return self._command(decode(body))
         if path == "added orders" and not self.is_mute:
-            return b"".join(
-                encode_line(n, id_, b'{"TYPE":"OrderAdded"}') + b"\n" for n, id_ in enumerate(self.added, 1)
-            )
-        if path == "added orders":
+            return _lines(self.added, b'{"TYPE":"OrderAdded"}')
+        if path == "started orders" and not self.is_mute:
+            return _lines(self.started, b'{"TYPE":"OrderStarted"}')
+        if path in ("added orders", "started orders"):
             raise ProblemError.of("WebServiceStillNotAvailable")
         if path == "item":
             return self._items([decode(line) for line in body.splitlines()])
@@ -173,6 +178,10 @@ class RecordingController:
             for operation in self.items[-1]
             if operation["TYPE"] == "AddOrChangeSigned"
         ]
+
+
+def _lines(order_ids: list[str], event: bytes) -> bytes:
+    return b"".join(encode_line(n, id_, event) + b"\n" for n, id_ in enumerate(order_ids, 1))
 
 
 #: The time of all decisions.
@@ -351,3 +360,11 @@ class World:
 async def empty_world(registered: Any, client: Any, cockpit: Cockpit) -> World:
     """For tests whose fixture `controller` is the `deciding_controller`."""
     return World(client, registered, cockpit)
+
+
+@pytest.fixture
+async def plans(cockpit: Cockpit, client: Any, deployed: RecordingController) -> PlanWorld:
+    """With a calendar of all days and the workflow `LOAD`."""
+    world = PlanWorld(cockpit, client, deployed)
+    await world.release("/days/every-day", EVERY_DAY, ObjectType.WORKINGDAYSCALENDAR)
+    return world

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stellwerk.cockpit.daily_plan.sources import Permits, everything
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
-from stellwerk.cockpit.database.tables.daily_plan import dpl_orders, dpl_submissions
+from stellwerk.cockpit.database.tables.daily_plan import dpl_order_variables, dpl_orders, dpl_submissions
 from stellwerk.cockpit.database.tables.history import history_orders
 from stellwerk.cockpit.projection.model import BROKEN, CANCELLED, FINISHED
 from stellwerk.language.daily_plan import main_part
@@ -130,6 +130,16 @@ class PlanReader:
         """By planned start."""
         async with self._database.read() as connection:
             return await select_rows(connection, filter_, now_ms)
+
+    async def variables(self, main: str) -> dict[str, Any]:
+        """Of an order or a cycle, by the main part of its id."""
+        table = dpl_order_variables.c
+        async with self._database.read() as connection:
+            text = (
+                await connection.execute(select(table.variable_value).where(table.main_part == main))
+            ).scalar_one_or_none()
+        values: dict[str, Any] = decode(text) if text else {}
+        return values
 
 
 async def select_rows(connection: AsyncConnection, filter_: PlanFilter, now_ms: int) -> list[PlannedRow]:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from stellwerk.cockpit.cluster.election import StartMode
 from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.daily_plan.generation import Generation, Generator
+from stellwerk.cockpit.daily_plan.news import PROJECTED, PlanNews
 from stellwerk.cockpit.daily_plan.projections import Projections
 from stellwerk.cockpit.daily_plan.selection import PLANNED_STATE, PlanFilter, PlanReader
 from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
@@ -54,6 +55,7 @@ class DailyPlanService:
         reader: PlanReader,
         projections: Projections,
         settings: DailyPlanSettings,
+        news: PlanNews,
         period_seconds: float = PERIOD_SECONDS,
     ) -> None:
         self._fence = fence
@@ -64,6 +66,7 @@ class DailyPlanService:
         self._reader = reader
         self._projections = projections
         self._settings = settings
+        self._news = news
         self._period = period_seconds
         self._wanted = asyncio.Event()
         self._is_running = False
@@ -139,7 +142,9 @@ class DailyPlanService:
             except (PeerUnreachableError, ProblemError) as error:
                 is_done = False
                 _logger.warning("orders of the daily plan wait", controller=controller_id, error=str(error))
+            await self._news.tell(controller_id)
         await self._projections.rebuild(self._fence.write)
+        await self._news.tell("", PROJECTED)
         return is_done
 
     async def plan(self, controller_id: str, settings: PlanSettings) -> int:

@@ -11,6 +11,7 @@ from stellwerk.cockpit.controllers.order_ids import OrderIds
 from stellwerk.cockpit.controllers.orders import OrderService
 from stellwerk.cockpit.daily_plan.changes import PlanChanges
 from stellwerk.cockpit.daily_plan.generation import Generator
+from stellwerk.cockpit.daily_plan.news import PlanNews
 from stellwerk.cockpit.daily_plan.projections import Projections
 from stellwerk.cockpit.daily_plan.rescheduling import Rescheduler
 from stellwerk.cockpit.daily_plan.selection import PlanReader
@@ -20,7 +21,9 @@ from stellwerk.cockpit.daily_plan.sources import PlanSources
 from stellwerk.cockpit.daily_plan.submission import Submitter
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.fence import Fence
+from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.services import Services
 from stellwerk.effects.clock import Clock, Random
 
@@ -28,7 +31,7 @@ from stellwerk.effects.clock import Clock, Random
 def add_daily_plan_services(
     services: Services, database: Database, configuration: CockpitConfiguration, clock: Clock, random: Random
 ) -> None:
-    """After the services of deployment and Controllers. The service itself runs on the active member only."""
+    """After those of deployment, Controllers and the live hub. The service runs on the active member only."""
     connections, order_ids = services.get(ControllerConnections), services.get(OrderIds)
     arrivals, fence = services.get(Arrivals), services.get(Fence)
     # Where the Cockpit's settings are stored they are read from there.
@@ -44,6 +47,7 @@ def add_daily_plan_services(
     )
     services.add(Rescheduler(database, clock, reader, generator, submitter, changes, order_ids, settings))
     projections = services.add(Projections(database, clock, connections, sources, settings))
-    service = DailyPlanService(fence, clock, connections, generator, submitter, reader, projections, settings)
+    news = services.add(PlanNews(services.get(LiveHub), services.get(News)))
+    service = DailyPlanService(fence, clock, connections, generator, submitter, reader, projections, settings, news)
     services.add(service, is_started_here=False)
     services.get(ActiveServices).add("dailyplan", service)
