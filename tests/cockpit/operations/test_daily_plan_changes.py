@@ -1,4 +1,4 @@
-"""What people change in a plan: times, cycles, variables, positions, priorities, copies, deletions (services spec 4.7)."""
+"""What people change in a plan: times, cycles, variables, positions, priorities, copies, deletions (spec 4.7)."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ async def test_a_submitted_order_is_taken_back_moved_and_added_again(planned: Pl
 
 async def test_an_order_moves_to_another_plan_date_unless_it_sticks(planned: PlanWorld) -> None:
     single, _ = await ids(planned)
-    [kept] = (
-        await planned.do("modify", orderIds=[single], scheduledFor=str(DAY_AFTER), stickDailyPlanDate="true")
-    )["orderIds"].values()
+    [kept] = (await planned.do("modify", orderIds=[single], scheduledFor=str(DAY_AFTER), stickDailyPlanDate="true"))[
+        "orderIds"
+    ].values()
     assert kept == single and [item["orderId"] for item in await planned.orders(TOMORROW)][-1] == single
     [moved] = (await planned.do("modify", orderIds=[single], scheduledFor=str(DAY_AFTER)))["orderIds"].values()
     assert moved.startswith(f"#{DAY_AFTER}#P") and moved.endswith("-n1")
@@ -208,7 +208,7 @@ async def test_an_order_that_the_controller_does_not_give_back_stays_as_it_is(pl
 
 
 async def test_planned_orders_are_deleted_and_the_service_does_not_plan_the_day_again(planned: PlanWorld) -> None:
-    single, cycle = await ids(planned)
+    single, _ = await ids(planned)
     await planned.do("submit", orderIds=[single])
     await planned.do("delete", dailyPlanDateFrom=str(TOMORROW))
     assert [item["orderId"] for item in await planned.orders(TOMORROW)] == [single]

@@ -78,9 +78,7 @@ async def test_only_what_is_asked_for_is_planned(busy: PlanWorld) -> None:
     assert [row.schedule_name for row in await busy.rows()] == ["s1"]
     await busy.generate(TOMORROW, schedulePaths={"folders": [{"folder": "/other", "recursive": True}]})
     assert len(await busy.rows()) == 1
-    await busy.generate(
-        TOMORROW, schedulePaths={"folders": [{"folder": "/other"}]}, includeNonAutoPlannedOrders="true"
-    )
+    await busy.generate(TOMORROW, schedulePaths={"folders": [{"folder": "/other"}]}, includeNonAutoPlannedOrders="true")
     assert [row.schedule_name for row in await busy.rows()] == ["s1", "by-hand"]
     await busy.generate(TOMORROW, workflowPaths={"singles": ["/nightly/NONE"]})
     assert len(await busy.rows()) == 2

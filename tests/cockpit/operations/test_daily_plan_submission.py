@@ -110,9 +110,7 @@ async def test_a_refused_order_stays_planned_and_its_message_is_kept(planned: Pl
     states = Counter(item["state"]["_text"] for item in await planned.orders(TOMORROW, expandCycleOrders=True))
     assert states == {"PLANNED": 1, "SUBMITTED": 5}
     main = await planned.client.post("daily_plan/history", {"controllerId": CONTROLLER_ID})
-    assert [(day["date"], day["countTotal"], day["countSubmitted"]) for day in main["dates"]] == [
-        (str(TOMORROW), 6, 5)
-    ]
+    assert [(day["date"], day["countTotal"], day["countSubmitted"]) for day in main["dates"]] == [(str(TOMORROW), 6, 5)]
     request = {"controllerId": CONTROLLER_ID, "date": str(TOMORROW)}
     [submission] = (await planned.client.post("daily_plan/history/submissions", request))["submissionTimes"]
     assert (submission["countTotal"], submission["countSubmitted"]) == (6, 5)
@@ -130,7 +128,9 @@ async def test_a_refused_order_stays_planned_and_its_message_is_kept(planned: Pl
 
 async def test_the_plan_schema_is_sent_to_a_controller_that_misses_it(planned: PlanWorld) -> None:
     def refuse(command: dict[str, Any]) -> Problem | None:
-        knows = any(item.get("item", {}).get("id") == "DailyPlan" for items in planned.controller.items for item in items)
+        knows = any(
+            item.get("item", {}).get("id") == "DailyPlan" for items in planned.controller.items for item in items
+        )
         return None if knows else Problem.of("UnknownKey", type="PlanSchema", key="PlanSchema:DailyPlan")
 
     planned.controller.refuse = refuse
@@ -161,9 +161,7 @@ async def test_a_lost_request_is_sent_again(planned: PlanWorld) -> None:
 
 
 @pytest.mark.parametrize("is_behind", [False, True])
-async def test_death_at_any_write_leaves_no_order_out_and_sends_none_twice(
-    planned: PlanWorld, is_behind: bool
-) -> None:
+async def test_death_at_any_write_leaves_no_order_out_and_sends_none_twice(planned: PlanWorld, is_behind: bool) -> None:
     submitter, reader = planned.cockpit.services.get(Submitter), planned.cockpit.services.get(PlanReader)
     deaths = 0
     while True:
@@ -183,7 +181,9 @@ async def test_an_order_that_ran_and_was_deleted_before_the_death_is_not_run_aga
     submitter, reader = planned.cockpit.services.get(Submitter), planned.cockpit.services.get(PlanReader)
     rows = await reader.select(PlanFilter(controller_ids=[CONTROLLER_ID]), 0)
     with pytest.raises(Killed):
-        await submitter.submit(CONTROLLER_ID, rows, "root", DyingWrites(planned.cockpit.database.write, 1, is_behind=False))
+        await submitter.submit(
+            CONTROLLER_ID, rows, "root", DyingWrites(planned.cockpit.database.write, 1, is_behind=False)
+        )
     # The Controller has forgotten them; its events and the history have not.
     await submitter.settle(CONTROLLER_ID, planned.cockpit.database.write)
     assert {item["state"]["_text"] for item in await planned.orders(TOMORROW)} == {"SUBMITTED"}
@@ -195,7 +195,9 @@ async def test_what_another_cockpit_sends_is_left_alone_until_it_must_have_ended
     submitter, reader = planned.cockpit.services.get(Submitter), planned.cockpit.services.get(PlanReader)
     rows = await reader.select(PlanFilter(controller_ids=[CONTROLLER_ID]), 0)
     with pytest.raises(Killed):
-        await submitter.submit(CONTROLLER_ID, rows, "root", DyingWrites(planned.cockpit.database.write, 0, is_behind=True))
+        await submitter.submit(
+            CONTROLLER_ID, rows, "root", DyingWrites(planned.cockpit.database.write, 0, is_behind=True)
+        )
     assert sent(planned) == []
 
     async def of_another(**values: Any) -> None:
@@ -294,9 +296,7 @@ async def finish(cockpit: Cockpit, row: Any, started: int) -> None:
         ({"TYPE": "OrderStarted"}, started),
         ({"TYPE": "OrderFinished"}, started + 1000),
     ]
-    lines = [
-        encode_line(time * 1000, row.order_id, encode(event), time) for event, time in events
-    ]
+    lines = [encode_line(time * 1000, row.order_id, encode(event), time) for event, time in events]
     await ProjectionWriter(cockpit.database, CONTROLLER_ID).project(lines)
 
 
