@@ -55,7 +55,9 @@ def another_service(world: PlanWorld, fence: Fence, period_seconds: float = 0.02
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await condition():
+        while True:
+            if await condition():
+                return
             await asyncio.sleep(0.02)
 
 
