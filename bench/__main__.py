@@ -114,6 +114,8 @@ async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
         _say("planning 10,000 schedules for 30 days")
         figures["daily_plan"] = result = _script("daily_plan.py")
         figures["daily_plan_cpu_seconds"] = result["cpu_seconds"]
+        figures["daily_plan_service"] = result = _script("daily_plan_service.py")
+        figures["daily_plan_service_seconds"] = result["seconds"]
     figures["raw_after"] = yardstick(1500)
     return figures
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from stellwerk.language.calendars import Calendar, read_calendar
+from stellwerk.language.calendars import read_calendar
 from stellwerk.language.daily_plan import Calendars, DailyPlan, Schedule, read_schedule
 
-_FIRST = date(2027, 3, 15)
+FIRST = date(2027, 3, 15)
 _ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Kolkata", "Australia/Sydney")
 _WHEN = ("SUPPRESS", "IGNORE", "NEXTNONWORKINGDAY", "PREVIOUSNONWORKINGDAY")
 _RESTRICTIONS: tuple[dict[str, Any], ...] = (
@@ -31,9 +31,9 @@ _RESTRICTIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-def calendars() -> Calendars:
-    """200 working-day calendars, each less one of 20 calendars of holidays."""
-    working: dict[str, Calendar] = {}
+def calendar_contents() -> tuple[dict[str, Any], dict[str, Any]]:
+    """200 working-day calendars, each less one of 20 calendars of holidays, by name."""
+    working: dict[str, Any] = {}
     for index in range(200):
         content: dict[str, Any] = {
             "type": "WORKINGDAYSCALENDAR",
@@ -42,23 +42,34 @@ def calendars() -> Calendars:
         }
         if index % 5 == 0:
             content["includes"]["repetitions"] = [{"repetition": "WEEKLY", "step": 2, "from": "2020-02-01"}]
-        working[f"days-{index}"] = read_calendar(content)
+        working[f"days-{index}"] = content
     non_working = {
-        f"holidays-{index}": read_calendar(
-            {
-                "type": "NONWORKINGDAYSCALENDAR",
-                "includes": {
-                    "weekdays": [{"days": [0, 6]}],
-                    "holidays": [{"dates": [str(_FIRST + timedelta(days=index)), "2027-03-26", "2027-03-29"]}],
-                },
-            }
-        )
+        f"holidays-{index}": {
+            "type": "NONWORKINGDAYSCALENDAR",
+            "includes": {
+                "weekdays": [{"days": [0, 6]}],
+                "holidays": [{"dates": [str(FIRST + timedelta(days=index)), "2027-03-26", "2027-03-29"]}],
+            },
+        }
         for index in range(20)
     }
+    return working, non_working
+
+
+def calendars() -> Calendars:
+    """All of them, understood."""
+    working, non_working = (
+        {name: read_calendar(content) for name, content in contents.items()} for contents in calendar_contents()
+    )
     return Calendars(working, non_working)
 
 
 def schedules(count: int) -> Iterator[Schedule]:
+    """All of them, understood."""
+    return map(read_schedule, schedule_contents(count))
+
+
+def schedule_contents(count: int) -> Iterator[dict[str, Any]]:
     """Three of ten are restricted, one of seven is cyclic (each hour or 15 minutes), others start once or twice."""
     for index in range(count):
         start = f"{index % 24:02}:{index % 60:02}:00"
@@ -75,14 +86,12 @@ def schedules(count: int) -> Iterator[Schedule]:
         }
         if index % 10 < 3:
             assignment["includes"] = _RESTRICTIONS[index % 6]
-        yield read_schedule(
-            {
-                "path": f"/plan/schedule-{index}",
-                "workflowNames": [f"workflow-{index}"],
-                "calendars": [assignment],
-                "nonWorkingDayCalendars": [{"calendarName": f"holidays-{index % 20}"}],
-            }
-        )
+        yield {
+            "path": f"/plan/schedule-{index}",
+            "workflowNames": [f"workflow-{index}"],
+            "calendars": [assignment],
+            "nonWorkingDayCalendars": [{"calendarName": f"holidays-{index % 20}"}],
+        }
 
 
 def main() -> None:
@@ -93,7 +102,7 @@ def main() -> None:
     started = time.process_time()
     plan = DailyPlan(all_schedules, calendars())
     orders = problems = 0
-    for planned in plan.days(_FIRST, _FIRST + timedelta(days=days - 1)):
+    for planned in plan.days(FIRST, FIRST + timedelta(days=days - 1)):
         orders += len(planned.orders)
         problems += len(planned.problems)
     seconds = time.process_time() - started

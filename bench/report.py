@@ -55,6 +55,7 @@ BARS = (
     Bar("real_released_by_notice_per_second", "real Controller: orders by a notice", "/s", None, None, digits=0),
     Bar("watched_files_seconds", "10,000 files become finished orders", "s", None, None, digits=2),
     Bar("daily_plan_cpu_seconds", "10,000 schedules × 30 days: planning, CPU", "s", None, None, None, 20, digits=1),
+    Bar("daily_plan_service_seconds", "10,000 schedules × 30 days: into SQLite", "s", None, None, None, 60, digits=1),
     Bar("cold_start_seconds", "cold start to the first finished order", "s", 5, 2.5, 1.5, 2.5, digits=2),
     Bar("idle_cpu_percent", "idle, CPU of the whole tree of `up`", "%", 2, 1, 0.5, 1, digits=2),
     Bar("idle_pss_mib", "idle, PSS of the whole tree of `up`", "MiB", 300, 200, 130, 260, digits=0),

@@ -40,7 +40,10 @@ def _commands(group: Any, prefix: str) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, command in group.commands.items():
         full = f"{prefix} {name}"
-        found += _commands(command, full) if hasattr(command, "commands") else [(full, command)]
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            found.append((full, command))
+        if hasattr(command, "commands"):
+            found += _commands(command, full)
     return found
 
 

@@ -30,7 +30,9 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Add, list, watch, cancel, suspend and resume orders.")
 journal_app = typer.Typer(no_args_is_help=True, help="Look into journals.")
 cluster_app = typer.Typer(no_args_is_help=True, help="The pair of Controllers: look at it, switch over.")
+plan_app = typer.Typer(invoke_without_command=True, help="What starts when: the daily plan and its forecast.")
 app.add_typer(order_app, name="order")
+app.add_typer(plan_app, name="plan")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(journal_app, name="journal")
 register_access_commands(app)
@@ -395,6 +397,107 @@ def history(
     from stellwerk.cli import orders
 
     _execute(data, url, account, lambda c: orders.history(c, workflow, tasks, limit, json))
+
+
+# --- plan, calendars, schedules --------------------------------------------------------------------------------------
+
+From = Annotated[str | None, typer.Option("--from", help="first date, yyyy-mm-dd; default: today")]
+To = Annotated[str | None, typer.Option("--to", help="last date; default: 30 days in all")]
+Files = Annotated[
+    list[Path] | None, typer.Option("--files", help="*.schedule.json, *.calendar.json or folders, instead of a Cockpit")
+]
+
+
+@plan_app.callback()
+def plan(
+    context: typer.Context,
+    first: From = None,
+    last: To = None,
+    files: Files = None,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """What starts when, as a table and a drawn month: planned orders, and the forecast from schedules."""
+    if context.invoked_subcommand is not None:
+        return
+    from stellwerk.cli import plan as commands
+
+    begin, end = commands.days(first, last)
+    if files:
+        commands.plan_of_files(files, begin, end, json)
+    else:
+        _execute(data, url, account, lambda c: commands.plan(c, begin, end, json))
+
+
+@plan_app.command("diff")
+def plan_diff(
+    paths: Annotated[list[Path], typer.Argument(help="changed files, or folders that hold them")],
+    against: Annotated[
+        list[Path] | None, typer.Option("--against", help="compare with these files instead of what is released")
+    ] = None,
+    first: From = None,
+    last: To = None,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """What a change of calendars or schedules would change: starts that go (-) and that come (+)."""
+    from stellwerk.cli import plan as commands
+
+    begin, end = commands.days(first, last)
+    if against:
+        old = commands.of_files(against)
+        commands.print_difference(old, old.overlaid(commands.of_files(paths)), begin, end, json)
+    else:
+        _execute(data, url, account, lambda c: commands.plan_difference(c, paths, begin, end, json))
+
+
+Others = Annotated[list[Path] | None, typer.Option("--folder", help="with a file: where else calendars lie")]
+
+
+@app.command()
+def calendar(
+    name: Annotated[str, typer.Argument(help="a file *.calendar.json, or the name of a released calendar")],
+    first: From = None,
+    last: To = None,
+    folder: Others = None,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """The dates of a calendar, drawn by months: [1] is a date, x one that is taken away."""
+    from stellwerk.cli import plan as commands
+
+    begin, end = commands.days(first, last)
+    if Path(name).is_file():
+        commands.calendar_of_file(Path(name), folder or [], begin, end, json)
+    else:
+        _execute(data, url, account, lambda c: commands.calendar(c, name, begin, end, json))
+
+
+@app.command()
+def schedule(
+    name: Annotated[str, typer.Argument(help="a file *.schedule.json, or the name of a released schedule")],
+    first: From = None,
+    last: To = None,
+    folder: Others = None,
+    data: Home = Path("data"),
+    url: Url = None,
+    account: Account = None,
+    json: Json = False,
+) -> None:
+    """The start times of a schedule."""
+    from stellwerk.cli import plan as commands
+
+    begin, end = commands.days(first, last)
+    if Path(name).is_file():
+        commands.schedule_of_file(Path(name), folder or [], begin, end, json)
+    else:
+        _execute(data, url, account, lambda c: commands.schedule(c, name, begin, end, json))
 
 
 @app.command()

@@ -89,7 +89,7 @@ async def test_start_times_of_assignments(released: PlanWorld) -> None:
         }
     }
     # A period without whenHoliday is suppressed on days off here.
-    off = {"calendars": [{"calendarName": "every-day", "periods": [at("02:00")]}]}
+    off: dict[str, Any] = {"calendars": [{"calendarName": "every-day", "periods": [at("02:00")]}]}
     off |= {"nonWorkingDayCalendars": [{"calendarName": "holidays"}], "dateFrom": "2024-04-30", "dateTo": "2024-05-03"}
     assert list((await released.client.post("schedule/runtime", off))["dates"]) == ["2024-04-30", "2024-05-03"]
     unknown = {"calendars": [{"calendarName": "none", "periods": []}], "dateFrom": "2024-05-01"}

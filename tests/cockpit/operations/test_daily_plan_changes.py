@@ -113,7 +113,7 @@ async def test_a_cycle_gets_another_rhythm(planned: PlanWorld, is_submitted: boo
 async def test_variables_and_positions_are_changed(planned: PlanWorld) -> None:
     single, _ = await ids(planned)
     await planned.do("submit", orderIds=[single])
-    request = {
+    request: dict[str, Any] = {
         "orderIds": [single],
         "variables": {"b": 2, "c": [1, 2]},
         "removeVariables": ["a"],

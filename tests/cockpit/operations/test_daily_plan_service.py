@@ -148,7 +148,7 @@ class DyingFence(Fence):
     def __init__(self, fence: Fence, dies_at: int, *, is_behind: bool) -> None:
         super().__init__(fence.database)
         self.term = fence.term
-        self.write = DyingWrites(fence.write, dies_at, is_behind=is_behind)  # type: ignore[method-assign,assignment]
+        self.write = DyingWrites(fence.write, dies_at, is_behind=is_behind)  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("is_behind", [False, True])

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.controllers.order_ids import OrderIds
 from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
-from stellwerk.cockpit.daily_plan.sources import Permits, PlanSource, PlanSources, everything
+from stellwerk.cockpit.daily_plan.sources import AT_ONCE, Permits, PlanSource, PlanSources, everything
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.daily_plan import dpl_order_variables, dpl_orders, dpl_submissions
@@ -31,11 +31,11 @@ from stellwerk.cockpit.projection.statements import BatchStatement
 from stellwerk.effects.clock import Clock
 from stellwerk.language.calendars.wall_times import duration
 from stellwerk.language.daily_plan import (
-    DailyPlan,
     DayOfSchedule,
     OrderParameterisation,
     PlannedOrder,
     Schedule,
+    SchedulePlan,
     main_part,
     order_groups,
 )
@@ -44,8 +44,8 @@ from stellwerk.values.json import encode
 #: Opens a write transaction: `Database.write`, or `Fence.write` for the service.
 OpenWrite = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 #: One slice ends after so many orders or schedules; others may write in between.
-SLICE_ORDERS = 2000
-SLICE_SCHEDULES = 200
+SLICE_ORDERS = 4000
+SLICE_SCHEDULES = 1000
 
 _COLUMNS = [column.name for column in dpl_orders.columns if column.name != "id"]
 _logger = structlog.get_logger(__name__)
@@ -104,10 +104,15 @@ class Generator:
             and generation.wants_schedule(schedule)
         ]
         _tell_missing_workflows(wanted, source, generation.controller_id)
-        plan = DailyPlan(wanted, source.calendars, settings.period_begin_seconds, source.workflows_with_variables)
+        plans: list[SchedulePlan] = []
+        for number, schedule in enumerate(wanted):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            plans.append(SchedulePlan(schedule, source.calendars, source.workflows_with_variables))
         added = 0
         for day in generation.dates:
-            added += await self._generate_day(generation, source, plan.day(day), day, write, on_slice)
+            planned = (plan.day(day, settings.period_begin_seconds) for plan in plans)
+            added += await self._generate_day(generation, source, planned, day, write, on_slice)
         return added
 
     async def _generate_day(

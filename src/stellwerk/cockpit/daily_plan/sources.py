@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,9 @@ from stellwerk.values.json import decode
 
 #: Whether an object at a path may be seen.
 Permits = Callable[[str], bool]
+
+#: Objects that are read without a pause.
+AT_ONCE = 100
 
 _logger = structlog.get_logger(__name__)
 
@@ -56,20 +60,26 @@ class PlanSources:
         """Calendars and workflows that are not permitted count as unknown."""
         deployed = await self._deployer.current(controller_id, [ObjectType.WORKFLOW])
         workflows = [item for item in deployed if permits(item.path)]
+        with_variables: set[str] = set()
+        for number, item in enumerate(workflows):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if declares_variables(decode(item.inv_content)):
+                with_variables.add(item.name)
         return PlanSource(
             schedules=await self.schedules(),
             calendars=await self.calendars(permits),
             workflow_folders={item.name: folder_of(item.path) for item in workflows},
-            workflows_with_variables=frozenset(
-                item.name for item in workflows if declares_variables(decode(item.inv_content))
-            ),
+            workflows_with_variables=frozenset(with_variables),
             durations=await self._durations(controller_id),
         )
 
     async def schedules(self) -> tuple[Schedule, ...]:
         """All released ones by path. One that cannot be read is told in the log, and is as if it were not there."""
         found: list[Schedule] = []
-        for path, content in await self._released(ObjectType.SCHEDULE):
+        for number, (path, content) in enumerate(await self._released(ObjectType.SCHEDULE)):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # reading is computation: others get their turn
             try:
                 found.append(msgspec.structs.replace(read_schedule(content), path=path))
             except ReadError as error:
@@ -98,7 +108,13 @@ class PlanSources:
         table = inv_released_configurations
         query = select(table.c.path, table.c.content).where(table.c.type == int(type_)).order_by(table.c.path)
         async with self._database.read() as connection:
-            return [(row.path, decode(row.content)) for row in await connection.execute(query)]
+            rows = list(await connection.execute(query))
+        found: list[tuple[str, Any]] = []
+        for number, row in enumerate(rows):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+            found.append((row.path, decode(row.content)))
+        return found
 
     async def _durations(self, controller_id: str) -> dict[str, int]:
         table = history_orders
