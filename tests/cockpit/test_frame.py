@@ -119,16 +119,23 @@ async def test_the_migrations_give_exactly_the_tables_of_the_code(database: Data
     assert difference == []
 
 
-async def test_the_newest_migration_can_be_taken_back(database: Database) -> None:
+async def test_the_newest_migration_can_be_undone_and_done_again(database: Database) -> None:
     from alembic import command
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
 
-    from stellwerk.cockpit.database.migrations import HEAD, alembic_config, current_revision
+    from stellwerk.cockpit.database.migrations import HEAD, alembic_config, current_revision, upgrade
+    from stellwerk.cockpit.database.tables import METADATA
 
     async with database.write() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "-1"))
         assert await connection.run_sync(current_revision) != HEAD
-        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+        await connection.run_sync(upgrade)
         assert await connection.run_sync(current_revision) == HEAD
+        difference = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), METADATA)
+        )
+    assert difference == []
 
 
 async def test_a_failed_write_leaves_nothing_and_a_reader_does_not_wait_for_the_writer(database: Database) -> None:

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from plan_world import CONTROLLER_ID, PlanWorld, at, each, in_days, schedule
 
+from stellwerk.cockpit.api import daily_plan as api
 from stellwerk.cockpit.api.errors import BadRequest
+from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.auth.permissions import PermissionRow, Permissions
+from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.daily_plan.start_times import new_start
 from stellwerk.cockpit.projection.model import NEVER_MS
 from stellwerk.values.problems import Problem
@@ -258,3 +262,56 @@ def test_new_start_times(text: str, zone: str | None, expected: int) -> None:
 def test_start_times_that_are_not_understood(text: str) -> None:
     with pytest.raises(BadRequest):
         new_start(text, None, 0)
+
+
+# --- who may see and do what ------------------------------------------------------------------------------------------
+
+
+async def test_what_lies_in_other_folders_is_neither_seen_nor_touched(
+    planned: PlanWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await planned.release("/secret/hidden", schedule(at("07:00")))
+    await planned.generate(TOMORROW)
+    [hidden] = [item for item in await planned.orders(TOMORROW) if item["schedulePath"] == "/secret/hidden"]
+    monkeypatch.setattr(api, "folder_permitted", lambda context, path: not path.startswith("/secret"))
+    assert [item["schedulePath"] for item in await planned.orders(TOMORROW)] == ["/plans/nightly", "/plans/hourly"]
+    await planned.do("submit", dailyPlanDateFrom=str(TOMORROW))
+    assert "AddOrder hidden" not in at_controller(planned) and len(at_controller(planned)) == 4
+    for verb, members in (("modify", {"scheduledFor": "cur + 60"}), ("copy", {"scheduledFor": "now"})):
+        answer = await planned.do(verb, orderIds=[hidden["orderId"]], status=420, **members)
+        assert answer["error"]["code"] == "JOC-419"
+    await planned.do("delete", dailyPlanDateFrom=str(TOMORROW), orderIds=[hidden["orderId"]])
+    await planned.generate(DAY_AFTER)
+    monkeypatch.undo()
+    assert hidden["orderId"] in [item["orderId"] for item in await planned.orders(TOMORROW)]
+    assert "/secret/hidden" not in [item["schedulePath"] for item in await planned.orders(DAY_AFTER)]
+
+
+async def test_who_may_only_look_changes_nothing(planned: PlanWorld, cockpit: Cockpit) -> None:
+    single, _ = await ids(planned)
+    sessions = cockpit.services.get(Sessions)
+    session = await sessions.get(planned.client.token, renew=False)
+    assert session is not None
+    only_view = Permissions([PermissionRow("sos:products:controller:orders:view")])
+    object.__setattr__(session, "permissions", only_view)
+    assert len(await planned.orders(TOMORROW)) == 2
+    day = {"dailyPlanDateFrom": str(TOMORROW)}
+    for verb, members in (
+        ("generate", {"dailyPlanDate": str(TOMORROW)}),
+        ("submit", day),
+        ("cancel", day),
+        ("delete", day),
+        ("modify", {"orderIds": [single], "scheduledFor": "cur + 60"}),
+        ("copy", {"orderIds": [single], "scheduledFor": "now"}),
+        ("modify/priority", {"orderIds": [single], "priority": 1}),
+    ):
+        await planned.do(verb, status=403, **members)
+    assert at_controller(planned) == []
+
+
+async def test_polls_hear_of_changes(planned: PlanWorld) -> None:
+    before = (await planned.client.post("events", {"controllerId": CONTROLLER_ID}))["eventId"]
+    single, _ = await ids(planned)
+    await planned.do("modify", orderIds=[single], scheduledFor="cur + 60")
+    heard = await planned.client.post("events", {"controllerId": CONTROLLER_ID, "eventId": before})
+    assert "DailyPlanUpdated" in {item["eventType"] for item in heard["eventSnapshots"]}

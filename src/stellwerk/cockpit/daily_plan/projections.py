@@ -1,8 +1,8 @@
 """Projections: which schedules start when over the coming months, computed once and stored (cockpit-services 4.8).
 
 Dates that have a plan show its orders, other dates what released schedules would start. The rows: one per month with
-`{"yyyy-MM-dd": {planned, numOfOrders, periods: […], numOfNonPeriods, nonPeriods: […]}}`, and one, id 0, with what is
-known of schedules. `nonPeriods` are schedules that start nothing on a date.
+`{"yyyy-MM-dd": {controllerId: {planned, items: […]}}}`, and one, id 0, with what is known of schedules. What the API
+shows is made of them when it is asked: it depends on what the caller may see.
 """
 
 from __future__ import annotations
@@ -10,26 +10,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-import structlog
-from sqlalchemy import delete, func, insert, select
+import msgspec
+from sqlalchemy import delete, func, select
 
 from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.daily_plan.generation import OpenWrite
 from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
-from stellwerk.cockpit.daily_plan.sources import PlanSource, PlanSources
+from stellwerk.cockpit.daily_plan.sources import AT_ONCE, PlanSource, PlanSources
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.daily_plan import dpl_orders, dpl_projections, dpl_submissions
 from stellwerk.effects.clock import Clock
-from stellwerk.language.daily_plan import DailyPlan
+from stellwerk.language.daily_plan import PlanSettings, SchedulePlan
 from stellwerk.values.json import decode, encode
 
 META = 0
-_logger = structlog.get_logger(__name__)
 
-#: Date → what starts on it, by Controller: `{controllerId: [period item, …]}`.
+#: What starts on a date: schedule, order name, workflow, period, number of orders.
 DayItems = list[dict[str, Any]]
+
+
+class _Part(NamedTuple):
+    """One Controller's share."""
+
+    controller_id: str
+    source: PlanSource
+    plans: list[SchedulePlan]
+    period_begin: int
 
 
 class Projections:
@@ -51,27 +59,54 @@ class Projections:
         self._rebuilding = asyncio.Lock()
 
     async def rebuild(self, write: OpenWrite) -> None:
-        """Compute all months anew; a second call meanwhile waits for the first."""
+        """Compute all months anew; a second call meanwhile waits for the first.
+
+        Month by month, each encoded as it is made and stored: one month is in memory at a time.
+        """
         async with self._rebuilding:
             settings = await self._settings.read()
             first, last = settings.projected_dates(self._clock.now_ms())
-            months: dict[int, dict[str, Any]] = {}
-            meta: dict[str, Any] = {}
-            for controller_id in await self._connections.registered():
-                source = await self._sources.read(controller_id)
-                known = meta[controller_id] = _meta(source)
-                planned = await self._planned(controller_id, first, last)
-                plan = DailyPlan(
-                    source.schedules, source.calendars, settings.period_begin_seconds, source.workflows_with_variables
-                )
-                for number in range((last - first).days + 1):
-                    day = first + timedelta(days=number)
-                    own = planned.get(day.isoformat())
-                    items = _computed(plan, source, day) if own is None else own
-                    _count(known, items)
-                    _add(months, day, controller_id, items, is_planned=own is not None)
-                    await asyncio.sleep(0)  # planning is computation: others get their turn
-            await self._store(months, meta, write)
+            parts = [
+                await self._part(controller_id, settings) for controller_id in await self._connections.registered()
+            ]
+            meta = {part.controller_id: _meta(part.source) for part in parts}
+            months: list[int] = []
+            begin = first
+            while begin <= last:
+                end = min(last, (begin.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1))
+                month = await self._month(parts, meta, begin, end)
+                months.append(begin.year * 100 + begin.month)
+                await self._store(months[-1], month, write)
+                begin = end + timedelta(days=1)
+            await self._store(META, meta, write)
+            async with write() as connection:
+                stale = dpl_projections.c.id.not_in([META, *months])
+                await connection.execute(delete(dpl_projections).where(stale))
+
+    async def _part(self, controller_id: str, settings: PlanSettings) -> _Part:
+        source = await self._sources.read(controller_id)
+        plans: list[SchedulePlan] = []
+        for number, schedule in enumerate(source.schedules):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # planning is computation: others get their turn
+            plans.append(SchedulePlan(schedule, source.calendars, source.workflows_with_variables))
+        return _Part(controller_id, source, plans, settings.period_begin_seconds)
+
+    async def _month(
+        self, parts: list[_Part], meta: Mapping[str, Any], first: date, last: date
+    ) -> dict[str, dict[str, Any]]:
+        """Date → Controller → its items, encoded."""
+        month: dict[str, dict[str, Any]] = {}
+        for part in parts:
+            planned = await self._planned(part.controller_id, first, last)
+            for number in range((last - first).days + 1):
+                day = first + timedelta(days=number)
+                own = planned.get(day.isoformat())
+                items = await _computed(part, day) if own is None else own
+                _count(meta[part.controller_id], items)
+                content = {"planned": own is not None, "items": items}
+                month.setdefault(day.isoformat(), {})[part.controller_id] = msgspec.Raw(encode(content))
+        return month
 
     async def _planned(self, controller_id: str, first: date, last: date) -> dict[str, DayItems]:
         """Date → its planned orders; dates that have a plan."""
@@ -128,14 +163,10 @@ class Projections:
                 )
         return found
 
-    async def _store(self, months: Mapping[int, Any], meta: Any, write: OpenWrite) -> None:
-        now = self._clock.now_ms()
-        rows = [
-            {"id": id_, "content": encode(content), "created": now} for id_, content in {META: meta, **months}.items()
-        ]
+    async def _store(self, id_: int, content: Any, write: OpenWrite) -> None:
+        row = {"id": id_, "content": encode(content), "created": self._clock.now_ms()}
         async with write() as connection:
-            await connection.execute(delete(dpl_projections))
-            await connection.execute(insert(dpl_projections), rows)
+            await connection.execute(self._database.upsert(dpl_projections, ["id"]), [row])
 
     async def meta(self) -> tuple[int | None, dict[str, Any]]:
         """When the projections were computed (None: never), and Controller → schedule → what is known of it."""
@@ -159,13 +190,16 @@ class Projections:
         return {day: value for day, value in found.items() if first.isoformat() <= day <= last.isoformat()}
 
 
-def _computed(plan: DailyPlan, source: PlanSource, day: date) -> DayItems:
+async def _computed(part: _Part, day: date) -> DayItems:
     """What released schedules would start: a cycle is one item."""
     items: DayItems = []
-    for planned in plan.day(day):
+    for number, plan in enumerate(part.plans):
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)  # planning is computation: others get their turn
+        planned = plan.day(day, part.period_begin)
         cycles: dict[tuple[Any, ...], dict[str, Any]] = {}
         for order in planned.orders:
-            folder = source.workflow_folders.get(order.workflow)
+            folder = part.source.workflow_folders.get(order.workflow)
             if folder is None:
                 continue
             period = order.period
@@ -213,13 +247,6 @@ def _count(meta: dict[str, Any], items: DayItems) -> None:
         known = meta.get(item["schedule"])
         if known is not None:
             known["totalOrders"] += item["orders"]
-
-
-def _add(
-    months: dict[int, dict[str, Any]], day: date, controller_id: str, items: DayItems, *, is_planned: bool
-) -> None:
-    month = months.setdefault(day.year * 100 + day.month, {})
-    month.setdefault(day.isoformat(), {})[controller_id] = {"planned": is_planned, "items": items}
 
 
 def _join(folder: str, name: str) -> str:
