@@ -49,6 +49,7 @@ WITHOUT_PERMISSION = {
     "/profile/prefs": "the handler asks: own ones, or a permission",
     "/profile/prefs/store": "the handler asks: own ones, or a permission",
     "/iam/account/changepassword": "the own password, or a permission",
+    "/schedule/runtime": "computes with what the caller sends; nothing stored is shown",
     "/events": "tells what the session may see",
     "/stellwerk/stream": "tells what the session may see",
     "/stellwerk/stream/{id}": "only streams of the same session",
