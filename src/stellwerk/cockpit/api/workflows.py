@@ -13,11 +13,12 @@ from stellwerk.cockpit.api.folders import folder_permitted, require_workflow
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.controllers.workflow_controls import KnownWorkflows, WorkflowControls
-from stellwerk.cockpit.deployment.deployer import Deployed, Deployer
+from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.deployment.history import Deployed
 from stellwerk.cockpit.inventory.names import is_in_folder, name_of, normalized
+from stellwerk.cockpit.inventory.references import agent_names_of
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.types import ObjectType
-from stellwerk.cockpit.inventory.validation import agent_names_of
 from stellwerk.language.inventory import with_positions
 from stellwerk.language.inventory.workflow import walk
 from stellwerk.values.json import decode

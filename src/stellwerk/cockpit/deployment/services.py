@@ -19,7 +19,13 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.cockpit.deployment.remover import Remover
+from stellwerk.cockpit.deployment.undeployer import Undeployer
+from stellwerk.cockpit.inventory.exporter import Exporter
+from stellwerk.cockpit.inventory.importer import Importer
+from stellwerk.cockpit.inventory.releases import Releases
 from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.trash import Trash
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.cockpit.services import Services
 from stellwerk.effects.clock import Clock, Random
@@ -45,7 +51,13 @@ def add_services(
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
     services.add(NoticeBoards(database, connections))
     services.add(WorkflowControls(database, connections, deployer))
+    services.add(Releases(database, inventory))
+    services.add(Trash(inventory))
+    services.add(Importer(inventory))
+    services.add(Exporter(inventory))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
+    undeployer = services.add(Undeployer(deployer, inventory, connections, finder, clock, random))
+    services.add(Remover(inventory, deployer, undeployer))
     idempotency = services.add(Idempotency(database, clock))
     order_ids = services.add(OrderIds(database, clock))
     arrivals = services.add(Arrivals(database))

@@ -40,3 +40,13 @@ def is_in_folder(path: str, folder: str, *, recursive: bool) -> bool:
     if own == folder:
         return True
     return recursive and (folder == "/" or own.startswith(folder + "/"))
+
+
+def joined(folder: str, name: str) -> str:
+    """The path of a name in a folder."""
+    return f"{'' if folder == '/' else folder}/{name}"
+
+
+def moved(path: str, folder: str, target: str) -> str:
+    """The path of what lies below `folder` when that has become `target`."""
+    return normalized(target + path[0 if folder == "/" else len(folder) :])

@@ -55,6 +55,25 @@ RELEASABLE = frozenset(
     }
 )
 
+#: What is referred to comes before what refers to it (cockpit-services 1.5, 1.10).
+IMPORT_ORDER: tuple[ObjectType, ...] = (
+    ObjectType.FOLDER,
+    ObjectType.DESCRIPTORFOLDER,
+    ObjectType.DEPLOYMENTDESCRIPTOR,
+    ObjectType.REPORT,
+    ObjectType.JOBCLASS,
+    ObjectType.LOCK,
+    ObjectType.NOTICEBOARD,
+    ObjectType.JOBRESOURCE,
+    ObjectType.INCLUDESCRIPT,
+    ObjectType.NONWORKINGDAYSCALENDAR,
+    ObjectType.WORKINGDAYSCALENDAR,
+    ObjectType.JOBTEMPLATE,
+    ObjectType.WORKFLOW,
+    ObjectType.FILEORDERSOURCE,
+    ObjectType.SCHEDULE,
+)
+
 #: Member of a folder listing → the types in it (cockpit-api 8, ResponseFolder_Common).
 FOLDER_MEMBERS: dict[str, tuple[ObjectType, ...]] = {
     "workflows": (ObjectType.WORKFLOW,),
@@ -67,11 +86,14 @@ FOLDER_MEMBERS: dict[str, tuple[ObjectType, ...]] = {
     "includeScripts": (ObjectType.INCLUDESCRIPT,),
     "calendars": (ObjectType.WORKINGDAYSCALENDAR, ObjectType.NONWORKINGDAYSCALENDAR),
     "reports": (ObjectType.REPORT,),
+    "jobClasses": (ObjectType.JOBCLASS,),
+    "deploymentDescriptors": (ObjectType.DEPLOYMENTDESCRIPTOR,),
 }
 
-_CALENDARS = (ObjectType.WORKINGDAYSCALENDAR, ObjectType.NONWORKINGDAYSCALENDAR)
+#: Both kinds of calendars.
+CALENDARS = (ObjectType.WORKINGDAYSCALENDAR, ObjectType.NONWORKINGDAYSCALENDAR)
 
 
 def name_space(type_: ObjectType) -> tuple[ObjectType, ...]:
     """The types that share one name space: both kinds of calendars do."""
-    return _CALENDARS if type_ in _CALENDARS else (type_,)
+    return CALENDARS if type_ in CALENDARS else (type_,)

@@ -1,4 +1,4 @@
-"""Whether an inventory object could be deployed, and what it refers to (cockpit-services 1.7, 1.8). Pure.
+"""Whether an inventory object could be deployed or released, as far as it alone can tell (cockpit-services 1.7). Pure.
 
 Findings carry the JSON path in the spelling of the author. An object with findings is stored all the same, as an
 invalid draft; it cannot be deployed.
@@ -6,24 +6,24 @@ invalid draft; it cannot be deployed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import msgspec
-
+from stellwerk.cockpit.inventory.releasable_checks import (
+    RELEASABLE_CHECKS,
+    fault,
+    names_of_environment,
+    time_zone,
+)
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.language import inventory
-from stellwerk.language.calendars import calendar_problems
-from stellwerk.language.daily_plan import schedule_problems
 from stellwerk.language.expressions import ExpressionError, parse_expression
+from stellwerk.language.expressions.java_regex import java_regex
 from stellwerk.language.inventory import Conversion, Target
-from stellwerk.language.inventory.workflow import walk
+from stellwerk.language.items import read_unsigned_item
 from stellwerk.language.reader import ReadError, ReadProblem
 from stellwerk.language.workflow import read_workflow
-from stellwerk.values.problems import Problem
-
-_ENVIRONMENT_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+from stellwerk.values.problems import Problem, ProblemError
 
 #: How each deployable type becomes what a Controller understands.
 CONVERSIONS: dict[ObjectType, Callable[[Any, Target], Conversion]] = {
@@ -31,35 +31,14 @@ CONVERSIONS: dict[ObjectType, Callable[[Any, Target], Conversion]] = {
 }
 
 
-#: How releasable types are checked, those that are.
-CHECKS: dict[ObjectType, Callable[[Any], list[ReadProblem]]] = {
-    ObjectType.WORKINGDAYSCALENDAR: calendar_problems,
-    ObjectType.NONWORKINGDAYSCALENDAR: calendar_problems,
-    ObjectType.SCHEDULE: schedule_problems,
-}
-
-
-class Reference(msgspec.Struct, frozen=True, order=True):
-    """An object that is referred to by type and name."""
-
-    type: ObjectType
-    name: str
-
-
 def find_problems(type_: ObjectType, content: Any, target: Target) -> list[ReadProblem]:
-    """Everything that is wrong with the object itself; references are checked elsewhere.
-
-    Job templates, include scripts and reports are checked in their own later work: here they only have to be JSON
-    objects.
-    """
+    """Everything that is wrong with the object itself; what it refers to is checked elsewhere."""
     if not isinstance(content, dict):
         return [ReadProblem(path="$", problem=Problem(message="a JSON object is expected as configuration"))]
-    check = CHECKS.get(type_)
-    if check is not None:
-        return check(content)
     convert = CONVERSIONS.get(type_)
     if convert is None:
-        return []
+        check = RELEASABLE_CHECKS.get(type_)
+        return [] if check is None else check(content)
     conversion = convert(content, target)
     found = list(conversion.problems)
     if type_ == ObjectType.WORKFLOW:
@@ -70,7 +49,7 @@ def find_problems(type_: ObjectType, content: Any, target: Target) -> list[ReadP
         found += _environment_names(content)
     elif type_ == ObjectType.JOBRESOURCE:
         found += _expressions(conversion, ("variables", "env"))
-        found += _names_of_environment(content.get("env"), "$.env")
+        found += names_of_environment(content.get("env"), "$.env")
     elif type_ == ObjectType.LOCK:
         limit = conversion.value["limit"]
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
@@ -80,6 +59,11 @@ def find_problems(type_: ObjectType, content: Any, target: Target) -> list[ReadP
             if not conversion.value.get(name):
                 text = f"{own_name or name}: is missing but it is required"
                 found.append(ReadProblem(path="$", problem=Problem(message=text)))
+        found += _file_order_source(content)
+    elif type_ == ObjectType.NOTICEBOARD:
+        found += _notice_board(content)
+    if type_ in (ObjectType.FILEORDERSOURCE, ObjectType.NOTICEBOARD) and not found:
+        found += _item_problems(conversion)
     return found
 
 
@@ -88,6 +72,17 @@ def _workflow_problems(conversion: Conversion) -> list[ReadProblem]:
         read_workflow(conversion.value)
     except ReadError as error:
         return [conversion.in_inventory_terms(problem) for problem in error.problems]
+    return []
+
+
+def _item_problems(conversion: Conversion) -> list[ReadProblem]:
+    """What the engine would not read. Names are checked elsewhere."""
+    try:
+        read_unsigned_item(conversion.value)
+    except ReadError as error:
+        return [conversion.in_inventory_terms(problem) for problem in error.problems if problem.path != "$.path"]
+    except ProblemError as error:
+        return [ReadProblem(path="$", problem=error.problem)]
     return []
 
 
@@ -117,92 +112,38 @@ def _environment_names(content: Mapping[str, Any]) -> list[ReadProblem]:
     for name, job in jobs.items() if isinstance(jobs, dict) else ():
         executable = job.get("executable") if isinstance(job, dict) else None
         if isinstance(executable, dict):
-            found += _names_of_environment(executable.get("env"), f"$.jobs.{name}.executable.env")
+            found += names_of_environment(executable.get("env"), f"$.jobs.{name}.executable.env")
     return found
 
 
-def _names_of_environment(env: Any, path: str) -> list[ReadProblem]:
-    return [
-        ReadProblem(
-            path=f"{path}.{name}",
-            problem=Problem(message=f"{name!r} is not a valid name of an environment variable"),
-            remedy="use letters, digits and '_', and no digit at the beginning",
-        )
-        for name in (env if isinstance(env, dict) else {})
-        if not _ENVIRONMENT_NAME.match(name)
-    ]
+def _file_order_source(content: Mapping[str, Any]) -> list[ReadProblem]:
+    found = time_zone(content.get("timeZone"), "$.timeZone")
+    pattern = content.get("pattern")
+    if pattern:
+        try:
+            java_regex(str(pattern))
+        except ExpressionError as error:
+            found.append(ReadProblem(path="$.pattern", problem=error.problem))
+    return found
 
 
-def references_of(type_: ObjectType, content: Any) -> frozenset[Reference]:
-    """The objects that an object refers to by name (cockpit-services 1.8). Whatever is malformed refers to nothing."""
-    if not isinstance(content, dict):
-        return frozenset()
-    if type_ == ObjectType.FILEORDERSOURCE:
-        return frozenset(_named(ObjectType.WORKFLOW, content.get("workflowName")))
-    if type_ == ObjectType.SCHEDULE:
-        return _references_of_schedule(content)
-    if type_ in (ObjectType.WORKINGDAYSCALENDAR, ObjectType.NONWORKINGDAYSCALENDAR):
-        return frozenset(_excluded(content))
-    if type_ != ObjectType.WORKFLOW:
-        return frozenset()
-    found: set[Reference] = set(_named(ObjectType.JOBRESOURCE, content.get("jobResourceNames")))
-    jobs = content.get("jobs")
-    for job in jobs.values() if isinstance(jobs, dict) else ():
-        if isinstance(job, dict):
-            found.update(_named(ObjectType.JOBRESOURCE, job.get("jobResourceNames")))
-    for instruction in walk(content.get("instructions")):
-        type_name = instruction.get("TYPE")
-        if type_name == "Lock":
-            found.update(_named(ObjectType.LOCK, instruction.get("lockName")))
-            for demand in instruction.get("demands") or ():
-                found.update(_named(ObjectType.LOCK, demand.get("lockName") if isinstance(demand, dict) else None))
-        elif type_name == "AddOrder":
-            found.update(_named(ObjectType.WORKFLOW, instruction.get("workflowName")))
-        elif type_name in ("PostNotice", "PostNotices", "ExpectNotice"):
-            names = instruction.get("noticeBoardNames", instruction.get("noticeBoardName"))
-            found.update(_named(ObjectType.NOTICEBOARD, names))
-        elif type_name in ("ExpectNotices", "ConsumeNotices"):
-            names = re.findall(r"'([^']+)'|\"([^\"]+)\"", str(instruction.get("noticeBoardNames") or ""))
-            found.update(Reference(ObjectType.NOTICEBOARD, single or double) for single, double in names)
-    return frozenset(found)
-
-
-def _references_of_schedule(content: dict[str, Any]) -> frozenset[Reference]:
-    names = content.get("workflowNames") or content.get("workflowName")
-    found = set(_named(ObjectType.WORKFLOW, names))
-    for member, type_ in (
-        ("calendars", ObjectType.WORKINGDAYSCALENDAR),
-        ("nonWorkingDayCalendars", ObjectType.NONWORKINGDAYSCALENDAR),
-    ):
-        assignments = content.get(member)
-        for assignment in assignments if isinstance(assignments, list) else ():
-            if isinstance(assignment, dict):
-                found.update(_named(type_, assignment.get("calendarName")), _excluded(assignment))
-    return frozenset(found)
-
-
-def _excluded(content: dict[str, Any]) -> list[Reference]:
-    excludes = content.get("excludes")
-    names = excludes.get("nonWorkingDayCalendars") if isinstance(excludes, dict) else None
-    return _named(ObjectType.NONWORKINGDAYSCALENDAR, names)
-
-
-def agent_names_of(content: Any) -> frozenset[str]:
-    """The names of Agents that a workflow uses."""
-    if not isinstance(content, dict):
-        return frozenset()
-    jobs = content.get("jobs")
-    holders = [*(jobs.values() if isinstance(jobs, dict) else ()), *walk(content.get("instructions")), content]
-    return frozenset(
-        holder["agentName"]
-        for holder in holders
-        if isinstance(holder, dict) and isinstance(holder.get("agentName"), str)
-    )
-
-
-def _named(type_: ObjectType, names: Any) -> list[Reference]:
-    listed = names if isinstance(names, list) else [names]
-    return [Reference(type_, name) for name in listed if isinstance(name, str) and name]
+def _notice_board(content: Mapping[str, Any]) -> list[ReadProblem]:
+    """A global board needs to know its notices' ids and their end; both ids of a plannable one are the same."""
+    ids = {
+        str(content[name])
+        for name in ("postOrderToNoticeId", "toNotice", "expectOrderToNoticeId", "readingOrderToNoticeId")
+        if content.get(name)
+    }
+    if content.get("boardType") == "PLANNABLE":
+        if len(ids) > 1:
+            return [fault("$", "a plannable board has one expression for posting and expecting notices")]
+        return []
+    found = []
+    if not ids:
+        found.append(fault("$", "postOrderToNoticeId: is missing but it is required"))
+    if not content.get("endOfLife"):
+        found.append(fault("$", "endOfLife: is missing but it is required"))
+    return found
 
 
 def describe(problems: Iterable[ReadProblem]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from stellwerk.language.inventory.conversion import Converter
 
@@ -44,6 +45,19 @@ def expand_includes(converter: Converter, script: str, path: str) -> str:
             for search, replacement in replacements:
                 text = text.replace(search, replacement)
             lines.extend(indent + included for included in text.split("\n"))
+    return "\n".join(lines)
+
+
+def with_included_names(script: str, rename: Callable[[str], str]) -> str:
+    """The script with other names in its include lines; `rename` is asked once for each of them."""
+    if "!include" not in script:
+        return script
+    lines = []
+    for line in script.split("\n"):
+        match = _INCLUDE.match(line)
+        if match is not None:
+            line = line[: match.start(2)] + rename(match[2]) + line[match.end(2) :]
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -1,0 +1,279 @@
+"""`/inventory/deployment/*`: to Controllers and back (cockpit-api 2.3, 7, 8).
+
+Unlike the reference these calls are answered when each Controller has committed or refused: scripts learn of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from stellwerk.cockpit.api.errors import AccessDenied, ApiError, BadRequest, MissingParameter, ObjectNotFound
+from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.inventory_requests import (
+    ObjectFilter,
+    cancel_from,
+    find_object,
+    folder_objects,
+    refuse_daily_plan,
+    require_permitted,
+)
+from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
+from stellwerk.cockpit.auth.permissions import long_form
+from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.deployment.history import Deployed, deployed_of
+from stellwerk.cockpit.deployment.remover import Remover
+from stellwerk.cockpit.deployment.undeployer import Undeployer
+from stellwerk.cockpit.inventory import names
+from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.transaction import DEPLOYED, UPDATE
+from stellwerk.cockpit.inventory.types import ObjectType
+
+
+class PublishItem(msgspec.Struct, rename="camel"):
+    path: str
+    object_type: str
+    commit_id: str | None = None
+    recursive: bool = False
+
+    @property
+    def type(self) -> ObjectType:
+        """Raises `BadRequest` for what is not deployed."""
+        type_ = ObjectType.of(self.object_type)
+        if type_ != ObjectType.FOLDER and not type_.is_deployable:
+            raise BadRequest(f"{self.path}: objects of type {type_.name} are not deployed")
+        return type_
+
+
+class Publish(msgspec.Struct, rename="camel"):
+    configuration: PublishItem
+
+
+class PublishStore(msgspec.Struct, rename="camel"):
+    draft_configurations: list[Publish] = []
+    deploy_configurations: list[Publish] = []
+
+
+class PublishDelete(msgspec.Struct, rename="camel"):
+    deploy_configurations: list[Publish] = []
+
+
+class DeployRequest(msgspec.Struct, rename="camel"):
+    controller_ids: list[str] = []
+    store: PublishStore | None = None
+    delete: PublishDelete | None = None
+    add_orders_date_from: str | None = None
+    cancel_orders_date_from: str | None = None
+
+
+class RevokeRequest(msgspec.Struct, rename="camel"):
+    controller_ids: list[str]
+    deploy_configurations: list[Publish]
+    cancel_orders_date_from: str | None = None
+
+
+class ImportDeployRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    signature_algorithm: str
+    format: str | None = None
+    target_folder: str | None = None
+
+
+class DeploymentHistoryRequest(msgspec.Struct, rename="camel"):
+    compact_filter: dict[str, Any] | None = None
+    detail_filter: dict[str, Any] | None = None
+
+
+def _require_controllers(context: RequestContext, controller_ids: Iterable[str]) -> None:
+    if not controller_ids:
+        raise MissingParameter("controllerIds")
+    for controller_id in controller_ids:
+        context.require("ctl:deployment:deploy", controller_id)
+
+
+async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
+    """Deploy drafts, or deployed versions again, or remove deployed objects; each Controller is one transaction.
+
+    `addOrdersDateFrom` comes with the daily plan; until then it is refused rather than ignored.
+    """
+    _require_controllers(context, request.controller_ids)
+    refuse_daily_plan(request.add_orders_date_from)
+    if request.delete is not None:
+        await _remove_deployed(context, request, request.delete)
+    if request.store is None and request.delete is not None:
+        return context.ok()
+    selections = request.store or PublishStore()
+    objects = {item.id: item for item in await _drafts(context, selections.draft_configurations)}
+    for item in await _deployed_again(context, selections.deploy_configurations, request.controller_ids):
+        objects.setdefault(item.id, item)
+    await context.services.get(Deployer).deploy(context.account, request.controller_ids, list(objects.values()))
+    return context.ok()
+
+
+async def _drafts(context: RequestContext, entries: Iterable[Publish]) -> list[StoredObject]:
+    """The inventory objects that are meant; a folder stands for all its valid deployable drafts."""
+    found: list[StoredObject] = []
+    for entry in entries:
+        wanted = entry.configuration
+        if wanted.type == ObjectType.FOLDER:
+            items = await folder_objects(context, wanted.path, recursive=wanted.recursive)
+            found += [item for item in items if item.type.is_deployable and item.valid and not item.deployed]
+        else:
+            found.append(await find_object(context, ObjectFilter(path=wanted.path, object_type=wanted.object_type)))
+    return found
+
+
+async def _deployed_again(
+    context: RequestContext, entries: list[Publish], controller_ids: list[str]
+) -> list[StoredObject]:
+    """Deployed versions (the last, or that of a commit id) as they were, to be deployed again."""
+    inventory = context.services.get(Inventory)
+    found: dict[int, StoredObject] = {}
+    for item in await _deployed(context, entries, controller_ids):
+        if item.inv_cid is not None and item.inv_cid not in found:
+            stored = await inventory.read_by_id(item.inv_cid)
+            found[stored.id] = msgspec.structs.replace(stored, content=item.inv_content, valid=True)
+    return list(found.values())
+
+
+async def _deployed(
+    context: RequestContext, entries: Iterable[Publish], controller_ids: Iterable[str]
+) -> list[Deployed]:
+    """What of the entries is deployed at the Controllers; raises `ObjectNotFound` for an object that is at none."""
+    deployer = context.services.get(Deployer)
+    wanted_controllers = set(controller_ids)
+    current = [item for item in await deployer.current() if item.controller_id in wanted_controllers]
+    found: dict[int, Deployed] = {}
+    for entry in entries:
+        wanted = entry.configuration
+        if wanted.type == ObjectType.FOLDER:
+            folder = names.normalized(wanted.path)
+            chosen = [
+                item
+                for item in current
+                if names.is_in_folder(item.path, folder, recursive=wanted.recursive)
+                and folder_permitted(context, item.path)
+            ]
+        else:
+            chosen = await _versions_of(context, wanted, current, wanted_controllers)
+        found |= {item.id: item for item in chosen}
+    return list(found.values())
+
+
+async def _versions_of(
+    context: RequestContext, wanted: PublishItem, current: list[Deployed], controller_ids: set[str]
+) -> list[Deployed]:
+    name = names.name_of(wanted.path)
+    if wanted.commit_id is None:
+        chosen = [item for item in current if item.type == wanted.type and item.name == name]
+    else:
+        stored = await find_object(context, ObjectFilter(path=wanted.path, object_type=wanted.object_type))
+        rows = await context.services.get(Deployer).of_object(stored.id)
+        versions = [deployed_of(row) for row in rows if row.commit_id == wanted.commit_id and row.operation == UPDATE]
+        chosen = [item for item in versions if item.controller_id in controller_ids] or versions
+    if not chosen:
+        raise ObjectNotFound(f"Couldn't find a deployment of '{wanted.path}'")
+    for item in chosen:
+        require_permitted(context, item.path)
+    return chosen
+
+
+async def _remove_deployed(context: RequestContext, request: DeployRequest, delete: PublishDelete) -> None:
+    """From these Controllers; into the trash what is at no other Controller (cockpit-api 2.3)."""
+    items = await _deployed(context, delete.deploy_configurations, request.controller_ids)
+    if not items:
+        raise BadRequest("there is nothing to delete: nothing of it is deployed at these Controllers")
+    cancel = cancel_from(context, request.cancel_orders_date_from)
+    await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
+    elsewhere = {item.inv_cid for item in await context.services.get(Deployer).current()}
+    inventory = context.services.get(Inventory)
+    ids = {item.inv_cid for item in items if item.inv_cid is not None} - elsewhere
+    objects = [await inventory.read_by_id(id_) for id_ in sorted(ids)]
+    await context.services.get(Remover).remove(context.account, objects, cancel_from_ms=None)
+
+
+async def revoke(context: RequestContext, request: RevokeRequest) -> Ok:
+    """Delete deployed objects from Controllers; they stay in the inventory as drafts.
+
+    Orders of the workflows that have not started are cancelled, from `cancelOrdersDateFrom` on if it is given.
+    """
+    _require_controllers(context, request.controller_ids)
+    items = await _deployed(context, request.deploy_configurations, request.controller_ids)
+    if not items:
+        raise BadRequest("there is nothing to revoke: nothing of it is deployed at these Controllers")
+    cancel = cancel_from(context, request.cancel_orders_date_from or "now")
+    await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
+    return context.ok()
+
+
+async def import_deploy(context: RequestContext, request: ImportDeployRequest) -> Ok:
+    """Deploy an archive that was signed elsewhere: at security level HIGH only, which this release does not have."""
+    context.require("ctl:deployment:deploy", request.controller_id)
+    raise ApiError(
+        "import_deploy is not available at security level LOW: the Cockpit signs what it deploys; "
+        "use /inventory/import and /inventory/deployment/deploy",
+        code="JOC-004",
+        kind="JocNotImplementedException",
+    )
+
+
+async def deployment_history(context: RequestContext, request: DeploymentHistoryRequest) -> dict[str, Any]:
+    """Deployments, newest first: of one Controller, one object, one commit."""
+    filters = {**(request.compact_filter or {}), **(request.detail_filter or {})}
+    controller_id = filters.get("controllerId") or None
+    if not context.session.permissions.allows_for_any_controller("ctl:deployment:view"):
+        raise AccessDenied(long_form("ctl:deployment:view"))
+    rows = await context.services.get(Deployer).history(
+        controller_id=controller_id, commit_id=filters.get("commitId"), limit=int(filters.get("limit") or 5000)
+    )
+    allowed = context.session.permissions.allows
+    return {
+        "deliveryDate": timestamp(context.now_ms()),
+        "depHistory": [
+            {
+                "account": row.account,
+                "commitId": row.commit_id,
+                "controllerId": row.controller_id,
+                "deploymentDate": timestamp(row.deployment_date),
+                "deploymentId": row.id,
+                "deployType": ObjectType(row.type).name,
+                "path": row.path,
+                "folder": row.folder,
+                "operation": "UPDATE" if row.operation == UPDATE else "DELETE",
+                "state": "DEPLOYED" if row.state == DEPLOYED else "NOT_DEPLOYED",
+                **({"invConfigurationId": row.inv_cid} if row.inv_cid is not None else {}),
+                **({"errorMessage": row.error_message} if row.error_message else {}),
+            }
+            for row in rows
+            if allowed("ctl:deployment:view", row.controller_id) and folder_permitted(context, row.path)
+        ],
+    }
+
+
+_DEPLOY = "joc:inventory:deploy"
+
+ROUTES = [
+    Route("/inventory/deployment/deploy", DeployRequest, Ok, _DEPLOY, True, deploy, category="DEPLOYMENT"),
+    Route("/inventory/deployment/revoke", RevokeRequest, Ok, _DEPLOY, True, revoke, category="DEPLOYMENT"),
+    Route(
+        "/inventory/deployment/import_deploy",
+        ImportDeployRequest,
+        Ok,
+        _DEPLOY,
+        True,
+        import_deploy,
+        category="DEPLOYMENT",
+        form=True,
+    ),
+    Route(
+        "/inventory/deployment/history",
+        DeploymentHistoryRequest,
+        dict[str, Any],
+        "ctl:deployment:view",
+        False,
+        deployment_history,
+    ),
+]

@@ -1,0 +1,128 @@
+"""Inventory objects as the files of an archive (cockpit-api 1.9; cockpit-services 1.10). Pure.
+
+`<folder without leading slash>/<name><extension>`, pretty-printed JSON; the type is told by the extension, that of
+calendars by their content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from stellwerk import __version__
+from stellwerk.cockpit.inventory import names
+from stellwerk.cockpit.inventory.archives import ArchiveError
+from stellwerk.cockpit.inventory.transaction import INVENTORY_VERSION
+from stellwerk.cockpit.inventory.types import CALENDARS, IMPORT_ORDER, ObjectType, name_space
+from stellwerk.language.reader import parse_json
+from stellwerk.values.json import encode
+from stellwerk.values.problems import ProblemError
+
+EXTENSIONS: Mapping[ObjectType, str] = {
+    ObjectType.WORKFLOW: ".workflow.json",
+    ObjectType.JOBRESOURCE: ".jobresource.json",
+    ObjectType.LOCK: ".lock.json",
+    ObjectType.NOTICEBOARD: ".noticeboard.json",
+    ObjectType.FILEORDERSOURCE: ".fileordersource.json",
+    ObjectType.JOBCLASS: ".jobclass.json",
+    ObjectType.SCHEDULE: ".schedule.json",
+    ObjectType.WORKINGDAYSCALENDAR: ".calendar.json",
+    ObjectType.NONWORKINGDAYSCALENDAR: ".calendar.json",
+    ObjectType.INCLUDESCRIPT: ".script.json",
+    ObjectType.JOBTEMPLATE: ".jobtemplate.json",
+    ObjectType.REPORT: ".report.json",
+    ObjectType.DEPLOYMENTDESCRIPTOR: ".deploymentdescriptor.json",
+}
+_TYPES = {extension: type_ for type_, extension in EXTENSIONS.items()}
+#: Files that say something of the archive, not objects.
+META = "meta_inf"
+#: Tags come with a later release; signatures count in `import_deploy` only.
+_PASSED_OVER = frozenset({META, "tags.json", "workflow.tags.json"})
+_SIGNATURES = (".json.sig", ".json.asc", ".json.pem")
+
+
+class ArchivedObject(msgspec.Struct, frozen=True):
+    """One object of an archive; `entry` is the name of its file."""
+
+    entry: str
+    type: ObjectType
+    path: str
+    configuration: Any
+
+    @property
+    def name(self) -> str:
+        return names.name_of(self.path)
+
+
+def objects_of(files: Mapping[str, bytes]) -> list[ArchivedObject]:
+    """The objects of an archive, what is referred to first. Raises `ArchiveError` with the entry and what is wrong."""
+    found: dict[tuple[tuple[ObjectType, ...], str], ArchivedObject] = {}
+    for entry, content in files.items():
+        if entry in _PASSED_OVER or entry.endswith(_SIGNATURES):
+            continue
+        item = _object(entry, content)
+        key = (name_space(item.type), item.name.lower())
+        if key in found:
+            raise ArchiveError(f"{entry}: {found[key].entry} is an object of the same type and name")
+        found[key] = item
+    return sorted(found.values(), key=lambda item: (IMPORT_ORDER.index(item.type), item.path))
+
+
+def _object(entry: str, content: bytes) -> ArchivedObject:
+    extension = next((end for end in _TYPES if entry.endswith(end)), None)
+    if extension is None:
+        known = ", ".join(sorted(_TYPES))
+        raise ArchiveError(f"{entry}: not a file of an inventory object; known are {known}")
+    path = names.normalized(entry.removesuffix(extension))
+    fault = names.path_fault(path)
+    if fault is not None:
+        raise ArchiveError(f"{entry}: {fault}")
+    try:
+        configuration = parse_json(content.removeprefix(b"\xef\xbb\xbf"))
+        encode(configuration)
+    except ProblemError as error:
+        raise ArchiveError(f"{entry}: {error.problem}") from None
+    except UnicodeEncodeError:
+        raise ArchiveError(f"{entry}: an escape stands for half a character (unpaired surrogate)") from None
+    if not isinstance(configuration, dict):
+        raise ArchiveError(f"{entry}: a JSON object is expected")
+    return ArchivedObject(entry, _type_of(extension, configuration), path, configuration)
+
+
+def _type_of(extension: str, configuration: Mapping[str, Any]) -> ObjectType:
+    if extension != EXTENSIONS[ObjectType.WORKINGDAYSCALENDAR]:
+        return _TYPES[extension]
+    named = configuration.get("type")
+    return next((type_ for type_ in CALENDARS if type_.name == named), ObjectType.WORKINGDAYSCALENDAR)
+
+
+def files_of(
+    objects: Iterable[tuple[ObjectType, str, Any]], *, start_folders: Iterable[str] = (), version_id: str | None = None
+) -> dict[str, bytes]:
+    """The files of an archive of (type, path, configuration).
+
+    `start_folders`: for short paths; entries begin with the last segment of the innermost of them that they lie in.
+    `version_id`: of an archive that is to be signed.
+    """
+    folders = sorted((names.normalized(folder) for folder in start_folders), key=len, reverse=True)
+    meta = {"jocVersion": __version__, "inventorySchemaVersion": INVENTORY_VERSION, "apiVersion": __version__}
+    if version_id is not None:
+        meta["versionId"] = version_id
+    files = {META: pretty(meta)}
+    for type_, path, configuration in objects:
+        files[_short(path, folders).lstrip("/") + EXTENSIONS[type_]] = pretty(configuration)
+    return files
+
+
+def _short(path: str, folders: Iterable[str]) -> str:
+    for folder in folders:
+        if folder != "/" and path.startswith(folder + "/"):
+            return path[len(names.folder_of(folder)) :]
+    return path
+
+
+def pretty(value: Any) -> bytes:
+    """JSON for people, numbers as they are."""
+    return msgspec.json.format(encode(value), indent=2) + b"\n"

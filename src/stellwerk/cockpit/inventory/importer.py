@@ -1,0 +1,92 @@
+"""Importing the objects of an archive: one transaction, all or none (cockpit-services 1.10).
+
+An object is the same as one of the inventory if type and name are. Nothing is deployed or released by an import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stellwerk.cockpit.api.errors import ApiError, BadRequest
+from stellwerk.cockpit.inventory import names, rows
+from stellwerk.cockpit.inventory.archive_objects import ArchivedObject
+from stellwerk.cockpit.inventory.archives import ArchiveError
+from stellwerk.cockpit.inventory.fixes import Fix, free_names
+from stellwerk.cockpit.inventory.references import Reference, renaming, with_names
+from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.transaction import InventoryTransaction
+
+#: Setting `import_suffix`.
+IMPORT_SUFFIX = "imported"
+
+
+class Importer:
+    """Puts archived objects into the inventory."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    async def import_objects(
+        self,
+        objects: Sequence[ArchivedObject],
+        *,
+        target_folder: str,
+        overwrite: bool,
+        suffix: str | None,
+        prefix: str | None,
+        permitted: Callable[[str], bool],
+    ) -> list[StoredObject]:
+        """Store them as drafts; gives what has been stored.
+
+        `overwrite`: objects of the inventory get content and place of the archive; those that are equal stay deployed
+        or released. With a fix all get it, and references among them follow. Else what exists is left alone.
+        Objects outside of permitted folders are passed over. Raises `ArchiveError` naming the entry.
+        """
+        fix = Fix.of(suffix, prefix, IMPORT_SUFFIX)
+        if overwrite and fix.was_given:
+            raise ArchiveError("conflicting arguments: overwrite=true - no prefix/suffix allowed!")
+        folder = names.normalized(target_folder)
+        fault = None if folder == "/" else names.path_fault(folder)
+        if fault is not None:
+            raise BadRequest(f"targetFolder {target_folder!r} is not possible: {fault}")
+        placed = [(item, names.moved(item.path, "/", folder)) for item in objects]
+        placed = [(item, path) for item, path in placed if permitted(path)]
+        async with self._inventory.writing() as transaction:
+            if fix.was_given:
+                return await _import_renamed(transaction, placed, fix)
+            stored = []
+            for item, path in placed:
+                existing = await transaction.find(rows.named(item.type, item.name))
+                if existing is not None and not (overwrite and permitted(existing.path)):
+                    continue
+                stored.append(await _put(transaction, item, path, existing))
+            return stored
+
+
+async def _import_renamed(
+    transaction: InventoryTransaction, placed: Sequence[tuple[ArchivedObject, str]], fix: Fix
+) -> list[StoredObject]:
+    chosen = await free_names(transaction, [Reference(item.type, item.name) for item, _ in placed], fix)
+    renames = {Reference(item.type, item.name): name for (item, _), name in zip(placed, chosen, strict=True)}
+    stored = []
+    for (item, path), name in zip(placed, chosen, strict=True):
+        content = with_names(item.type, item.configuration, renaming(renames))
+        renamed = ArchivedObject(item.entry, item.type, item.path, content)
+        stored.append(await _put(transaction, renamed, names.joined(names.folder_of(path), name), None))
+    return stored
+
+
+async def _put(
+    transaction: InventoryTransaction, item: ArchivedObject, path: str, existing: StoredObject | None
+) -> StoredObject:
+    try:
+        if existing is None:
+            return await transaction.store(item.type, path, item.configuration)
+        if existing.type != item.type:
+            raise ArchiveError(f"its name is taken by the {existing.type.name} '{existing.path}'")
+        if existing.path != path:
+            existing = await transaction.move(existing, path)
+        return await transaction.change(existing, item.configuration)
+    except ApiError as error:
+        raise ArchiveError(f"{item.entry}: {error.message.partition(': ')[2]}") from None
