@@ -1,4 +1,4 @@
-"""`/inventory/export`, `/inventory/import`: archives of inventory objects (cockpit-api 1.9, 2.3; cockpit-services 1.10)."""
+"""`/inventory/export`, `/inventory/import`: archives of inventory objects (cockpit-api 2.3; cockpit-services 1.10)."""
 
 from __future__ import annotations
 

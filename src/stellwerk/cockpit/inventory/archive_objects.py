@@ -67,6 +67,8 @@ def objects_of(files: Mapping[str, bytes]) -> list[ArchivedObject]:
         if key in found:
             raise ArchiveError(f"{entry}: {found[key].entry} is an object of the same type and name")
         found[key] = item
+    if not found:
+        raise ArchiveError("the archive holds no file of an inventory object")
     return sorted(found.values(), key=lambda item: (IMPORT_ORDER.index(item.type), item.path))
 
 

@@ -34,6 +34,19 @@ _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _FIRST_ZIP_SECOND = 315_532_800
 
 
+#: What the libraries raise for bytes that are no archive, or one of a kind that they do not know.
+_UNSOUND = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
 class ArchiveFormat(StrEnum):
     ZIP = "ZIP"
     TAR_GZ = "TAR_GZ"
@@ -67,7 +80,7 @@ def read_archive(data: bytes, format_: ArchiveFormat) -> dict[str, bytes]:
             if name in found:
                 raise ArchiveError(f"{name}: the archive has two entries of this name")
             found[name] = content
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError) as error:
+    except _UNSOUND as error:
         raise ArchiveError(f"the file is not a sound {format_} archive: {error}", code="JOC-415") from None
     return found
 
