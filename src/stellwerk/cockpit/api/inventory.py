@@ -28,8 +28,8 @@ from stellwerk.cockpit.inventory.validation import describe, find_problems
 from stellwerk.language.inventory import Target
 from stellwerk.values.json import decode
 
-_IN_SYNC = {"_text": "IN_SYNC", "severity": 6}
-_NOT_DEPLOYED = {"_text": "NOT_DEPLOYED", "severity": 4}
+IN_SYNC = {"_text": "IN_SYNC", "severity": 6}
+NOT_DEPLOYED = {"_text": "NOT_DEPLOYED", "severity": 4}
 
 
 class StoreRequest(ObjectFilter, rename="camel"):
@@ -91,7 +91,7 @@ class ConfigurationObject(msgspec.Struct, frozen=True, rename="camel", kw_only=T
     delivery_date: str
 
 
-def _state(item: StoredObject, has_deployments: bool, has_releases: bool) -> str:
+def state_of(item: StoredObject, has_deployments: bool, has_releases: bool) -> str:
     """The derived state (cockpit-services 1.4)."""
     if item.type.is_deployable:
         if item.deployed:
@@ -104,7 +104,7 @@ def _state(item: StoredObject, has_deployments: bool, has_releases: bool) -> str
     return "NO_CONFIGURATION_EXIST"
 
 
-async def _answer(
+async def configuration_answer(
     context: RequestContext, item: StoredObject, *, is_stored: bool = False, configuration: Any = msgspec.UNSET
 ) -> ConfigurationObject:
     rows = await context.services.get(Deployer).of_object(item.id)
@@ -125,7 +125,7 @@ async def _answer(
         if row.state == DEPLOYED
     ]
     has_releases = bool(await context.services.get(Releases).of_objects([item.id]))
-    state = "DRAFT_IS_NEWER" if is_stored and item.is_draft else _state(item, has_deployments, has_releases)
+    state = "DRAFT_IS_NEWER" if is_stored and item.is_draft else state_of(item, has_deployments, has_releases)
     return ConfigurationObject(
         id=item.id,
         path=item.path,
@@ -140,7 +140,7 @@ async def _answer(
         released=item.released,
         has_deployments=has_deployments,
         has_releases=has_releases,
-        sync_state=(_IN_SYNC if item.deployed else _NOT_DEPLOYED) if item.type.is_deployable else msgspec.UNSET,
+        sync_state=(IN_SYNC if item.deployed else NOT_DEPLOYED) if item.type.is_deployable else msgspec.UNSET,
         deployments=deployments if deployments and not is_stored else msgspec.UNSET,
         configuration_date=timestamp(item.modified),
         delivery_date=timestamp(context.now_ms()),
@@ -155,19 +155,19 @@ async def store(context: RequestContext, request: StoreRequest) -> Configuration
     else:
         require_permitted(context, names.normalized(request.path or ""))
     inventory = context.services.get(Inventory)
-    type_ = request.type or ObjectType.WORKFLOW
+    type_ = ObjectType.WORKFLOW if request.type is None else request.type
     item = await inventory.store(type_, request.path or "", request.configuration, id_=request.id)
-    return await _answer(context, item, is_stored=True)
+    return await configuration_answer(context, item, is_stored=True)
 
 
 async def read_configuration(context: RequestContext, request: ReadRequest) -> ConfigurationObject:
     """One object of the inventory; with `commitId` as it was deployed then."""
     item = await find_object(context, request)
     if request.commit_id is None:
-        return await _answer(context, item)
+        return await configuration_answer(context, item)
     for row in await context.services.get(Deployer).of_object(item.id):
         if row.commit_id == request.commit_id and row.operation == UPDATE:
-            return await _answer(context, item, configuration=decode(row.inv_content))
+            return await configuration_answer(context, item, configuration=decode(row.inv_content))
     raise ObjectNotFound(f"Couldn't find the deployment {request.commit_id} of '{item.path}'")
 
 
@@ -181,7 +181,7 @@ async def read_folder(context: RequestContext, request: FolderRequest) -> dict[s
     answer: dict[str, Any] = {"deliveryDate": timestamp(context.now_ms()), "path": folder}
     for member, member_types in FOLDER_MEMBERS.items():
         found = [
-            _folder_item(item, item.id in deployed_ids, item.id in released_ids)
+            folder_item(item, item.id in deployed_ids, item.id in released_ids)
             for item in items
             if item.type in member_types and (item.valid or not request.only_valid_objects)
         ]
@@ -190,7 +190,7 @@ async def read_folder(context: RequestContext, request: FolderRequest) -> dict[s
     return answer
 
 
-def _folder_item(item: StoredObject, has_deployments: bool, has_releases: bool) -> dict[str, Any]:
+def folder_item(item: StoredObject, has_deployments: bool, has_releases: bool) -> dict[str, Any]:
     result: dict[str, Any] = {
         "id": item.id,
         "path": item.path,
@@ -207,7 +207,7 @@ def _folder_item(item: StoredObject, has_deployments: bool, has_releases: bool) 
     if item.title is not None:
         result["title"] = item.title
     if item.type.is_deployable:
-        result["syncState"] = _IN_SYNC if item.deployed else _NOT_DEPLOYED
+        result["syncState"] = IN_SYNC if item.deployed else NOT_DEPLOYED
     return result
 
 

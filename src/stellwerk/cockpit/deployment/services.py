@@ -24,6 +24,7 @@ from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.cockpit.inventory.exporter import Exporter
 from stellwerk.cockpit.inventory.importer import Importer
 from stellwerk.cockpit.inventory.releases import Releases
+from stellwerk.cockpit.inventory.renaming import Renamer
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.trash import Trash
 from stellwerk.cockpit.inventory.types import ObjectType
@@ -54,6 +55,7 @@ def add_services(
     services.add(Releases(database, inventory))
     services.add(Trash(inventory))
     services.add(Importer(inventory))
+    services.add(Renamer(inventory))
     services.add(Exporter(inventory))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     undeployer = services.add(Undeployer(deployer, inventory, connections, finder, clock, random))

@@ -106,6 +106,11 @@ class InventoryTransaction:
         ids = select(edges.c.inv_id).where(edges.c.dep_type.in_(_as_referred_to(type_)), edges.c.dep_name == name)
         return await self.find_all(table.c.id.in_(ids))
 
+    async def referred(self, item: StoredObject) -> list[StoredObject]:
+        """The objects that an object refers to, as far as they exist."""
+        found = [await self._referred(reference) for reference in sorted(references_of(item.type, item.configuration))]
+        return [each for each in found if each is not None]
+
     # --- storing ------------------------------------------------------------------------------------------------------
 
     async def check_new_name(self, type_: ObjectType, path: str, *, of: StoredObject | None = None) -> None:
@@ -271,10 +276,14 @@ class InventoryTransaction:
         await self.create_folders(names.parents_of(path))
         values: dict[str, Any] = rows.identity(item.type, path)
         is_renamed = names.name_of(path) != item.name
+        # Nobody but the Cockpit knows the names of job templates: what is released is renamed at once.
+        keeps_state = not is_renamed or item.type == ObjectType.JOBTEMPLATE
+        if not keeps_state:
+            values |= {"deployed": False, "released": False}
         if is_renamed:
-            values |= {"deployed": False, "released": False, "modified": self.now_ms}
+            values["modified"] = self.now_ms
         await self._update(item, values)
-        if not is_renamed:
+        if keeps_state:
             await self._move_publications(item, path)
         moved = await self.read_by_id(item.id)
         if is_renamed and item.type != ObjectType.FOLDER:
@@ -283,18 +292,18 @@ class InventoryTransaction:
 
     async def _move_publications(self, item: StoredObject, path: str) -> None:
         place = {"path": path, "folder": names.folder_of(path)}
-        for table, key in (
-            (dep_history, dep_history.c.inv_cid),
-            (inv_released_configurations, inv_released_configurations.c.cid),
-        ):
-            await self.connection.execute(update(table).where(key == item.id).values(place))
+        history, released = dep_history, inv_released_configurations
+        await self.connection.execute(update(history).where(history.c.inv_cid == item.id).values(place))
+        place["name"] = names.name_of(path)
+        await self.connection.execute(update(released).where(released.c.cid == item.id).values(place))
 
     async def _adopt_name(self, old: StoredObject, new: StoredObject) -> None:
-        referrers = await self.referrers(old.type, old.name)
         renames = {Reference(type_, old.name): new.name for type_ in name_space(old.type)}
-        for referrer in referrers:
+        for referrer in await self.referrers(old.type, old.name):
             content = with_names(referrer.type, referrer.configuration, renaming(renames))
             await self.change(await self.read_by_id(referrer.id), content)
+            if old.type in SOFT:  # what has been deployed does not depend on it
+                await self._update(referrer, {"deployed": referrer.deployed})
         await self.revalidate_referrers(new.type, new.name)
 
     async def delete(self, items: Iterable[StoredObject]) -> None:
