@@ -13,7 +13,7 @@ import msgspec
 
 from stellwerk.author.json_places import JsonPlaces, Place
 from stellwerk.language.inventory import CONVERSIONS, Conversion, Target
-from stellwerk.language.inventory.names import name_fault
+from stellwerk.language.inventory.names import EXTENSIONS, name_fault
 from stellwerk.language.items import UnsignedItem, read_signed_item, read_unsigned_item
 from stellwerk.language.items.signed import JobResource
 from stellwerk.language.reader import ReadError, ReadProblem, parse_json
@@ -22,13 +22,7 @@ from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem, ProblemError
 
 #: End of a file's name → type of its object, in the words of the Cockpit.
-KINDS = {
-    ".workflow.json": "WORKFLOW",
-    ".jobresource.json": "JOBRESOURCE",
-    ".lock.json": "LOCK",
-    ".noticeboard.json": "NOTICEBOARD",
-    ".fileordersource.json": "FILEORDERSOURCE",
-}
+KINDS = {EXTENSIONS[kind]: kind for kind in CONVERSIONS}
 #: Largest file that is read.
 MAXIMUM_BYTES = 32 << 20
 

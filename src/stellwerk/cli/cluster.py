@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from stellwerk.cli.output import CommandError, print_json, print_table
+from stellwerk.cli.output import confirm, print_json, print_table
 from stellwerk.cli.rest import Cockpit
 
 
@@ -82,7 +81,7 @@ def _size(count: int) -> str:
 
 async def switch_over(cockpit: Cockpit, is_confirmed: bool, as_json: bool) -> None:
     """The passive Controller becomes the active one."""
-    _confirm("The passive Controller takes over; the active one starts again as the passive one.", is_confirmed)
+    confirm("The passive Controller takes over; the active one starts again as the passive one.", is_confirmed)
     await cockpit.post("controller/cluster/switchover", {"controllerId": cockpit.target.controller_id})
     _done("the Controllers exchange their roles", as_json)
 
@@ -90,22 +89,12 @@ async def switch_over(cockpit: Cockpit, is_confirmed: bool, as_json: bool) -> No
 async def confirm_loss(cockpit: Cockpit, url: str | None, is_confirmed: bool, as_json: bool) -> None:
     """A person says that a node is stopped, where no watch can know it."""
     lost = url or "the node that is waited for"
-    _confirm(f"If {lost} still runs, two nodes become active. Make sure that its process has ended.", is_confirmed)
+    confirm(f"If {lost} still runs, two nodes become active. Make sure that its process has ended.", is_confirmed)
     body: dict[str, Any] = {"controllerId": cockpit.target.controller_id}
     if url is not None:
         body["url"] = url
     await cockpit.post("controller/cluster/confirm_node_loss", body)
     _done(f"the loss of {lost} is confirmed", as_json)
-
-
-def _confirm(what: str, is_confirmed: bool) -> None:
-    if is_confirmed:
-        return
-    if not sys.stdin.isatty():
-        raise CommandError(what, "confirm it with --yes")
-    print(what)
-    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise CommandError("nothing was done", "answer y to go on")
 
 
 def _done(what: str, as_json: bool) -> None:

@@ -29,6 +29,17 @@ def fail(error: CommandError, as_json: bool = False) -> NoReturn:
     raise SystemExit(error.code)
 
 
+def confirm(what: str, is_confirmed: bool) -> None:
+    """Ask a person before something is done; raises `CommandError` if it is not wanted, or nobody can be asked."""
+    if is_confirmed:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(what, "confirm it with --yes")
+    print(what)
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise CommandError("nothing was done", "answer y to go on")
+
+
 def print_json(value: Any, stream: Any = None) -> None:
     """One JSON text on one line."""
     (stream or sys.stdout).write(encode(value).decode() + "\n")

@@ -12,7 +12,7 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -110,16 +110,43 @@ class Cockpit:
     async def get(self, path: str) -> Any:
         return await self._call("GET", path, None)
 
+    async def upload(self, path: str, fields: Mapping[str, str], name: str, data: bytes) -> Any:
+        """A form with text fields and one file."""
+        form = aiohttp.FormData()
+        form.add_field("file", data, filename=name, content_type="application/octet-stream")
+        for field, value in fields.items():
+            form.add_field(field, value)
+        status, answer, _ = await self._request("POST", path, form, {"X-Access-Token": self._token or ""})
+        return self._checked(path, status, answer)
+
+    async def download(self, path: str, body: Any) -> bytes:
+        """An answer that is no JSON, as it is."""
+        assert self._session is not None
+        headers = {"X-Access-Token": self._token or "", "Content-Type": "application/json"}
+        url = f"{self.target.url}/joc/api/{path}"
+        try:
+            async with self._session.post(url, data=encode(body), headers=headers) as response:
+                data = await response.read()
+        except aiohttp.ClientError as error:
+            raise self._unreachable(error) from error
+        if response.status >= 400:
+            self._checked(path, response.status, decode(data))
+        return data
+
     async def _call(self, method: str, path: str, body: bytes | None) -> Any:
         headers = {"X-Access-Token": self._token or "", "Content-Type": "application/json"}
         status, answer, _ = await self._request(method, path, body, headers)
+        return self._checked(path, status, answer)
+
+    @staticmethod
+    def _checked(path: str, status: int, answer: Any) -> Any:
         if status >= 400:
             remedy = "log in again" if status == 401 else None
             raise CommandError(_error_text(answer) or f"{path}: the Cockpit answered {status}", remedy)
         return answer
 
     async def _request(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+        self, method: str, path: str, body: bytes | aiohttp.FormData | None, headers: dict[str, str]
     ) -> tuple[int, Any, str | None]:
         assert self._session is not None
         url = f"{self.target.url}/joc/api/{path}"
@@ -130,9 +157,11 @@ class Cockpit:
                 is_json = "json" in response.headers.get("Content-Type", "")
                 return response.status, decode(data) if is_json and data else data.decode(errors="replace"), token
         except aiohttp.ClientError as error:
-            raise CommandError(
-                f"the Cockpit at {self.target.url} cannot be reached: {error}", "is it running? (stellwerk up)"
-            ) from error
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> CommandError:
+        text = f"the Cockpit at {self.target.url} cannot be reached: {error}"
+        return CommandError(text, "is it running? (stellwerk up)")
 
     async def stream(self, path: str) -> AsyncIterator[tuple[str, Any]]:
         """Server-sent events as (event, data). Ends when the server ends it."""

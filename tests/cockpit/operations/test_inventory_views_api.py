@@ -203,10 +203,11 @@ async def test_drafts_become_again_what_was_published(world: Any, client: Any) -
     )
     assert "No previously deployed version" in unpublished["error"]["message"]
     await publish(client)
-    for path, object_type, configuration in (
+    changes: list[tuple[str, str, dict[str, Any]]] = [
         ("/a/flows/LOAD", "WORKFLOW", workflow(title="changed")),
         ("/a/flows/NIGHT", "SCHEDULE", {"workflowNames": []}),
-    ):
+    ]
+    for path, object_type, configuration in changes:
         request = {"path": path, "objectType": object_type, "configuration": configuration}
         await client.post("inventory/store", request)
     answer = await client.post("inventory/delete_draft/folder", {"path": "/a", "recursive": True})

@@ -48,6 +48,7 @@ MODULES = (
     "native_overview",
     "native_topology",
     "native_stream",
+    "native_inventory",
 )
 
 

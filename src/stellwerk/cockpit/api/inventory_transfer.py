@@ -272,7 +272,7 @@ async def import_(context: RequestContext, request: ImportRequest) -> Ok:
     upload = context.files.get("file")
     if upload is None:
         raise MissingParameter("file")
-    objects = await asyncio.to_thread(_objects, upload, request.format, request.filename)
+    objects = await asyncio.to_thread(read_upload, upload, request.format, request.filename)
     await context.services.get(Importer).import_objects(
         objects,
         target_folder=request.target_folder or "/",
@@ -284,7 +284,8 @@ async def import_(context: RequestContext, request: ImportRequest) -> Ok:
     return context.ok()
 
 
-def _objects(upload: Upload, format_: str | None, file_name: str | None) -> list[ArchivedObject]:
+def read_upload(upload: Upload, format_: str | None, file_name: str | None) -> list[ArchivedObject]:
+    """The objects of an uploaded archive. Raises `ArchiveError`."""
     return objects_of(read_archive(upload.data, ArchiveFormat.of(format_, file_name or upload.filename)))
 
 

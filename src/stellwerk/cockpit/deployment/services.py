@@ -17,6 +17,7 @@ from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
+from stellwerk.cockpit.deployment.applier import Applier
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.keys import SigningKeys
 from stellwerk.cockpit.deployment.remover import Remover
@@ -52,14 +53,15 @@ def add_services(
     deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
     services.add(NoticeBoards(database, connections))
     services.add(WorkflowControls(database, connections, deployer))
-    services.add(Releases(database, inventory))
+    releases = services.add(Releases(database, inventory))
     services.add(Trash(inventory))
     services.add(Importer(inventory))
     services.add(Renamer(inventory))
     services.add(Exporter(inventory))
     finder = services.add(OrderFinder(database, clock, lambda: inventory.paths_of(ObjectType.WORKFLOW)))
     undeployer = services.add(Undeployer(deployer, inventory, connections, finder, clock, random))
-    services.add(Remover(inventory, deployer, undeployer))
+    remover = services.add(Remover(inventory, deployer, undeployer))
+    services.add(Applier(inventory, deployer, releases, remover))
     idempotency = services.add(Idempotency(database, clock))
     order_ids = services.add(OrderIds(database, clock))
     arrivals = services.add(Arrivals(database))

@@ -16,25 +16,12 @@ from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.archives import ArchiveError
 from stellwerk.cockpit.inventory.transaction import INVENTORY_VERSION
 from stellwerk.cockpit.inventory.types import CALENDARS, IMPORT_ORDER, ObjectType, name_space
+from stellwerk.language.inventory.names import EXTENSIONS as FILE_EXTENSIONS
 from stellwerk.language.reader import parse_json
 from stellwerk.values.json import encode
 from stellwerk.values.problems import ProblemError
 
-EXTENSIONS: Mapping[ObjectType, str] = {
-    ObjectType.WORKFLOW: ".workflow.json",
-    ObjectType.JOBRESOURCE: ".jobresource.json",
-    ObjectType.LOCK: ".lock.json",
-    ObjectType.NOTICEBOARD: ".noticeboard.json",
-    ObjectType.FILEORDERSOURCE: ".fileordersource.json",
-    ObjectType.JOBCLASS: ".jobclass.json",
-    ObjectType.SCHEDULE: ".schedule.json",
-    ObjectType.WORKINGDAYSCALENDAR: ".calendar.json",
-    ObjectType.NONWORKINGDAYSCALENDAR: ".calendar.json",
-    ObjectType.INCLUDESCRIPT: ".script.json",
-    ObjectType.JOBTEMPLATE: ".jobtemplate.json",
-    ObjectType.REPORT: ".report.json",
-    ObjectType.DEPLOYMENTDESCRIPTOR: ".deploymentdescriptor.json",
-}
+EXTENSIONS: Mapping[ObjectType, str] = {ObjectType[name]: end for name, end in FILE_EXTENSIONS.items()}
 _TYPES = {extension: type_ for type_, extension in EXTENSIONS.items()}
 #: Files that say something of the archive, not objects.
 META = "meta_inf"

@@ -60,7 +60,7 @@ class Importer:
                 existing = await transaction.find(rows.named(item.type, item.name))
                 if existing is not None and not (overwrite and permitted(existing.path)):
                     continue
-                stored.append(await _put(transaction, item, path, existing))
+                stored.append(await put(transaction, item, path, existing))
             return stored
 
 
@@ -73,13 +73,14 @@ async def _import_renamed(
     for (item, path), name in zip(placed, chosen, strict=True):
         content = with_names(item.type, item.configuration, renaming(renames))
         renamed = ArchivedObject(item.entry, item.type, item.path, content)
-        stored.append(await _put(transaction, renamed, names.joined(names.folder_of(path), name), None))
+        stored.append(await put(transaction, renamed, names.joined(names.folder_of(path), name), None))
     return stored
 
 
-async def _put(
+async def put(
     transaction: InventoryTransaction, item: ArchivedObject, path: str, existing: StoredObject | None
 ) -> StoredObject:
+    """Store an archived object at `path`, in the place of the existing one. Raises `ArchiveError` naming the entry."""
     try:
         if existing is None:
             return await transaction.store(item.type, path, item.configuration)

@@ -168,7 +168,7 @@ class InventoryTransaction:
             "modified": self.now_ms,
         }
         await self._update(existing, values)
-        await self._write_references(existing.id, references_of(type_, configuration))
+        await self.write_references(existing.id, references_of(type_, configuration))
         await self.revalidate_referrers(type_, existing.name)
         return await self.read_by_id(existing.id)
 
@@ -220,7 +220,7 @@ class InventoryTransaction:
         released = (await self.connection.execute(query)).first()
         return released is not None and released.name == existing.name and released.content == content
 
-    async def _write_references(self, id_: int, references: Iterable[Reference]) -> None:
+    async def write_references(self, id_: int, references: Iterable[Reference]) -> None:
         await self.connection.execute(delete(inv_dependencies).where(inv_dependencies.c.inv_id == id_))
         edges = [{"inv_id": id_, "dep_type": int(item.type), "dep_name": item.name} for item in references]
         if edges:

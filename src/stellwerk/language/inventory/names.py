@@ -1,8 +1,26 @@
-"""Names of inventory objects (cockpit-services 1.3)."""
+"""Names of inventory objects and of their files (cockpit-services 1.3, 1.10)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+#: Type of an inventory object, in the Cockpit's word → end of the names of its files (cockpit-api 1.9).
+EXTENSIONS: Mapping[str, str] = {
+    "WORKFLOW": ".workflow.json",
+    "JOBRESOURCE": ".jobresource.json",
+    "LOCK": ".lock.json",
+    "NOTICEBOARD": ".noticeboard.json",
+    "FILEORDERSOURCE": ".fileordersource.json",
+    "JOBCLASS": ".jobclass.json",
+    "SCHEDULE": ".schedule.json",
+    "WORKINGDAYSCALENDAR": ".calendar.json",
+    "NONWORKINGDAYSCALENDAR": ".calendar.json",
+    "INCLUDESCRIPT": ".script.json",
+    "JOBTEMPLATE": ".jobtemplate.json",
+    "REPORT": ".report.json",
+    "DEPLOYMENTDESCRIPTOR": ".deploymentdescriptor.json",
+}
 
 _BLANK = re.compile(r"\s")
 _PUNCTUATION = re.compile(
