@@ -52,8 +52,7 @@ async def export(
     cockpit: Cockpit, file: Path, folder: str, only_published: bool, is_forced: bool, as_json: bool
 ) -> None:
     """Write the archive; an existing file is left alone unless forced, and never half written."""
-    if file.exists() and not is_forced:
-        raise CommandError(f"{file} exists", "choose another name, or overwrite it with --force")
+    _check_target(file, is_forced)
     copy = {
         "folders": [folder],
         "objectTypes": [],
@@ -62,13 +61,7 @@ async def export(
     }
     request = {"exportFile": {"filename": file.name, "format": _format(file)}, "shallowCopy": copy}
     data = await cockpit.download("inventory/export/folder", request)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(data)
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise CommandError(f"{file} cannot be written: {error}") from error
+    _write(file, data)
     if as_json:
         print_json({"file": str(file), "bytes": len(data)})
     else:
@@ -78,12 +71,7 @@ async def export(
 async def import_(
     cockpit: Cockpit, file: Path, to: str, overwrite: bool, suffix: str, prefix: str, as_json: bool
 ) -> None:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise CommandError(
-            f"{file} cannot be read: {error.strerror}", "name an archive (*.zip, *.tar.gz)", 2
-        ) from error
+    data = _read(file)
     fields = {
         "format": _format(file),
         "targetFolder": to,
@@ -107,6 +95,29 @@ async def restore(cockpit: Cockpit, path: str, kind: str, to: str, as_json: bool
     type_ = _type(kind) if kind else await _type_in_trash(cockpit, path)
     answer = await cockpit.post("inventory/trash/restore", {"path": path, "objectType": type_, "newPath": to})
     print_json(answer) if as_json else print(f"restored {answer['objectType']} {answer['path']}")
+
+
+def _check_target(file: Path, is_forced: bool) -> None:
+    if file.exists() and not is_forced:
+        raise CommandError(f"{file} exists", "choose another name, or overwrite it with --force")
+
+
+def _write(file: Path, data: bytes) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise CommandError(f"{file} cannot be written: {error}") from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        remedy = "name an archive (*.zip, *.tar.gz)"
+        raise CommandError(f"{file} cannot be read: {error.strerror}", remedy, 2) from error
 
 
 def _type(kind: str) -> str:

@@ -14,8 +14,7 @@ import msgspec
 from stellwerk import __version__
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.archives import ArchiveError
-from stellwerk.cockpit.inventory.transaction import INVENTORY_VERSION
-from stellwerk.cockpit.inventory.types import CALENDARS, IMPORT_ORDER, ObjectType, name_space
+from stellwerk.cockpit.inventory.types import CALENDARS, IMPORT_ORDER, INVENTORY_VERSION, ObjectType, name_space
 from stellwerk.language.inventory.names import EXTENSIONS as FILE_EXTENSIONS
 from stellwerk.language.reader import parse_json
 from stellwerk.values.json import encode

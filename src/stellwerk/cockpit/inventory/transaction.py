@@ -25,15 +25,13 @@ from stellwerk.cockpit.inventory import names, rows
 from stellwerk.cockpit.inventory.cross_checks import DEPENDENT, find_misfits, with_file_parameter
 from stellwerk.cockpit.inventory.references import SOFT, Reference, references_of, renaming, with_names
 from stellwerk.cockpit.inventory.rows import StoredObject
-from stellwerk.cockpit.inventory.types import CALENDARS, ObjectType, name_space
+from stellwerk.cockpit.inventory.types import CALENDARS, INVENTORY_VERSION, ObjectType, name_space
 from stellwerk.cockpit.inventory.validation import describe, find_problems
 from stellwerk.language.inventory import Target
 from stellwerk.language.reader import ReadProblem
 from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem
 
-#: Written into every stored object (cockpit-services 1.2).
-INVENTORY_VERSION = "1.8.0"
 #: Types whose JSON has a `version`.
 _VERSIONED = frozenset({ObjectType.WORKFLOW})
 #: Operation and state of a current deployment (cockpit-services 2.2).

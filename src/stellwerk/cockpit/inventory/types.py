@@ -6,6 +6,9 @@ from enum import IntEnum
 
 from stellwerk.cockpit.api.errors import BadRequest
 
+#: Of the JSON of inventory objects; written into every stored workflow (cockpit-services 1.2).
+INVENTORY_VERSION = "1.8.0"
+
 
 class ObjectType(IntEnum):
     FOLDER = 0
