@@ -136,3 +136,70 @@ async def test_workflows_are_in_sync_when_the_controller_has_them(world: Any) ->
         ("/f/QUESTION", "IN_SYNC"),
         ("/f/WAITING", "IN_SYNC"),
     ]
+
+
+HOURLY = {"TYPE": "Periodic", "period": 3600, "offsets": [0]}
+ALL_DAY = {"periods": [{"TYPE": "DailyPeriod", "secondOfDay": 0, "duration": 86400}]}
+LOCKED = {"TYPE": "Lock", "demands": [{"lockName": "L"}], "lockedWorkflow": {"instructions": []}}
+ALL: list[tuple[str, str, dict[str, Any]]] = [
+    ("/all/L", "LOCK", {"limit": 1}),
+    ("/all/B", "NOTICEBOARD", {"postOrderToNoticeId": "'x'", "endOfLife": "$js7EpochMilli"}),
+    ("/all/R", "JOBRESOURCE", {"arguments": {"a": "'b'"}}),
+    (
+        "/all/USES",
+        "WORKFLOW",
+        {
+            "jobResourceNames": ["R"],
+            "dayOffset": "06:00:00",
+            "orderPreparation": {"parameters": {"file": {"type": "String"}}},
+            "instructions": [
+                LOCKED,
+                {"TYPE": "PostNotices", "noticeBoardNames": ["B"]},
+                {
+                    "TYPE": "Cycle",
+                    "cycleWorkflow": {"instructions": []},
+                    "schedule": {"schemes": [{"repeat": HOURLY, "admissionTimeScheme": ALL_DAY}]},
+                },
+            ],
+        },
+    ),
+    ("/all/IN", "FILEORDERSOURCE", {"workflowName": "USES", "agentName": "agent-1", "directory": "/in"}),
+]
+
+
+async def test_the_controller_accepts_what_is_deployed_revoked_and_deployed_again(world: World) -> None:
+    """Every deployable type, with a calendar of the workflow's own; all references are looked at by the Controller."""
+    before = set(world.controller.state.current)
+    simple = len(list(world.controller.state.simple_items()))
+    entry = {"configuration": {"path": "/all", "objectType": "FOLDER", "recursive": True}}
+    for path, object_type, configuration in ALL:
+        request = {"path": path, "objectType": object_type, "configuration": configuration}
+        stored = await world.client.post("inventory/store", request)
+        assert stored["valid"], stored.get("invalidMsg")
+    for _ in range(2):
+        store = {"draftConfigurations": [entry]}
+        await world.client.post("inventory/deployment/deploy", {"controllerIds": [CONTROLLER_ID], "store": store})
+        assert "USES" in world.controller.state.current
+        revocation = {"controllerIds": [CONTROLLER_ID], "deployConfigurations": [entry]}
+        await world.client.post("inventory/deployment/revoke", revocation)
+        assert set(world.controller.state.current) == before
+        left = [item.key for item in world.controller.state.simple_items()]
+        # The plan schema of file orders stays: plans may be in use.
+        assert len(left) <= simple + 1, left
+    await world.client.post("inventory/remove/folder", {"path": "/all"})
+
+
+async def test_a_workflow_is_revoked_when_its_waiting_orders_are_cancelled_or_gone(world: World) -> None:
+    later, running = await world.add("WAITING", scheduledFor="now + 900"), await world.add("WAITING")
+    await world.see()
+    entry = {"configuration": {"path": "WAITING", "objectType": "WORKFLOW"}}
+    revocation = {"controllerIds": [CONTROLLER_ID], "deployConfigurations": [entry]}
+    refused = await world.client.post("inventory/deployment/revoke", revocation, status=420)
+    assert running in refused["error"]["message"] and later not in refused["error"]["message"]
+    assert (await world.see())[later] == "SCHEDULED", "nothing is cancelled when it would be in vain"
+    await world.do("suspend", running, reset=True)
+    await world.do("cancel", running)
+    assert await world.see() == {later: "SCHEDULED"}
+    await world.client.post("inventory/deployment/revoke", revocation)
+    assert await world.see() == {}
+    assert "WAITING" not in world.controller.state.current
