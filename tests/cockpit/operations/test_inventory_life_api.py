@@ -10,12 +10,22 @@ from typing import Any
 import aiohttp
 import pytest
 from projecting import project_order
+from sqlalchemy import insert, select
 
 from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.database.tables.identity import (
+    iam_account2roles,
+    iam_accounts,
+    iam_identity_services,
+    iam_permissions,
+    iam_roles,
+)
 from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.values.problems import Problem
 
 CONTROLLER_ID = "controller"
+PASSWORD = "a password of some length"
 SCRIPT = {"TYPE": "ShellScriptExecutable", "script": "echo hello"}
 LOCK = {"limit": 1}
 SCHEDULE = {
@@ -373,6 +383,15 @@ async def test_what_is_deleted_from_the_trash_is_gone(registered: Any, client: A
     ] == "JOC-002"
 
 
+async def test_folders_that_differ_in_case_only_are_two(registered: Any, client: Any) -> None:
+    for path in ("/both/A", "/Both/B"):
+        await client.post("inventory/store", stored(path, LOCK, "LOCK"))
+    await client.post("inventory/remove/folder", {"path": "/both"})
+    assert (await read(client, "B", "LOCK"))["path"] == "/Both/B"
+    await client.post("inventory/trash/delete/folder", {"path": "/Both"}, status=420)
+    await client.post("inventory/trash/restore", {"path": "/both", "objectType": "FOLDER"})
+
+
 async def test_the_root_folder_is_not_removed(registered: Any, client: Any) -> None:
     await client.post("inventory/store", stored("/L", LOCK, "LOCK"))
     assert (await client.post("inventory/remove/folder", {"path": "/"}, status=420))["error"]["code"] == "JOC-400"
@@ -466,3 +485,62 @@ async def test_a_schedule_becomes_invalid_when_its_workflow_asks_for_more(deploy
     assert (await read(client, "NIGHT", "SCHEDULE"))["valid"] is True
     await client.post("inventory/store", stored("/nightly/LOAD", workflow(**NEEDS_COUNT)))
     assert (await read(client, "NIGHT", "SCHEDULE"))["valid"] is False
+
+
+async def with_permissions(cockpit: Cockpit, client: Any, *permissions: str) -> Any:
+    """The client of an account that has these permissions only."""
+    name = f"account{len(permissions)}{len(permissions[0])}"
+    hashed = await cockpit.services.get(Accounts).hash(PASSWORD)
+    async with cockpit.database.write() as connection:
+        service_id = (await connection.execute(select(iam_identity_services.c.id))).scalar_one()
+
+        async def add(table: Any, **values: Any) -> int:
+            result = await connection.execute(insert(table).values(**values))
+            return int(result.inserted_primary_key[0])  # type: ignore[index]  # these tables have one key column
+
+        role_id = await add(iam_roles, identity_service_id=service_id, role_name=name, ordering=99)
+        for permission in permissions:
+            row = {"identity_service_id": service_id, "role_id": role_id, "account_permission": permission}
+            await add(iam_permissions, **row)
+        account_id = await add(iam_accounts, identity_service_id=service_id, account_name=name, account_password=hashed)
+        await add(iam_account2roles, account_id=account_id, role_id=role_id)
+    headers = {"Authorization": aiohttp.encode_basic_auth(name, PASSWORD)}
+    async with client.session.post(f"{client.base}/joc/api/authentication/login", headers=headers) as response:
+        assert response.status == 200, await response.text()
+        return type(client)(client.session, client.base, response.headers["X-Access-Token"])
+
+
+# --- permissions ------------------------------------------------------------------------------------------------------
+
+
+async def test_who_may_only_look_changes_nothing(deployed: Any, client: Any, cockpit: Cockpit) -> None:
+    await plan_of(client)
+    viewer = await with_permissions(cockpit, client, "sos:products:joc:inventory:view")
+    assert (await read(viewer, "LOAD"))["path"] == "/nightly/LOAD"
+    night = {"path": "/plan/NIGHT", "objectType": "SCHEDULE"}
+    load = {"path": "/nightly/LOAD", "objectType": "WORKFLOW"}
+    for path, request in (
+        ("inventory/release", {"update": [night]}),
+        ("inventory/releasables/recall", {"releasables": [night]}),
+        ("inventory/releasables/recall/folder", {"path": "/plan"}),
+        ("inventory/remove", {"objects": [load]}),
+        ("inventory/remove/folder", {"path": "/plan"}),
+        ("inventory/trash/restore", load),
+        ("inventory/trash/delete", {"objects": [load]}),
+        ("inventory/trash/delete/folder", {"path": "/"}),
+        ("inventory/revalidate/folder", {"path": "/"}),
+        ("inventory/rename", {**load, "newPath": "x"}),
+        ("inventory/copy", {**load, "newPath": "x"}),
+        ("inventory/replace/folder", {"path": "/", "search": "O"}),
+        ("inventory/delete_draft", {"objects": [load]}),
+        ("inventory/deployment/revoke", revoke_text("LOAD")),
+    ):
+        answer = await viewer.post(path, request, status=403)
+        assert answer["isPermitted"] is False, path
+    assert (await read(client, "LOAD"))["deployed"] is True
+    assert (await read(client, "NIGHT", "SCHEDULE"))["released"] is False
+    # Deploying takes the permission for the Controller, too.
+    deploying = await with_permissions(cockpit, client, "sos:products:joc:inventory")
+    await deploying.post("inventory/deployment/revoke", revoke_text("LOAD"), status=403)
+    await deploying.post("inventory/remove", {"objects": [load]}, status=403)
+    assert (await read(client, "LOAD"))["deployed"] is True

@@ -108,6 +108,18 @@ async def test_a_renamed_deployed_workflow_is_a_draft_and_replaces_the_old_one(w
     assert sorted(item["path"] for item in world.signed_items()) == ["CALL", "LOADER"]
 
 
+async def test_an_object_takes_the_former_name_of_another_in_one_deployment(world: Any, client: Any) -> None:
+    await publish(client)
+    await client.post("inventory/rename", {"path": "LOCK", "objectType": "LOCK", "newPath": "FORMER"})
+    lock = {"path": "/a/LOCK", "objectType": "LOCK", "configuration": {"limit": 3}}
+    await client.post("inventory/store", lock)
+    folder = {"configuration": {"path": "/a", "objectType": "FOLDER", "recursive": True}}
+    store = {"draftConfigurations": [folder]}
+    await client.post("inventory/deployment/deploy", {"controllerIds": [CONTROLLER_ID], "store": store})
+    items = [operation for operation in world.items[-1] if "Lock" in str(operation) and "Signed" not in str(operation)]
+    assert {item["item"]["path"]: item["item"]["limit"] for item in items} == {"FORMER": 1, "LOCK": 3}
+
+
 async def test_a_moved_object_stays_deployed_or_released(world: Any, client: Any) -> None:
     await publish(client)
     for name, object_type in (("LOAD", "WORKFLOW"), ("NIGHT", "SCHEDULE")):

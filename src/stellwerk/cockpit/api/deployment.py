@@ -6,6 +6,7 @@ Unlike the reference these calls are answered when each Controller has committed
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from stellwerk.cockpit.api.inventory_requests import (
     find_object,
     folder_objects,
     refuse_daily_plan,
+    require_deployment,
     require_permitted,
 )
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
@@ -91,7 +93,7 @@ def _require_controllers(context: RequestContext, controller_ids: Iterable[str])
     if not controller_ids:
         raise MissingParameter("controllerIds")
     for controller_id in controller_ids:
-        context.require("ctl:deployment:deploy", controller_id)
+        require_deployment(context, controller_id)
 
 
 async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
@@ -192,7 +194,9 @@ async def _remove_deployed(context: RequestContext, request: DeployRequest, dele
     inventory = context.services.get(Inventory)
     ids = {item.inv_cid for item in items if item.inv_cid is not None} - elsewhere
     objects = [await inventory.read_by_id(id_) for id_ in sorted(ids)]
-    await context.services.get(Remover).remove(context.account, objects, cancel_from_ms=None)
+    await context.services.get(Remover).remove(
+        context.account, objects, cancel_from_ms=None, require_controller=partial(require_deployment, context)
+    )
 
 
 async def revoke(context: RequestContext, request: RevokeRequest) -> Ok:
@@ -211,7 +215,7 @@ async def revoke(context: RequestContext, request: RevokeRequest) -> Ok:
 
 async def import_deploy(context: RequestContext, request: ImportDeployRequest) -> Ok:
     """Deploy an archive that was signed elsewhere: at security level HIGH only, which this release does not have."""
-    context.require("ctl:deployment:deploy", request.controller_id)
+    require_deployment(context, request.controller_id)
     raise ApiError(
         "import_deploy is not available at security level LOW: the Cockpit signs what it deploys; "
         "use /inventory/import and /inventory/deployment/deploy",

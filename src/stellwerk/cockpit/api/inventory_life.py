@@ -18,6 +18,7 @@ from stellwerk.cockpit.api.inventory_requests import (
     folder_objects,
     folder_with_contents,
     refuse_daily_plan,
+    require_deployment,
     require_named,
     require_permitted,
 )
@@ -88,7 +89,7 @@ async def release(context: RequestContext, request: ReleaseRequest) -> Ok:
     refuse_daily_plan(request.add_orders_date_from)
     if request.delete:
         objects = [await find_object(context, item) for item in request.delete]
-        await context.services.get(Remover).remove(context.account, objects, cancel_from_ms=None)
+        await _remove(context, objects, None)
     if request.update or not request.delete:
         ids: dict[int, None] = {}
         for wanted in request.update:
@@ -149,7 +150,12 @@ async def remove_folder(context: RequestContext, request: RemoveFolderRequest) -
 
 async def _remove(context: RequestContext, objects: Iterable[StoredObject], cancel_text: str | None) -> None:
     cancel = cancel_from(context, cancel_text)
-    await context.services.get(Remover).remove(context.account, list(objects), cancel_from_ms=cancel)
+    await context.services.get(Remover).remove(
+        context.account,
+        list(objects),
+        cancel_from_ms=cancel,
+        require_controller=partial(require_deployment, context),
+    )
 
 
 async def restore(context: RequestContext, request: RestoreRequest) -> NewPath:

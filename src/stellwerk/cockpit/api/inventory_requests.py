@@ -100,6 +100,11 @@ async def folder_with_contents(context: RequestContext, path: str) -> list[Store
     return [folder, *contents]
 
 
+def require_deployment(context: RequestContext, controller_id: str) -> None:
+    """Refuse with 403 what changes a Controller unless the account may deploy there."""
+    context.require("ctl:deployment:deploy", controller_id)
+
+
 def cancel_from(context: RequestContext, text: str | None) -> int | None:
     """`cancelOrdersDateFrom`: `now` (all orders that have not started) or a day. Raises `BadRequest`."""
     if not text:

@@ -10,7 +10,7 @@ import msgspec
 
 from stellwerk.cockpit.api.errors import MissingParameter
 from stellwerk.cockpit.api.folders import folder_permitted
-from stellwerk.cockpit.api.inventory_requests import require_permitted
+from stellwerk.cockpit.api.inventory_requests import require_deployment, require_permitted
 from stellwerk.cockpit.api.inventory_transfer import read_upload
 from stellwerk.cockpit.api.routes import RequestContext, Route
 from stellwerk.cockpit.deployment.applier import Applier, Plan
@@ -57,9 +57,14 @@ async def plan(context: RequestContext, request: PlanRequest) -> Plan:
 async def apply(context: RequestContext, request: ApplyRequest) -> Plan:
     """Store, release and deploy the objects of an archive: all of it or nothing."""
     context.require("joc:inventory:deploy")
-    context.require("ctl:deployment:deploy", request.controller_id)
+    require_deployment(context, request.controller_id)
     arguments = await _arguments(context, request)
-    return await context.services.get(Applier).apply(account=context.account, digest=request.digest, **arguments)
+    return await context.services.get(Applier).apply(
+        account=context.account,
+        digest=request.digest,
+        require_controller=partial(require_deployment, context),
+        **arguments,
+    )
 
 
 ROUTES = [

@@ -106,6 +106,7 @@ class Applier:
         prune: bool,
         digest: str | None,
         permitted: Callable[[str], bool],
+        require_controller: Callable[[str], None],
     ) -> Plan:
         """Do it; `digest`: only if the plan is still this one. Raises `ApiError`, and then nothing has changed."""
         published = await self._published(controller_id)
@@ -138,7 +139,7 @@ class Applier:
         if schedules:  # after their workflows
             await self._releases.release(schedules)
         if doomed:
-            await self._remover.remove(account, doomed, cancel_from_ms=None)
+            await self._remover.remove(account, doomed, cancel_from_ms=None, require_controller=require_controller)
         return plan
 
     async def _publish(self, account: str, controller_id: str, objects: Sequence[StoredObject]) -> None:

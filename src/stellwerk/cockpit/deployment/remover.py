@@ -5,7 +5,7 @@ A crash in between leaves drafts that are deployed nowhere: the truth. Refused b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
 from stellwerk.cockpit.deployment.history import DeploymentHistory
@@ -24,12 +24,24 @@ class Remover:
         self._history = history
         self._undeployer = undeployer
 
-    async def remove(self, account: str, objects: Sequence[StoredObject], *, cancel_from_ms: int | None) -> None:
-        """Delete at Controllers, recall, and throw away. `cancel_from_ms` as in `Undeployer.undeploy`."""
+    async def remove(
+        self,
+        account: str,
+        objects: Sequence[StoredObject],
+        *,
+        cancel_from_ms: int | None,
+        require_controller: Callable[[str], None],
+    ) -> None:
+        """Delete at Controllers, recall, and throw away. `cancel_from_ms` as in `Undeployer.undeploy`.
+
+        `require_controller` raises for a Controller at which the account may not delete; then nothing is removed.
+        """
         if any(item.path == "/" for item in objects):
             raise BadRequest("the root folder cannot be removed")
         ids = {item.id for item in objects}
         deployed = [item for item in await self._history.current() if item.inv_cid in ids]
+        for controller_id in sorted({item.controller_id for item in deployed}):
+            require_controller(controller_id)
         if deployed:
             await self._undeployer.undeploy(account, deployed, cancel_from_ms=cancel_from_ms)
         async with self._inventory.writing() as transaction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
+from sqlalchemy import Row, func
 
 from stellwerk.cockpit.database.tables.inventory import inv_configurations
 from stellwerk.cockpit.inventory import names
@@ -75,4 +75,6 @@ def in_folder(table: Any, folder: str, *, recursive: bool) -> Any:
         return (table.c.folder == folder) & (table.c.path != "/")
     if folder == "/":
         return table.c.path != "/"
-    return (table.c.folder == folder) | table.c.folder.startswith(folder + "/", autoescape=True)
+    # Not LIKE: SQLite's does not tell upper from lower case.
+    prefix = folder + "/"
+    return (table.c.folder == folder) | (func.substr(table.c.folder, 1, len(prefix)) == prefix)
