@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,6 +58,8 @@ class InventoryTransaction:
         self.connection = connection
         self.now_ms = now_ms
         self._agents: dict[str, str] | None = None
+        #: Folders that are known to exist.
+        self._folders: set[str] = {"/"}
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
@@ -124,10 +127,11 @@ class InventoryTransaction:
 
     async def create_folders(self, paths: Iterable[str]) -> None:
         for path in paths:
-            if path != "/" and await self.find(rows.at(ObjectType.FOLDER, path)) is None:
+            if path not in self._folders and await self.find(rows.at(ObjectType.FOLDER, path)) is None:
                 row = rows.identity(ObjectType.FOLDER, path)
                 row |= {"valid": True, "created": self.now_ms, "modified": self.now_ms}
                 await self.connection.execute(insert(inv_configurations), [row])
+            self._folders.add(path)
 
     async def store(self, type_: ObjectType, path: str, configuration: Any) -> StoredObject:
         """Insert or update one object by its path. Raises `ApiError` for names that are not possible."""
@@ -143,15 +147,31 @@ class InventoryTransaction:
         row = rows.identity(type_, path) | {"created": self.now_ms, "modified": self.now_ms}
         result = await self.connection.execute(insert(inv_configurations).values(row))
         id_ = int(result.inserted_primary_key[0])  # type: ignore[index]  # this table has one key column
-        return await self.change(await self.read_by_id(id_), configuration)
+        new = StoredObject(
+            id=id_,
+            type=type_,
+            path=path,
+            name=names.name_of(path),
+            folder=names.folder_of(path),
+            title=None,
+            content=None,
+            valid=False,
+            invalid_message=None,
+            deleted=False,
+            deployed=False,
+            released=False,
+            modified=self.now_ms,
+        )
+        return await self.change(new, configuration)
 
     async def change(self, existing: StoredObject, configuration: Any) -> StoredObject:
         """New content of an object; its referrers may become valid or invalid by it."""
         if existing.type in (ObjectType.FOLDER, ObjectType.DESCRIPTORFOLDER):
             return existing  # folders have no content
         type_, path = existing.type, existing.path
+        referrers = [item for item in await self.referrers(type_, existing.name) if item.id != existing.id]
         if isinstance(configuration, dict):
-            configuration = await self._prepared(type_, path, configuration)
+            configuration = _prepared(type_, configuration, referrers)
         problems = await self._problems(type_, path, configuration)
         content = None if configuration is None else encode(configuration).decode()
         title = configuration.get("title") if isinstance(configuration, dict) else None
@@ -160,36 +180,19 @@ class InventoryTransaction:
             "content": content,
             "valid": not problems,
             "invalid_message": describe(problems),
-            "deployed": not problems and await self._equals_deployed(existing, content),
-            "released": not problems and await self._equals_released(existing, content),
+            "deployed": not problems and type_.is_deployable and await self._equals_deployed(existing, content),
+            "released": not problems and type_.is_releasable and await self._equals_released(existing, content),
             "deleted": False,
             "modified": self.now_ms,
         }
         await self._update(existing, values)
         await self.write_references(existing.id, references_of(type_, configuration))
-        await self.revalidate_referrers(type_, existing.name)
-        return await self.read_by_id(existing.id)
+        await self._revalidate_some(referrers)
+        return msgspec.structs.replace(existing, **values)
 
     async def _update(self, item: StoredObject, values: Mapping[str, Any]) -> None:
         table = inv_configurations
         await self.connection.execute(update(table).where(table.c.id == item.id).values(**values))
-
-    async def _prepared(self, type_: ObjectType, path: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
-        """What a store always sets (cockpit-services 1.5)."""
-        result = {name: value for name, value in configuration.items() if value is not None}
-        if type_ in _VERSIONED:
-            result["version"] = INVENTORY_VERSION
-        if type_ == ObjectType.LOCK:
-            result.setdefault("limit", 1)
-        elif type_ in CALENDARS:
-            result["type"] = type_.name
-        elif type_ == ObjectType.JOBTEMPLATE:
-            result.pop("hash", None)
-        elif type_ == ObjectType.WORKFLOW:
-            referrers = await self.referrers(type_, names.name_of(path))
-            if any(item.type == ObjectType.FILEORDERSOURCE for item in referrers):
-                result = with_file_parameter(result)
-        return result
 
     async def _equals_deployed(self, existing: StoredObject, content: str | None) -> bool:
         """Whether this very content is the newest deployment: then the object is no draft."""
@@ -250,7 +253,9 @@ class InventoryTransaction:
 
     async def revalidate_referrers(self, type_: ObjectType, name: str, *, is_gone: bool = False) -> None:
         """Invalid ones may be valid now; valid ones may not when it is gone, or when they depend on its content."""
-        referrers = await self.referrers(type_, name)
+        await self._revalidate_some(await self.referrers(type_, name), is_gone=is_gone)
+
+    async def _revalidate_some(self, referrers: Iterable[StoredObject], *, is_gone: bool = False) -> None:
         await self.revalidate(item for item in referrers if is_gone or not item.valid or item.type in DEPENDENT)
 
     async def revalidate(self, objects: Iterable[StoredObject]) -> list[StoredObject]:
@@ -281,6 +286,7 @@ class InventoryTransaction:
         if is_renamed:
             values["modified"] = self.now_ms
         await self._update(item, values)
+        self._folders.discard(item.path)
         if keeps_state:
             await self._move_publications(item, path)
         moved = await self.read_by_id(item.id)
@@ -308,6 +314,7 @@ class InventoryTransaction:
         """Rows, released copies and references go; objects that refer to them become invalid."""
         gone = list(items)
         ids = [item.id for item in gone]
+        self._folders.difference_update(item.path for item in gone if item.type == ObjectType.FOLDER)
         for table, key in (
             (inv_released_configurations, inv_released_configurations.c.cid),
             (inv_dependencies, inv_dependencies.c.inv_id),
@@ -321,6 +328,22 @@ class InventoryTransaction:
 
 
 _MAXIMUM_BOUND_VALUES = 500
+
+
+def _prepared(type_: ObjectType, configuration: Mapping[str, Any], referrers: Iterable[StoredObject]) -> dict[str, Any]:
+    """What a store always sets (cockpit-services 1.5)."""
+    result = {name: value for name, value in configuration.items() if value is not None}
+    if type_ in _VERSIONED:
+        result["version"] = INVENTORY_VERSION
+    if type_ == ObjectType.LOCK:
+        result.setdefault("limit", 1)
+    elif type_ in CALENDARS:
+        result["type"] = type_.name
+    elif type_ == ObjectType.JOBTEMPLATE:
+        result.pop("hash", None)
+    elif type_ == ObjectType.WORKFLOW and any(item.type == ObjectType.FILEORDERSOURCE for item in referrers):
+        result = with_file_parameter(result)
+    return result
 
 
 def _as_referred_to(type_: ObjectType) -> list[int]:
