@@ -64,7 +64,7 @@ def test_archives_are_those_of_the_usual_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", ["../up", "a/../../up", "a/..", "a//b", "a\\..\\up", "a\x07b", "."])
+@pytest.mark.parametrize("name", ["../up", "a/../../up", "a/..", "a//b", "a\\..\\up", "a\x07b", ".", "/etc/up"])
 def test_names_that_lead_elsewhere_are_refused(format: ArchiveFormat, name: str) -> None:
     with pytest.raises(ArchiveError, match="name"):
         read_archive(packed(format, ("good", b"1"), (name, b"2")), format)
@@ -74,7 +74,7 @@ def test_names_that_lead_elsewhere_are_refused(format: ArchiveFormat, name: str)
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_come_back_in_one_form_and_folders_are_left_out(format: ArchiveFormat) -> None:
-    names = [entry.name for entry in read_archive(packed(format, ("./a/b", b"1"), ("/c", b"2")), format)]
+    names = [entry.name for entry in read_archive(packed(format, ("./a/b", b"1"), ("c", b"2")), format)]
     assert names == ["a/b", "c"]
     target = io.BytesIO()
     if format is ArchiveFormat.ZIP:
@@ -145,6 +145,26 @@ def test_much_beside_the_entries_of_a_tar_is_refused() -> None:
         tar.addfile(member)
     with pytest.raises(ArchiveError, match="too many bytes"):
         read_archive(target.getvalue(), ArchiveFormat.TAR_GZ, Limits(entries=10))
+
+
+def test_encrypted_entries_are_refused() -> None:
+    data = bytearray(packed(ArchiveFormat.ZIP, ("secret", b"1")))
+    data[6] |= 1
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(ArchiveError, match="'secret' is encrypted"):
+        read_archive(bytes(data), ArchiveFormat.ZIP)
+
+
+def test_names_have_to_be_utf8() -> None:
+    unmarked = packed(ArchiveFormat.ZIP, ("Xx.json", b"1"))
+    # Without the flag that says so, as many tools write it.
+    assert [entry.name for entry in read_archive(unmarked.replace(b"Xx", "ü".encode()), ArchiveFormat.ZIP)] == [
+        "ü.json"
+    ]
+    with pytest.raises(ArchiveError, match="not UTF-8"):
+        read_archive(unmarked.replace(b"Xx", b"\xfcx"), ArchiveFormat.ZIP)
+    with pytest.raises(ArchiveError, match="not UTF-8"):
+        read_archive(packed(ArchiveFormat.TAR_GZ, ("\udcfc.json", b"1")), ArchiveFormat.TAR_GZ)
 
 
 def test_what_is_no_archive_is_refused_with_words() -> None:

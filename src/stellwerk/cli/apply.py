@@ -9,8 +9,8 @@ from typing import Any
 from stellwerk.author.files import find_files
 from stellwerk.cli.output import CommandError, confirm, print_json
 from stellwerk.cli.rest import Cockpit
+from stellwerk.cockpit.archives import ArchiveFormat, Entry, write_archive
 from stellwerk.cockpit.inventory.archive_objects import pretty
-from stellwerk.cockpit.inventory.archives import ArchiveFormat, write_archive
 from stellwerk.language.inventory.names import EXTENSIONS
 
 _WORDS = {"create": "+ new", "change": "~ changed", "move": "> moved", "delete": "- deleted"}
@@ -59,8 +59,8 @@ def _archive(folder: Path) -> bytes:
     files = find_files([folder], ends)
     if not files:
         raise CommandError(f"there are no inventory files in {folder}", f"their names end with {', '.join(ends)}", 2)
-    entries = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
-    return write_archive(entries, ArchiveFormat.ZIP, 0)
+    entries = [Entry(file.relative_to(folder).as_posix(), file.read_bytes()) for file in files]
+    return write_archive(entries, ArchiveFormat.ZIP, modified_ms=0)
 
 
 def _fields(cockpit: Cockpit, to: str, prune: bool) -> dict[str, str]:

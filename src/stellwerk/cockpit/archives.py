@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gzip
 import stat
+import struct
 import tarfile
 import time
 import zipfile
@@ -31,6 +32,7 @@ _CHUNK_BYTES = 1 << 16
 _TAR_OVERHEAD_BYTES = 4096
 #: Precedes each entry in a zip file's directory.
 _ZIP_ENTRY_SIGNATURE = b"PK\x01\x02"
+_ZIP_UTF8_NAME = 0x800
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -43,6 +45,10 @@ class ArchiveFormat(StrEnum):
 
 class ArchiveError(Exception):
     """The archive cannot be read or is refused; the message says why and names the entry."""
+
+
+class NoArchiveError(ArchiveError):
+    """The data is no sound archive of the format at all."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -116,7 +122,7 @@ def _zip_entries(data: bytes, limits: Limits) -> Iterator[Entry]:
                 mode = info.external_attr >> 16
                 if info.is_dir() or stat.S_ISDIR(mode):
                     continue
-                name = _checked_name(info.filename)
+                name = _checked_name(_zip_name(info))
                 if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
                     raise ArchiveError(f"'{name}' is a link or a special file; only files are read")
                 if info.flag_bits & 0x1:
@@ -127,15 +133,26 @@ def _zip_entries(data: bytes, limits: Limits) -> Iterator[Entry]:
                     content = _content(stream, name, limits, left)
                 left -= len(content)
                 yield Entry(name, content)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        raise ArchiveError(f"the file is no readable zip archive: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise NoArchiveError(f"the file is no readable zip archive: {error}") from None
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Without the UTF-8 flag names are in any encoding; JS7 and most tools write UTF-8 all the same."""
+    name = info.orig_filename
+    if info.flag_bits & _ZIP_UTF8_NAME or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        raise ArchiveError(f"the entry's name '{name}' is not UTF-8") from None
 
 
 def _tar_entries(data: bytes, limits: Limits) -> Iterator[Entry]:
     left = limits.bytes_for(len(data))
     try:
         unpacked = _BoundedGzip(data, left + limits.entries * _TAR_OVERHEAD_BYTES)
-        with tarfile.open(fileobj=unpacked, mode="r|") as archive:
+        with tarfile.open(fileobj=unpacked, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
             for member in archive:
                 if member.isdir():
                     continue
@@ -149,7 +166,7 @@ def _tar_entries(data: bytes, limits: Limits) -> Iterator[Entry]:
                 left -= len(content)
                 yield Entry(name, content)
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
-        raise ArchiveError(f"the file is no readable tar.gz archive: {error}") from None
+        raise NoArchiveError(f"the file is no readable tar.gz archive: {error}") from None
 
 
 def _content(stream: IO[bytes], name: str, limits: Limits, left: int) -> bytes:
@@ -187,8 +204,15 @@ class _BoundedGzip(gzip.GzipFile):
 
 def _checked_name(name: str) -> str:
     """The name in its one form. Raises `ArchiveError` for one that no file below a folder can have."""
-    cleaned = name.removeprefix("./").lstrip("/")
+    if name.startswith("/"):
+        raise ArchiveError(f"the entry's name '{name}' is absolute; names are relative to the archive's root")
+    cleaned = name.removeprefix("./")
     segments = cleaned.split("/")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode(errors="backslashreplace").decode()
+        raise ArchiveError(f"the entry's name '{shown}' is not UTF-8") from None
     if "\\" in name or any(ord(character) < 32 for character in name):
         raise ArchiveError(f"the entry's name {name!r} holds a character that names must not hold")
     if not all(segments) or any(segment in (".", "..") for segment in segments):

@@ -225,7 +225,7 @@ async def test_a_suffix_is_put_to_all_names_and_references_follow(registered: An
         ({"a/L.lock.json": {}}, {"suffix": "a b"}, "JOC-400", "'a b'"),
         ({"a/L.lock.json": {}}, {"targetFolder": "/a b"}, "JOC-400", "/a b"),
         ({"a/L.lock.json": {}}, {"format": "RAR"}, "JOC-415", "RAR"),
-        ({"a/L.lock.json": {}}, {"format": "TAR_GZ"}, "JOC-415", "TAR_GZ"),
+        ({"a/L.lock.json": {}}, {"format": "TAR_GZ"}, "JOC-415", "tar.gz"),
         ({"a b/L.lock.json": {}}, {}, "JOC-417", "a b/L.lock.json"),
         ({"../L.lock.json": {}}, {}, "JOC-417", "../L.lock.json"),
         ({"a/L.txt": b"hello"}, {}, "JOC-417", "a/L.txt"),

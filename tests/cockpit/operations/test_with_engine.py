@@ -167,7 +167,7 @@ ALL: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-async def test_the_controller_accepts_what_is_deployed_revoked_and_deployed_again(world: World) -> None:
+async def test_the_controller_accepts_what_is_deployed_revoked_and_deployed_again(world: Any) -> None:
     """Every deployable type, with a calendar of the workflow's own; all references are looked at by the Controller."""
     before = set(world.controller.state.current)
     simple = len(list(world.controller.state.simple_items()))
@@ -189,7 +189,7 @@ async def test_the_controller_accepts_what_is_deployed_revoked_and_deployed_agai
     await world.client.post("inventory/remove/folder", {"path": "/all"})
 
 
-async def test_a_workflow_is_revoked_when_its_waiting_orders_are_cancelled_or_gone(world: World) -> None:
+async def test_a_workflow_is_revoked_when_its_waiting_orders_are_cancelled_or_gone(world: Any) -> None:
     later, running = await world.add("WAITING", scheduledFor="now + 900"), await world.add("WAITING")
     await world.see()
     entry = {"configuration": {"path": "WAITING", "objectType": "WORKFLOW"}}

@@ -11,15 +11,15 @@ from urllib.parse import quote
 import msgspec
 
 from stellwerk.cockpit.api.decoding import Reader, first_json_value
-from stellwerk.cockpit.api.errors import BadRequest, MissingParameter
+from stellwerk.cockpit.api.errors import ApiError, BadRequest, MissingParameter
 from stellwerk.cockpit.api.folders import folder_permitted
 from stellwerk.cockpit.api.forms import Upload
 from stellwerk.cockpit.api.inventory_requests import require_permitted
 from stellwerk.cockpit.api.routes import Answer, Ok, RequestContext, Route
+from stellwerk.cockpit.archives import ArchiveError, ArchiveFormat, Entry, NoArchiveError, read_archive, write_archive
 from stellwerk.cockpit.deployment.deployer import SIGNED, Deployer
 from stellwerk.cockpit.inventory import names
-from stellwerk.cockpit.inventory.archive_objects import ArchivedObject, files_of, objects_of
-from stellwerk.cockpit.inventory.archives import ArchiveFormat, read_archive, write_archive
+from stellwerk.cockpit.inventory.archive_objects import ArchivedObject, ImportFailure, files_of, objects_of
 from stellwerk.cockpit.inventory.exporter import Choice, Exporter, as_entries
 from stellwerk.cockpit.inventory.importer import Importer
 from stellwerk.cockpit.inventory.releases import Releases
@@ -241,10 +241,10 @@ async def _signable(
     return await _archive(context, export_file, files_of(entries, start_folders=start_folders, version_id=commit_id))
 
 
-async def _archive(context: RequestContext, export_file: ExportFile, files: dict[str, bytes]) -> Answer:
+async def _archive(context: RequestContext, export_file: ExportFile, files: list[Entry]) -> Answer:
     """Never compressed by the transport: the archive is saved as it comes (cockpit-api 1.1)."""
-    format_ = ArchiveFormat.of(export_file.format, export_file.filename)
-    body = await asyncio.to_thread(write_archive, files, format_, context.now_ms())
+    format_ = _format(export_file.format, export_file.filename)
+    body = await asyncio.to_thread(write_archive, files, format_, modified_ms=context.now_ms())
     disposition = f"attachment; filename*=UTF-8''{quote(export_file.filename.rsplit('/', 1)[-1], safe='')}"
     headers = {"Content-Disposition": disposition, "Access-Control-Expose-Headers": "Content-Disposition"}
     return Answer(body, "application/octet-stream", headers=headers)
@@ -285,8 +285,28 @@ async def import_(context: RequestContext, request: ImportRequest) -> Ok:
 
 
 def read_upload(upload: Upload, format_: str | None, file_name: str | None) -> list[ArchivedObject]:
-    """The objects of an uploaded archive. Raises `ArchiveError`."""
-    return objects_of(read_archive(upload.data, ArchiveFormat.of(format_, file_name or upload.filename)))
+    """The objects of an uploaded archive. Raises `ApiError`."""
+    archive_format = _format(format_, file_name or upload.filename)
+    try:
+        return objects_of(read_archive(upload.data, archive_format))
+    except NoArchiveError as error:
+        raise _unsupported(str(error)) from None
+    except ArchiveError as error:
+        raise ImportFailure(str(error)) from None
+
+
+def _format(text: str | None, file_name: str) -> ArchiveFormat:
+    """As given, else by the end of the file's name. Raises `ApiError` JOC-415."""
+    if not text:
+        return ArchiveFormat.TAR_GZ if file_name.endswith((".tar.gz", ".tgz")) else ArchiveFormat.ZIP
+    try:
+        return ArchiveFormat(text)
+    except ValueError:
+        raise _unsupported(f"format '{text}' is not supported; use ZIP or TAR_GZ") from None
+
+
+def _unsupported(message: str) -> ApiError:
+    return ApiError(message, code="JOC-415", kind="JocUnsupportedFileTypeException")
 
 
 _VIEW = "joc:inventory:view"

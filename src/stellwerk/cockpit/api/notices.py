@@ -15,7 +15,8 @@ from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.api.workflows import IN_SYNC, NOT_IN_SYNC, Folder
 from stellwerk.cockpit.controllers.notice_boards import KnownPlace, NoticeBoards
 from stellwerk.cockpit.controllers.registry import Registry
-from stellwerk.cockpit.deployment.deployer import Deployed, Deployer
+from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.deployment.history import Deployed
 from stellwerk.cockpit.inventory.names import folder_of, is_in_folder, name_of, normalized
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.types import ObjectType

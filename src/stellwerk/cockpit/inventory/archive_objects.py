@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from stellwerk import __version__
+from stellwerk.cockpit.api.errors import ApiError
+from stellwerk.cockpit.archives import Entry
 from stellwerk.cockpit.inventory import names
-from stellwerk.cockpit.inventory.archives import ArchiveError
 from stellwerk.cockpit.inventory.types import CALENDARS, IMPORT_ORDER, INVENTORY_VERSION, ObjectType, name_space
 from stellwerk.language.inventory.names import EXTENSIONS as FILE_EXTENSIONS
 from stellwerk.language.reader import parse_json
@@ -29,6 +30,13 @@ _PASSED_OVER = frozenset({META, "tags.json", "workflow.tags.json"})
 _SIGNATURES = (".json.sig", ".json.asc", ".json.pem")
 
 
+class ImportFailure(ApiError):
+    """JOC-417: an archive cannot be imported; the message names the entry. Nothing has changed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="JOC-417", kind="JocImportException")
+
+
 class ArchivedObject(msgspec.Struct, frozen=True):
     """One object of an archive; `entry` is the name of its file."""
 
@@ -42,19 +50,20 @@ class ArchivedObject(msgspec.Struct, frozen=True):
         return names.name_of(self.path)
 
 
-def objects_of(files: Mapping[str, bytes]) -> list[ArchivedObject]:
-    """The objects of an archive, what is referred to first. Raises `ArchiveError` with the entry and what is wrong."""
+def objects_of(files: Iterable[Entry]) -> list[ArchivedObject]:
+    """The objects of an archive, what is referred to first. Raises `ImportFailure` with the entry and what is wrong."""
     found: dict[tuple[tuple[ObjectType, ...], str], ArchivedObject] = {}
-    for entry, content in files.items():
+    for file in files:
+        entry = file.name
         if entry in _PASSED_OVER or entry.endswith(_SIGNATURES):
             continue
-        item = _object(entry, content)
+        item = _object(entry, file.data)
         key = (name_space(item.type), item.name.lower())
         if key in found:
-            raise ArchiveError(f"{entry}: {found[key].entry} is an object of the same type and name")
+            raise ImportFailure(f"{entry}: {found[key].entry} is an object of the same type and name")
         found[key] = item
     if not found:
-        raise ArchiveError("the archive holds no file of an inventory object")
+        raise ImportFailure("the archive holds no file of an inventory object")
     return sorted(found.values(), key=lambda item: (IMPORT_ORDER.index(item.type), item.path))
 
 
@@ -62,20 +71,20 @@ def _object(entry: str, content: bytes) -> ArchivedObject:
     extension = next((end for end in _TYPES if entry.endswith(end)), None)
     if extension is None:
         known = ", ".join(sorted(_TYPES))
-        raise ArchiveError(f"{entry}: not a file of an inventory object; known are {known}")
+        raise ImportFailure(f"{entry}: not a file of an inventory object; known are {known}")
     path = names.normalized(entry.removesuffix(extension))
     fault = names.path_fault(path)
     if fault is not None:
-        raise ArchiveError(f"{entry}: {fault}")
+        raise ImportFailure(f"{entry}: {fault}")
     try:
         configuration = parse_json(content.removeprefix(b"\xef\xbb\xbf"))
         encode(configuration)
     except ProblemError as error:
-        raise ArchiveError(f"{entry}: {error.problem}") from None
+        raise ImportFailure(f"{entry}: {error.problem}") from None
     except UnicodeEncodeError:
-        raise ArchiveError(f"{entry}: an escape stands for half a character (unpaired surrogate)") from None
+        raise ImportFailure(f"{entry}: an escape stands for half a character (unpaired surrogate)") from None
     if not isinstance(configuration, dict):
-        raise ArchiveError(f"{entry}: a JSON object is expected")
+        raise ImportFailure(f"{entry}: a JSON object is expected")
     return ArchivedObject(entry, _type_of(extension, configuration), path, configuration)
 
 
@@ -88,7 +97,7 @@ def _type_of(extension: str, configuration: Mapping[str, Any]) -> ObjectType:
 
 def files_of(
     objects: Iterable[tuple[ObjectType, str, Any]], *, start_folders: Iterable[str] = (), version_id: str | None = None
-) -> dict[str, bytes]:
+) -> list[Entry]:
     """The files of an archive of (type, path, configuration).
 
     `start_folders`: for short paths; entries begin with the last segment of the innermost of them that they lie in.
@@ -98,9 +107,9 @@ def files_of(
     meta = {"jocVersion": __version__, "inventorySchemaVersion": INVENTORY_VERSION, "apiVersion": __version__}
     if version_id is not None:
         meta["versionId"] = version_id
-    files = {META: pretty(meta)}
+    files = [Entry(META, pretty(meta))]
     for type_, path, configuration in objects:
-        files[_short(path, folders).lstrip("/") + EXTENSIONS[type_]] = pretty(configuration)
+        files.append(Entry(_short(path, folders).lstrip("/") + EXTENSIONS[type_], pretty(configuration)))
     return files
 
 

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
 from stellwerk.cockpit.inventory import names, rows
-from stellwerk.cockpit.inventory.archive_objects import ArchivedObject
-from stellwerk.cockpit.inventory.archives import ArchiveError
+from stellwerk.cockpit.inventory.archive_objects import ArchivedObject, ImportFailure
 from stellwerk.cockpit.inventory.fixes import Fix, free_names
 from stellwerk.cockpit.inventory.references import Reference, renaming, with_names
 from stellwerk.cockpit.inventory.rows import StoredObject
@@ -41,11 +40,11 @@ class Importer:
 
         `overwrite`: objects of the inventory get content and place of the archive; those that are equal stay deployed
         or released. With a fix all get it, and references among them follow. Else what exists is left alone.
-        Objects outside of permitted folders are passed over. Raises `ArchiveError` naming the entry.
+        Objects outside of permitted folders are passed over. Raises `ImportFailure` naming the entry.
         """
         fix = Fix.of(suffix, prefix, IMPORT_SUFFIX)
         if overwrite and fix.was_given:
-            raise ArchiveError("conflicting arguments: overwrite=true - no prefix/suffix allowed!")
+            raise ImportFailure("conflicting arguments: overwrite=true - no prefix/suffix allowed!")
         folder = names.normalized(target_folder)
         fault = None if folder == "/" else names.path_fault(folder)
         if fault is not None:
@@ -80,14 +79,14 @@ async def _import_renamed(
 async def put(
     transaction: InventoryTransaction, item: ArchivedObject, path: str, existing: StoredObject | None
 ) -> StoredObject:
-    """Store an archived object at `path`, in the place of the existing one. Raises `ArchiveError` naming the entry."""
+    """Store an archived object at `path`, in the place of the existing one. Raises `ImportFailure` naming the entry."""
     try:
         if existing is None:
             return await transaction.store(item.type, path, item.configuration)
         if existing.type != item.type:
-            raise ArchiveError(f"its name is taken by the {existing.type.name} '{existing.path}'")
+            raise ImportFailure(f"its name is taken by the {existing.type.name} '{existing.path}'")
         if existing.path != path:
             existing = await transaction.move(existing, path)
         return await transaction.change(existing, item.configuration)
     except ApiError as error:
-        raise ArchiveError(f"{item.entry}: {error.message.partition(': ')[2]}") from None
+        raise ImportFailure(f"{item.entry}: {error.message.partition(': ')[2]}") from None
