@@ -286,6 +286,14 @@ async def test_a_removed_object_leaves_controller_and_inventory_and_can_be_resto
     await client.post("inventory/trash/restore", body, status=420)
 
 
+async def test_what_is_deployed_to_an_unregistered_controller_can_be_removed(deployed: Any, client: Any) -> None:
+    transactions = len(deployed.items)
+    await client.post("controller/unregister", {"controllerId": CONTROLLER_ID})
+    await client.post("inventory/remove", {"objects": [{"path": "LOAD", "objectType": "WORKFLOW"}]})
+    await read(client, "LOAD", status=420)
+    assert len(deployed.items) == transactions
+
+
 async def test_a_workflow_with_orders_is_not_removed(deployed: Any, client: Any, cockpit: Cockpit) -> None:
     await project_order(cockpit, "LOAD", "#2026-01-01#T1-a", state="Ready")
     answer = await client.post(

@@ -73,13 +73,15 @@ class Undeployer:
         by_controller: dict[str, list[Deployed]] = {}
         for item in items:
             by_controller.setdefault(item.controller_id, []).append(item)
-        for controller_id in by_controller:
-            await self._connections.client(controller_id)  # unknown ones are refused before anything is sent
+        commit_id = new_commit_id(self._random)
+        registered = await self._connections.registered()
+        for controller_id in sorted(by_controller.keys() - registered.keys()):
+            # The Controller has been unregistered: nobody can be told, and nothing works by it any more.
+            await self._record(account, controller_id, by_controller.pop(controller_id), commit_id)
         fresh = {
             controller_id: await self._orders_to_cancel(controller_id, chosen, cancel_from_ms)
             for controller_id, chosen in by_controller.items()
         }
-        commit_id = new_commit_id(self._random)
         for controller_id, chosen in by_controller.items():
             await self._cancel(controller_id, fresh[controller_id])
             sources = [item for item in chosen if item.type == ObjectType.FILEORDERSOURCE]
@@ -128,10 +130,7 @@ class Undeployer:
         commit_id: str,
         behind: Sequence[Deployed] = (),
     ) -> None:
-        objects = await self._deployed_objects(items)
-        common = common_columns(account, controller_id, commit_id, self._clock.now_ms())
-        rows = [common | deletion_columns(item, common["deployment_date"]) for item in items]
-        ids = await self._history.add(rows, objects, is_deployed=False)
+        ids, objects = await self._record(account, controller_id, items, commit_id)
         try:
             await self._send(controller_id, items, commit_id, behind)
         except (ProblemError, PeerUnreachableError) as error:
@@ -139,6 +138,15 @@ class Undeployer:
             if isinstance(error, ProblemError):
                 raise DeploymentError(f"Controller '{controller_id}' refuses the deletion: {error.problem}") from error
             raise
+
+    async def _record(
+        self, account: str, controller_id: str, items: Sequence[Deployed], commit_id: str
+    ) -> tuple[list[int], list[StoredObject]]:
+        """Write the rows of a deletion; gives their ids, and the inventory objects that have become drafts by it."""
+        objects = await self._deployed_objects(items)
+        common = common_columns(account, controller_id, commit_id, self._clock.now_ms())
+        rows = [common | deletion_columns(item, common["deployment_date"]) for item in items]
+        return await self._history.add(rows, objects, is_deployed=False), objects
 
     async def _deployed_objects(self, items: Sequence[Deployed]) -> list[StoredObject]:
         """The inventory objects that become drafts: they are at no other Controller."""
