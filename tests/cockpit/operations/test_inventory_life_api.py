@@ -13,7 +13,7 @@ from projecting import project_order
 from sqlalchemy import insert, select
 
 from stellwerk.cockpit.application import Cockpit
-from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.passwords import Passwords
 from stellwerk.cockpit.database.tables.identity import (
     iam_account2roles,
     iam_accounts,
@@ -495,10 +495,10 @@ async def test_a_schedule_becomes_invalid_when_its_workflow_asks_for_more(deploy
     assert (await read(client, "NIGHT", "SCHEDULE"))["valid"] is False
 
 
-async def with_permissions(cockpit: Cockpit, client: Any, *permissions: str) -> Any:
+async def with_permissions(cockpit: Cockpit, client: Any, *permissions: str, folder: str | None = None) -> Any:
     """The client of an account that has these permissions only."""
     name = f"account{len(permissions)}{len(permissions[0])}"
-    hashed = await cockpit.services.get(Accounts).hash(PASSWORD)
+    hashed = await cockpit.services.get(Passwords).hash(PASSWORD)
     async with cockpit.database.write() as connection:
         service_id = (await connection.execute(select(iam_identity_services.c.id))).scalar_one()
 
@@ -510,6 +510,9 @@ async def with_permissions(cockpit: Cockpit, client: Any, *permissions: str) -> 
         for permission in permissions:
             row = {"identity_service_id": service_id, "role_id": role_id, "account_permission": permission}
             await add(iam_permissions, **row)
+        if folder is not None:
+            restricted = {"folder_permission": folder, "recursive": True}
+            await add(iam_permissions, identity_service_id=service_id, role_id=role_id, **restricted)
         account_id = await add(iam_accounts, identity_service_id=service_id, account_name=name, account_password=hashed)
         await add(iam_account2roles, account_id=account_id, role_id=role_id)
     headers = {"Authorization": aiohttp.encode_basic_auth(name, PASSWORD)}
@@ -552,3 +555,34 @@ async def test_who_may_only_look_changes_nothing(deployed: Any, client: Any, coc
     await deploying.post("inventory/deployment/revoke", revoke_text("LOAD"), status=403)
     await deploying.post("inventory/remove", {"objects": [load]}, status=403)
     assert (await read(client, "LOAD"))["deployed"] is True
+
+
+async def test_what_lies_in_other_folders_is_neither_seen_nor_changed(
+    deployed: Any, client: Any, cockpit: Cockpit
+) -> None:
+    await plan_of(client)
+    restricted = await with_permissions(cockpit, client, "sos:products", folder="/plan")
+    load = {"path": "/nightly/LOAD", "objectType": "WORKFLOW"}
+    for path, request in (
+        ("inventory/remove", {"objects": [load]}),
+        ("inventory/remove/folder", {"path": "/nightly"}),
+        ("inventory/rename", {**load, "newPath": "/plan/LOAD"}),
+        ("inventory/rename", {"path": "NIGHT", "objectType": "SCHEDULE", "newPath": "/nightly/NIGHT"}),
+        ("inventory/copy", {**load, "newPath": "/plan/LOAD", "suffix": "x"}),
+        ("inventory/deployment/revoke", revoke_text("LOAD")),
+        ("inventory/revalidate/folder", {"path": "/nightly"}),
+    ):
+        answer = await restricted.post(path, request, status=420)
+        assert answer["error"]["code"] == "JOC-419", (path, answer)
+    await client.post("inventory/remove", {"objects": [load]})
+    for path, request in (
+        ("inventory/trash/restore", load),
+        ("inventory/trash/delete", {"objects": [load]}),
+        ("inventory/trash/read/configuration", load),
+    ):
+        answer = await restricted.post(path, request, status=420)
+        assert answer["error"]["code"] == "JOC-419", (path, answer)
+    search = await restricted.post("inventory/search", {"returnType": "SCHEDULE"})
+    assert [item["path"] for item in search["results"]] == ["/plan/NIGHT"]
+    tree = await restricted.post("tree", {"forInventory": True, "types": ["INVENTORY"]})
+    assert "nightly" not in str(tree) and "/plan/sub" in str(tree)

@@ -15,10 +15,11 @@ BOARD: dict[str, Any] = {
 }
 PLANNED: dict[str, Any] = {"boardType": "PLANNABLE"}
 EXPECTING: dict[str, Any] = {
+    "orderPreparation": {"allowUndeclared": True},
     "instructions": [
         {"TYPE": "ExpectNotices", "noticeBoardNames": "'READY'"},
         {"TYPE": "Prompt", "question": "'go on?'"},
-    ]
+    ],
 }
 
 

@@ -11,8 +11,15 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.cockpit.api.errors import AccessDenied, ApiError, BadRequest, MissingParameter, ObjectNotFound
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.errors import (
+    AccessDenied,
+    ApiError,
+    BadRequest,
+    FolderDenied,
+    MissingParameter,
+    ObjectNotFound,
+)
+from stellwerk.cockpit.api.folders import require_folder
 from stellwerk.cockpit.api.inventory_requests import (
     ObjectFilter,
     cancel_from,
@@ -20,7 +27,6 @@ from stellwerk.cockpit.api.inventory_requests import (
     folder_objects,
     refuse_daily_plan,
     require_deployment,
-    require_permitted,
 )
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.auth.permissions import long_form
@@ -111,8 +117,27 @@ async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
     objects = {item.id: item for item in await _drafts(context, selections.draft_configurations)}
     for item in await _deployed_again(context, selections.deploy_configurations, request.controller_ids):
         objects.setdefault(item.id, item)
-    await context.services.get(Deployer).deploy(context.account, request.controller_ids, list(objects.values()))
+    permitted = _permitted(context, request.controller_ids, selections, list(objects.values()))
+    await context.services.get(Deployer).deploy(context.account, request.controller_ids, permitted)
     return context.ok()
+
+
+def _permitted(
+    context: RequestContext, controller_ids: list[str], selections: PublishStore, objects: list[StoredObject]
+) -> list[StoredObject]:
+    """Of a folder, what may be seen (here and at each Controller); an object that is named must be so."""
+    permissions = context.session.permissions
+    named = {
+        (one.configuration.type, names.name_of(one.configuration.path))
+        for one in (*selections.draft_configurations, *selections.deploy_configurations)
+    }
+    permitted: list[StoredObject] = []
+    for item in objects:
+        if all(permissions.permits_folder(item.path, id_) for id_ in (None, *controller_ids)):
+            permitted.append(item)
+        elif (item.type, item.name) in named:
+            raise FolderDenied(item.folder)
+    return permitted
 
 
 async def _drafts(context: RequestContext, entries: Iterable[Publish]) -> list[StoredObject]:
@@ -157,7 +182,7 @@ async def _deployed(
                 item
                 for item in current
                 if names.is_in_folder(item.path, folder, recursive=wanted.recursive)
-                and folder_permitted(context, item.path)
+                and context.session.permissions.permits_folder(item.path, item.controller_id)
             ]
         else:
             chosen = await _versions_of(context, wanted, current, wanted_controllers)
@@ -179,7 +204,7 @@ async def _versions_of(
     if not chosen:
         raise ObjectNotFound(f"Couldn't find a deployment of '{wanted.path}'")
     for item in chosen:
-        require_permitted(context, item.path)
+        require_folder(context, item.path, item.controller_id)
     return chosen
 
 
@@ -252,7 +277,8 @@ async def deployment_history(context: RequestContext, request: DeploymentHistory
                 **({"errorMessage": row.error_message} if row.error_message else {}),
             }
             for row in rows
-            if allowed("ctl:deployment:view", row.controller_id) and folder_permitted(context, row.path)
+            if allowed("ctl:deployment:view", row.controller_id)
+            and context.session.permissions.permits_folder(row.path, row.controller_id)
         ],
     }
 

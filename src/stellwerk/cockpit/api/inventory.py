@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.decoding import first_json_value
-from stellwerk.cockpit.api.errors import ObjectNotFound
+from stellwerk.cockpit.api.errors import FolderDenied, ObjectNotFound
+from stellwerk.cockpit.api.folders import folder_permitted, is_above_permitted, require_folder
 from stellwerk.cockpit.api.inventory_requests import (
     FolderRequest,
     ObjectFilter,
     find_object,
     folder_objects,
     require_named,
-    require_permitted,
 )
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.deployer import Deployer
@@ -153,7 +153,7 @@ async def store(context: RequestContext, request: StoreRequest) -> Configuration
     if request.id is not None:
         await find_object(context, request)  # whether it may be seen
     else:
-        require_permitted(context, names.normalized(request.path or ""))
+        require_folder(context, names.normalized(request.path or ""))
     inventory = context.services.get(Inventory)
     type_ = ObjectType.WORKFLOW if request.type is None else request.type
     item = await inventory.store(type_, request.path or "", request.configuration, id_=request.id)
@@ -175,6 +175,8 @@ async def read_folder(context: RequestContext, request: FolderRequest) -> dict[s
     """The objects of a folder, by type."""
     types = request.types or [type_ for members in FOLDER_MEMBERS.values() for type_ in members]
     folder = names.normalized(request.path)
+    if not folder_permitted(context, folder) and not is_above_permitted(context, folder):
+        raise FolderDenied(folder)
     items = await folder_objects(context, folder, recursive=request.recursive, types=types)
     deployed_ids = {deployed.inv_cid for deployed in await context.services.get(Deployer).current()}
     released_ids = set(await context.services.get(Releases).of_objects())

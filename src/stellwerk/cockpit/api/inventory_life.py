@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.inventory_requests import (
     FolderRequest,
     ObjectFilter,
@@ -20,7 +20,6 @@ from stellwerk.cockpit.api.inventory_requests import (
     refuse_daily_plan,
     require_deployment,
     require_named,
-    require_permitted,
 )
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.remover import Remover
@@ -117,7 +116,7 @@ async def recall(context: RequestContext, request: RecallRequest) -> Ok:
 
 async def recall_folder(context: RequestContext, request: FolderRequest) -> Ok:
     """Withdraw what has been released of a folder."""
-    require_permitted(context, names.normalized(request.path))
+    require_folder(context, names.normalized(request.path))
     types = set(request.types) & RELEASABLE if request.object_types else RELEASABLE
     items = await folder_objects(context, request.path, recursive=request.recursive, types=types)
     await context.services.get(Releases).recall([item.id for item in items])
@@ -163,9 +162,9 @@ async def restore(context: RequestContext, request: RestoreRequest) -> NewPath:
     require_named(request)
     trash = context.services.get(Trash)
     found = await trash.find(request.type, request.path, request.id)
-    require_permitted(context, found.path)
+    require_folder(context, found.path)
     if request.new_path:
-        require_permitted(context, names.normalized(request.new_path))
+        require_folder(context, names.normalized(request.new_path))
     item = await trash.restore(
         request.type,
         request.path,
@@ -183,14 +182,14 @@ async def delete_trash(context: RequestContext, request: ObjectFilters) -> Ok:
     trash = context.services.get(Trash)
     for item in request.objects:
         require_named(item)
-        require_permitted(context, (await trash.find(item.type, item.path, item.id)).path)
+        require_folder(context, (await trash.find(item.type, item.path, item.id)).path)
     await trash.delete([(item.type, item.path, item.id) for item in request.objects])
     return context.ok()
 
 
 async def delete_trash_folder(context: RequestContext, request: FolderRequest) -> Ok:
     """Delete for good what has been removed from a folder and below it."""
-    require_permitted(context, names.normalized(request.path))
+    require_folder(context, names.normalized(request.path))
     trash = context.services.get(Trash)
     await trash.delete_folder(request.path, partial(folder_permitted, context), request.types)
     return context.ok()
@@ -201,7 +200,7 @@ async def delete_trash_folder(context: RequestContext, request: FolderRequest) -
 
 async def revalidate_folder(context: RequestContext, request: FolderRequest) -> Report:
     """Check all objects of a folder anew; what is referred to first."""
-    require_permitted(context, names.normalized(request.path))
+    require_folder(context, names.normalized(request.path))
     async with context.services.get(Inventory).writing() as transaction:
         found = await transaction.in_folder(request.path, recursive=request.recursive)
         items = [item for item in found if folder_permitted(context, item.path) and item.type not in _WITHOUT_CONTENT]

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.inventory import IN_SYNC, NOT_DEPLOYED
-from stellwerk.cockpit.api.inventory_requests import ObjectFilter, find_object, folder_objects, require_permitted
+from stellwerk.cockpit.api.inventory_requests import ObjectFilter, find_object, folder_objects
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.inventory import names
@@ -74,7 +74,7 @@ async def releasable(context: RequestContext, request: PublishableFilter) -> dic
 
 
 async def _items(context: RequestContext, request: PublishablesFilter, types: Any) -> list[StoredObject]:
-    require_permitted(context, names.normalized(request.folder))
+    require_folder(context, names.normalized(request.folder))
     items = await folder_objects(context, request.folder, recursive=request.recursive)
     return [
         item

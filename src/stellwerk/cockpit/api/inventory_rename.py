@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.errors import MissingParameter
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.inventory_life import NewPath
 from stellwerk.cockpit.api.inventory_requests import (
     FolderRequest,
@@ -16,7 +16,6 @@ from stellwerk.cockpit.api.inventory_requests import (
     ObjectFilters,
     find_object,
     folder_objects,
-    require_permitted,
 )
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.inventory import names
@@ -104,7 +103,7 @@ async def replace(context: RequestContext, request: ReplaceRequest) -> Ok:
 
 async def replace_folder(context: RequestContext, request: ReplaceFolderRequest) -> Ok:
     """Replace text in the names of all objects of a folder and below it."""
-    require_permitted(context, names.normalized(request.path))
+    require_folder(context, names.normalized(request.path))
     ids = [item.id for item in await folder_objects(context, request.path, recursive=True)]
     permitted = partial(folder_permitted, context)
     await context.services.get(Renamer).replace(ids, request.search, request.replace, permitted)
@@ -119,7 +118,7 @@ async def delete_draft(context: RequestContext, request: ObjectFilters) -> Respo
 
 async def delete_draft_folder(context: RequestContext, request: FolderRequest) -> ResponseItem:
     """The drafts of a folder back to what was last deployed or released."""
-    require_permitted(context, names.normalized(request.path))
+    require_folder(context, names.normalized(request.path))
     items = await folder_objects(context, request.path, recursive=request.recursive, types=request.types or None)
     ids = [item.id for item in items if item.type != ObjectType.FOLDER]
     return await _reverted(context, ids, only_possible=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 from stellwerk.cockpit.api.dates import instant_ms
-from stellwerk.cockpit.api.errors import BadRequest, FolderDenied, MissingParameter
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.errors import BadRequest, MissingParameter
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.routes import RequestContext
 from stellwerk.cockpit.deployment.undeployer import ALL_FRESH
 from stellwerk.cockpit.inventory import names
@@ -52,12 +52,6 @@ class FolderRequest(msgspec.Struct, rename="camel"):
         return [ObjectType.of(name) for name in self.object_types]
 
 
-def require_permitted(context: RequestContext, path: str) -> None:
-    """Refuse what is addressed in a folder that the account may not see (JOC-419)."""
-    if not folder_permitted(context, path):
-        raise FolderDenied(names.folder_of(path))
-
-
 def require_named(request: ObjectFilter) -> None:
     """Refuse a request that names no object."""
     if request.id is None:
@@ -75,7 +69,7 @@ async def find_object(context: RequestContext, request: ObjectFilter) -> StoredO
         item = await inventory.read_by_id(request.id)
     else:
         item = await inventory.read(ObjectType.of(request.object_type or ""), request.path or "")
-    require_permitted(context, item.path)
+    require_folder(context, item.path)
     return item
 
 
@@ -92,11 +86,11 @@ async def folder_with_contents(context: RequestContext, path: str) -> list[Store
     path = names.normalized(path)
     if path == "/":
         raise BadRequest("this is not possible with the root folder")
-    require_permitted(context, path)
+    require_folder(context, path)
     folder = await context.services.get(Inventory).read(ObjectType.FOLDER, path)
     contents = await context.services.get(Inventory).in_folder(path, recursive=True)
     for item in contents:
-        require_permitted(context, item.path)
+        require_folder(context, item.path)
     return [folder, *contents]
 
 

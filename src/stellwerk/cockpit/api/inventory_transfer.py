@@ -12,9 +12,8 @@ import msgspec
 
 from stellwerk.cockpit.api.decoding import Reader, first_json_value
 from stellwerk.cockpit.api.errors import ApiError, BadRequest, MissingParameter
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.forms import Upload
-from stellwerk.cockpit.api.inventory_requests import require_permitted
 from stellwerk.cockpit.api.routes import Answer, Ok, RequestContext, Route
 from stellwerk.cockpit.archives import ArchiveError, ArchiveFormat, Entry, NoArchiveError, read_archive, write_archive
 from stellwerk.cockpit.deployment.deployer import SIGNED, Deployer
@@ -168,7 +167,7 @@ async def export_folder(context: RequestContext, request: ExportFolderRequest) -
         raise BadRequest("give either forSigning or shallowCopy")
     wanted: Any = request.for_signing or request.shallow_copy
     for folder in wanted.folders:
-        require_permitted(context, names.normalized(folder))
+        require_folder(context, names.normalized(folder))
     types = {ObjectType.of(name) for name in wanted.object_types} - {ObjectType.FOLDER}
     types = types or set(DEPLOYABLE | RELEASABLE)
     folders = [

@@ -8,14 +8,13 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.errors import BadRequest
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.inventory import state_of
 from stellwerk.cockpit.api.inventory_requests import (
     FolderRequest,
     ObjectFilter,
     folder_objects,
     require_named,
-    require_permitted,
 )
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.deployer import Deployer
@@ -150,7 +149,7 @@ def _nested(paths: dict[str, bool]) -> list[dict[str, Any]]:
 async def read_trash_folder(context: RequestContext, request: FolderRequest) -> dict[str, Any]:
     """What has been removed from a folder, by type."""
     folder = names.normalized(request.path)
-    require_permitted(context, folder)
+    require_folder(context, folder)
     trash = context.services.get(Trash)
     items = [
         item
@@ -180,7 +179,7 @@ async def read_trash_configuration(context: RequestContext, request: ObjectFilte
     """One removed object with its content."""
     require_named(request)
     item = await context.services.get(Trash).find(request.type, request.path, request.id)
-    require_permitted(context, item.path)
+    require_folder(context, item.path)
     return {
         **_trash_item(item),
         "configuration": item.configuration,
@@ -258,7 +257,7 @@ async def references(context: RequestContext, request: ReferencesRequest) -> dic
     wanted = set(_types(request.object_types))
     async with context.services.get(Inventory).reading() as transaction:
         item = await transaction.read(type_, request.path)
-        require_permitted(context, item.path)
+        require_folder(context, item.path)
         referrers = await transaction.referrers(type_, item.name)
     answer: dict[str, Any] = {"deliveryDate": timestamp(context.now_ms())}
     shown = {"noticeBoards": "boards"}
@@ -286,7 +285,7 @@ async def dependencies(context: RequestContext, request: DependenciesRequest) ->
         open_: list[StoredObject] = []
         for wanted in request.configurations:
             item = await transaction.read(ObjectType.of(wanted.type), wanted.name)
-            require_permitted(context, item.path)
+            require_folder(context, item.path)
             requested.append(item.id)
             open_.append(item)
         while open_:

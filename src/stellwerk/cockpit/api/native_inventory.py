@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.errors import MissingParameter
-from stellwerk.cockpit.api.folders import folder_permitted
-from stellwerk.cockpit.api.inventory_requests import require_deployment, require_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_folder
+from stellwerk.cockpit.api.inventory_requests import require_deployment
 from stellwerk.cockpit.api.inventory_transfer import read_upload
 from stellwerk.cockpit.api.routes import RequestContext, Route
 from stellwerk.cockpit.deployment.applier import Applier, Plan
@@ -37,7 +37,7 @@ async def _arguments(context: RequestContext, request: PlanRequest) -> dict[str,
         raise MissingParameter("file")
     folder = names.normalized(request.target_folder)
     if folder != "/":
-        require_permitted(context, folder)
+        require_folder(context, folder)
     objects = await asyncio.to_thread(read_upload, upload, request.format, None)
     return {
         "controller_id": request.controller_id,
