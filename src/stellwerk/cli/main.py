@@ -590,15 +590,17 @@ def deploy(
 
 # --- a folder of files as the wanted state ---------------------------------------------------------------------------
 
-Files = Annotated[Path, typer.Argument(help="a folder of inventory files; folders in it are folders of the inventory")]
-To = Annotated[str, typer.Option("--to", help="folder in the inventory")]
+WantedFiles = Annotated[
+    Path, typer.Argument(help="a folder of inventory files; folders in it are folders of the inventory")
+]
+IntoFolder = Annotated[str, typer.Option("--to", help="folder in the inventory")]
 Prune = Annotated[bool, typer.Option("--prune", help="objects that have no file count as deleted")]
 
 
 @app.command()
 def diff(
-    folder: Files,
-    to: To = "/",
+    folder: WantedFiles,
+    to: IntoFolder = "/",
     prune: Prune = False,
     data: Home = Path("data"),
     url: Url = None,
@@ -621,8 +623,8 @@ def diff(
 
 @app.command()
 def apply(
-    folder: Files,
-    to: To = "/",
+    folder: WantedFiles,
+    to: IntoFolder = "/",
     prune: Prune = False,
     yes: Yes = False,
     data: Home = Path("data"),
@@ -700,7 +702,7 @@ def inventory_export(
 @inventory_app.command("import")
 def inventory_import(
     file: Annotated[Path, typer.Argument(help="an archive: *.zip or *.tar.gz")],
-    to: To = "/",
+    to: IntoFolder = "/",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="objects that exist are changed, not skipped")] = False,
     suffix: Annotated[str, typer.Option(help="put to all names")] = "",
     prefix: Annotated[str, typer.Option(help="put before all names")] = "",

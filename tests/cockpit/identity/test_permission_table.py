@@ -51,8 +51,16 @@ WITHOUT_PERMISSION = {
     "/iam/account/changepassword": "the own password, or a permission",
     "/schedule/runtime": "computes with what the caller sends; nothing stored is shown",
     "/events": "tells what the session may see",
+    "/tree": "shows the folders that the session may see",
+    "/inventory/dependencies": "shows what the session may see",
     "/stellwerk/stream": "tells what the session may see",
     "/stellwerk/stream/{id}": "only streams of the same session",
+}
+#: What a handler asks for besides the permission of its route.
+ALSO_NEEDED = {
+    "/inventory/deployment/import_deploy": ("ctl:deployment:deploy",),
+    "/stellwerk/inventory/plan": ("ctl:deployment:view",),
+    "/stellwerk/inventory/apply": ("joc:inventory:deploy", "ctl:deployment:deploy"),
 }
 ROUTES = all_routes()
 
@@ -142,7 +150,8 @@ async def test_each_route_lets_in_who_may_do_just_that(callers: Callers) -> None
     wrong = []
     for route in ROUTES:
         if route.permission is not None:
-            status = await callers.status(route, PermissionRow(long_form(route.permission)))
+            names = (route.permission, *ALSO_NEEDED.get(route.path, ()))
+            status = await callers.status(route, *(PermissionRow(long_form(name)) for name in names))
             if status in (401, 403, 404, 405, 440, 500):
                 wrong.append((route.method, route.path, status))
     assert not wrong
