@@ -193,8 +193,17 @@ async def test_an_unreachable_controller_gets_its_orders_with_the_next_look(plan
     planned.controller.lost_requests = 1
     assert await service.run(settings) is False
     assert len(await planned.rows()) == 4 and planned.controller.added == []
-    assert await service.run(settings) is True
-    assert await dates(planned) == AFTER_A_RUN
+    # By itself, too.
+    planned.controller.lost_requests = 1
+    another = another_service(planned, planned.cockpit.services.get(Fence))
+    await another.start(StartMode.AUTOMATIC)
+    assert await another.run_now() == "RUNNING"
+
+    async def is_done() -> bool:
+        return await dates(planned) == AFTER_A_RUN
+
+    await until(is_done)
+    await another.stop()
 
 
 async def test_old_plans_are_closed_once(planned: PlanWorld) -> None:

@@ -95,6 +95,9 @@ async def test_generation_submits_what_asks_for_it(plans: PlanWorld) -> None:
     assert [item["state"]["_text"] for item in await plans.orders(TOMORROW)] == ["SUBMITTED", "PLANNED"]
     await plans.generate(DAY_AFTER, withSubmit=True)
     assert {item["state"]["_text"] for item in await plans.orders(DAY_AFTER)} == {"SUBMITTED"}
+    # A call that was broken off before it submitted is repeated.
+    await plans.generate(TOMORROW, withSubmit=True)
+    assert {item["state"]["_text"] for item in await plans.orders(TOMORROW)} == {"SUBMITTED"}
 
 
 async def test_a_refused_order_stays_planned_and_its_message_is_kept(planned: PlanWorld) -> None:

@@ -71,7 +71,8 @@ class PlanChanges:
     async def generate(self, generation: Generation, *, overwrite: bool, submit: bool) -> int:
         """Plan dates; gives how many orders have been added. `overwrite`: planned again are also those that are there.
 
-        Submitted are then all orders of schedules that ask for it or, with `submit`, of all schedules of the request.
+        Submitted are then all orders of schedules that ask for it or, with `submit`, of all schedules of the request,
+        also those that were planned before: so a request that was broken off can be repeated.
         """
         await self._connections.client(generation.controller_id)  # unknown ones are refused
         if overwrite:
@@ -82,7 +83,7 @@ class PlanChanges:
             for item in await self._sources.schedules()
             if (submit or item.submit_order_to_controller_when_planned) and generation.wants_schedule(item)
         ]
-        if schedules and added:
+        if schedules:
             rows = await self._reader.select(
                 PlanFilter(
                     controller_ids=[generation.controller_id],
@@ -95,7 +96,8 @@ class PlanChanges:
                 self._clock.now_ms(),
             )
             dates = {day.isoformat() for day in generation.dates}
-            await self._submit([row for row in rows if row.plan_date in dates], generation.account)
+            wanted = [row for row in rows if row.plan_date in dates and generation.wants_workflow(row.workflow_path)]
+            await self._submit(wanted, generation.account)
         return added
 
     async def _make_room(self, generation: Generation) -> None:
@@ -185,7 +187,7 @@ class PlanChanges:
     async def _never_started(self, client: ControllerClient, order_ids: Sequence[str]) -> set[str]:
         return set(order_ids) - await self._arrivals.started(client, order_ids) if order_ids else set()
 
-    async def delete(self, rows: Iterable[PlannedRow]) -> int:
+    async def delete(self, rows: Sequence[PlannedRow]) -> int:
         """Delete what is planned, not what is submitted or being submitted; gives how many. The dates stay planned."""
         count = 0
         ids = [row.id for row in rows if row.state == PLANNED_STATE]

@@ -70,6 +70,8 @@ class DailyPlanService:
         self._period = period_seconds
         self._wanted = asyncio.Event()
         self._is_running = False
+        #: A run had to leave something undone, and is repeated.
+        self._is_left = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, mode: StartMode) -> None:
@@ -112,7 +114,7 @@ class DailyPlanService:
             await self._write_variable(LAST_RUN, numeric_value=now)
             last = {"numeric_value": now}
         is_due = settings.days_ahead_plan > 0 and settings.next_run(last["numeric_value"]) <= now
-        if not is_due and not self._wanted.is_set():
+        if not is_due and not self._is_left and not self._wanted.is_set():
             await self._settle()
             return
         self._wanted.clear()
@@ -121,6 +123,7 @@ class DailyPlanService:
             is_done = await self.run(settings)
         finally:
             self._is_running = False
+        self._is_left = not is_done
         if is_done:
             await self._write_variable(LAST_RUN, numeric_value=now)
 
@@ -143,8 +146,9 @@ class DailyPlanService:
                 is_done = False
                 _logger.warning("orders of the daily plan wait", controller=controller_id, error=str(error))
             await self._news.tell(controller_id)
-        await self._projections.rebuild(self._fence.write)
-        await self._news.tell("", PROJECTED)
+        if is_done:
+            await self._projections.rebuild(self._fence.write)
+            await self._news.tell("", PROJECTED)
         return is_done
 
     async def plan(self, controller_id: str, settings: PlanSettings) -> int:
