@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from stellwerk.cockpit.application import Cockpit
-from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
 from stellwerk.cockpit.database.tables.daily_plan import dpl_orders
 from stellwerk.cockpit.database.tables.inventory import inv_released_configurations
 from stellwerk.cockpit.inventory.names import folder_of, name_of
@@ -94,14 +93,10 @@ class PlanWorld:
         async with self.cockpit.database.write() as connection:
             await connection.execute(insert(inv_released_configurations), [row])
 
-    def set(self, **values: Any) -> None:
-        """Settings of the section `dailyplan`, as they are stored."""
+    async def set(self, **values: Any) -> None:
+        """Settings of the section `dailyplan`."""
         text = encode({"dailyplan": {name: {"value": str(value)} for name, value in values.items()}}).decode()
-
-        async def stored() -> str:
-            return text
-
-        self.cockpit.services.get(DailyPlanSettings).stored = stored
+        await self.client.post("settings/store", {"configurationItem": text})
 
     async def generate(self, *days: date, status: int = 200, **members: Any) -> Any:
         request = {"controllerId": CONTROLLER_ID, "dailyPlanDates": [day.isoformat() for day in days], **members}

@@ -13,7 +13,6 @@ from tests.cockpit.operations.conftest import CONTROLLER_ID, PASSWORD, WORKFLOW,
 
 from stellwerk.cockpit.daily_plan import selection
 from stellwerk.cockpit.daily_plan.service import DailyPlanService
-from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
 from stellwerk.cockpit.database.tables.daily_plan import dpl_orders
 from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.inventory.types import ObjectType
@@ -37,11 +36,6 @@ async def _start(cluster: CockpitCluster, name: str) -> PlanWorld:
     credentials.mkdir(parents=True, exist_ok=True)
     (credentials / f"{CONTROLLER_ID}.toml").write_text(f'user = "cockpit"\npassword = "{PASSWORD}"\n')
     cockpit = await cluster.start(name)
-
-    async def stored() -> str:
-        return encode({"dailyplan": {"days_ahead_plan": 2, "days_ahead_submit": 2}}).decode()
-
-    cockpit.services.get(DailyPlanSettings).stored = stored
     cockpit.services.get(DailyPlanService)._period = 0.1
     return PlanWorld(cockpit, await cluster.client(name), None)
 
@@ -51,6 +45,7 @@ async def test_the_active_member_changes_amid_submission(
 ) -> None:
     monkeypatch.setattr(selection, "_SLICE", 5)
     world = await _start(cluster, "a")
+    await world.set(days_ahead_plan=2, days_ahead_submit=2)
     await _start(cluster, "b")
     node = {"url": recording.url, "role": "STANDALONE", "title": ""}
     await world.client.post("controller/register", {"controllerId": "", "controllers": [node]})

@@ -273,7 +273,7 @@ async def test_what_lies_in_other_folders_is_neither_seen_nor_touched(
     await planned.release("/secret/hidden", schedule(at("07:00")))
     await planned.generate(TOMORROW)
     [hidden] = [item for item in await planned.orders(TOMORROW) if item["schedulePath"] == "/secret/hidden"]
-    monkeypatch.setattr(api, "folder_permitted", lambda context, path: not path.startswith("/secret"))
+    monkeypatch.setattr(api, "permitted", lambda context, path, controller_id: not path.startswith("/secret"))
     assert [item["schedulePath"] for item in await planned.orders(TOMORROW)] == ["/plans/nightly", "/plans/hourly"]
     await planned.do("submit", dailyPlanDateFrom=str(TOMORROW))
     assert "AddOrder hidden" not in at_controller(planned) and len(at_controller(planned)) == 4

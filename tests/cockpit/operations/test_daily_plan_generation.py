@@ -111,7 +111,7 @@ async def test_starts_that_have_passed_are_planned_only_if_asked_for(plans: Plan
 
 
 async def test_the_plan_day_begins_when_the_setting_says(plans: PlanWorld) -> None:
-    plans.set(period_begin="06:00:00")
+    await plans.set(period_begin="06:00:00")
     await plans.release("/plans/early", schedule(at("05:00")))
     await plans.generate(TOMORROW)
     [order] = await plans.orders(TOMORROW)

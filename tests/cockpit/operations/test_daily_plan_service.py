@@ -30,7 +30,7 @@ DEADLINE_SECONDS = 30
 
 @pytest.fixture
 async def planned(plans: PlanWorld) -> PlanWorld:
-    plans.set(days_ahead_plan=4, days_ahead_submit=2)
+    await plans.set(days_ahead_plan=4, days_ahead_submit=2)
     await plans.release("/plans/nightly", schedule(at("02:00")))
     await plans.release("/plans/by-hand", schedule(at("03:00"), planOrderAutomatically=False))
     return plans
@@ -84,7 +84,7 @@ async def test_a_run_plans_and_submits_days_ahead_once(planned: PlanWorld) -> No
     await until(is_done)
     rows = await planned.rows()
     service = planned.cockpit.services.get(DailyPlanService)
-    settings = await planned.cockpit.services.get(DailyPlanSettings).read()
+    settings = planned.cockpit.services.get(DailyPlanSettings).read()
     assert await service.plan(CONTROLLER_ID, settings) == 0
     assert await service.submit(CONTROLLER_ID, settings) == 0
     assert await planned.rows() == rows
@@ -93,7 +93,7 @@ async def test_a_run_plans_and_submits_days_ahead_once(planned: PlanWorld) -> No
 
 async def test_a_day_whose_orders_a_person_has_deleted_is_not_planned_again(planned: PlanWorld) -> None:
     service = planned.cockpit.services.get(DailyPlanService)
-    settings = await planned.cockpit.services.get(DailyPlanSettings).read()
+    settings = planned.cockpit.services.get(DailyPlanSettings).read()
     await service.plan(CONTROLLER_ID, settings)
     await planned.do("delete", dailyPlanDateFrom=str(in_days(4)))
     assert await service.plan(CONTROLLER_ID, settings) == 0
@@ -137,7 +137,7 @@ async def last_run(world: PlanWorld) -> int | None:
 
 
 async def test_no_days_ahead_switch_the_service_off(planned: PlanWorld) -> None:
-    planned.set(days_ahead_plan=0)
+    await planned.set(days_ahead_plan=0)
     answer = await planned.client.post("joc/cluster/run", {"type": "dailyplan"})
     assert answer["state"] == "MISSING_CONFIGURATION"
 
@@ -154,7 +154,7 @@ class DyingFence(Fence):
 @pytest.mark.parametrize("is_behind", [False, True])
 async def test_death_at_any_write_of_a_run_changes_nothing_of_its_result(planned: PlanWorld, is_behind: bool) -> None:
     fence = planned.cockpit.services.get(Fence)
-    settings = await planned.cockpit.services.get(DailyPlanSettings).read()
+    settings = planned.cockpit.services.get(DailyPlanSettings).read()
     deaths = 0
     while True:
         service = another_service(planned, DyingFence(fence, deaths, is_behind=is_behind))
@@ -188,7 +188,7 @@ async def _is_over(service: DailyPlanService) -> bool:
 
 
 async def test_an_unreachable_controller_gets_its_orders_with_the_next_look(planned: PlanWorld) -> None:
-    settings = await planned.cockpit.services.get(DailyPlanSettings).read()
+    settings = planned.cockpit.services.get(DailyPlanSettings).read()
     service = planned.cockpit.services.get(DailyPlanService)
     planned.controller.lost_requests = 1
     assert await service.run(settings) is False
@@ -209,7 +209,7 @@ async def test_an_unreachable_controller_gets_its_orders_with_the_next_look(plan
 async def test_old_plans_are_closed_once(planned: PlanWorld) -> None:
     yesterday = in_days(-1)
     await planned.generate(yesterday, includeLate=True)
-    settings = await planned.cockpit.services.get(DailyPlanSettings).read()
+    settings = planned.cockpit.services.get(DailyPlanSettings).read()
     service = planned.cockpit.services.get(DailyPlanService)
     await service.run(settings)
     await service.run(settings)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import msgspec
 
 from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound, FolderDenied, MissingParameter
-from stellwerk.cockpit.api.folders import folder_permitted
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.api.workflows import Folder
 from stellwerk.cockpit.controllers.connections import ControllerConnections
@@ -137,8 +136,9 @@ class OrderVariables(msgspec.Struct, frozen=True, rename="camel"):
     variables: dict[str, Any]
 
 
-def permits(context: RequestContext) -> Permits:
-    return lambda path: folder_permitted(context, path)
+def permitted(context: RequestContext, path: str, controller_id: str) -> bool:
+    """Whether the caller may see an object in its folder, at a Controller."""
+    return context.session.permissions.permits_folder(path, controller_id)
 
 
 async def permitted_controllers(
@@ -174,7 +174,7 @@ async def _filter(context: RequestContext, request: OrdersSelection, permission:
         schedule_folders=folders_of(request.schedule_folders),
         workflow_names=[name_of(path) for path in request.workflow_paths],
         workflow_folders=folders_of(request.workflow_folders),
-        permits=permits(context),
+        permits=lambda path, controller_id: permitted(context, path, controller_id),
     )
 
 
@@ -262,7 +262,7 @@ async def generate(context: RequestContext, request: GenerateRequest) -> Ok:
         account=context.account,
         wants_schedule=_wants_schedule(request.schedule_paths),
         wants_workflow=_wants_path(request.workflow_paths),
-        permits=permits(context),
+        permits=lambda path: permitted(context, path, request.controller_id),
         include_late=request.include_late,
         include_non_automatic=request.include_non_auto_planned_orders,
     )
@@ -390,7 +390,7 @@ async def _addressed(context: RequestContext, controller_id: str, order_ids: lis
         raise ControllerObjectNotFound(f"Couldn't find planned orders: {', '.join(order_ids) or 'no orderIds given'}")
     for row in found:
         for path in (row.workflow_path, row.schedule_path):
-            if not folder_permitted(context, path):
+            if not permitted(context, path, controller_id):
                 raise FolderDenied(path)
     pending = [row for row in found if row.is_fresh and row.state != FINISHED_STATE]
     # Of a cycle what has started is left alone; an order of its own that has started is told.

@@ -52,7 +52,7 @@ async def dates(context: RequestContext, request: ProjectionsRequest) -> dict[st
 
 async def _years(context: RequestContext, request: ProjectionsRequest, *, with_periods: bool) -> dict[str, Any]:
     projections = context.services.get(Projections)
-    settings = await context.services.get(DailyPlanSettings).read()
+    settings = context.services.get(DailyPlanSettings).read()
     first, last = settings.projected_dates(context.now_ms())
     first = plan_date(request.date_from, "dateFrom") if request.date_from else first
     last = plan_date(request.date_to, "dateTo") if request.date_to else last

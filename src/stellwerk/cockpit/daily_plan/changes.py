@@ -91,7 +91,7 @@ class PlanChanges:
                     date_to=max(generation.dates).isoformat(),
                     schedule_names=schedules,
                     states=[PLANNED_STATE],
-                    permits=generation.permits,
+                    permits=lambda path, _: generation.permits(path),
                 ),
                 self._clock.now_ms(),
             )
@@ -103,7 +103,7 @@ class PlanChanges:
     async def _make_room(self, generation: Generation) -> None:
         """Take back and delete the orders that are going to be planned again, unless they have started."""
         source = await self._sources.read(generation.controller_id, generation.permits)
-        settings = await self._settings.read()
+        settings = self._settings.read()
         wanted = [item for item in source.schedules if generation.wants_schedule(item)]
         plan = DailyPlan(wanted, source.calendars, settings.period_begin_seconds, source.workflows_with_variables)
         keys: set[tuple[str, int, str, str, int]] = set()
@@ -122,7 +122,7 @@ class PlanChanges:
                 controller_ids=[generation.controller_id],
                 schedule_names=part,
                 states=[PLANNED_STATE, SUBMITTED_STATE],
-                permits=generation.permits,
+                permits=lambda path, _: generation.permits(path),
             )
             rows += [
                 row

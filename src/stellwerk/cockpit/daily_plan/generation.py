@@ -95,7 +95,7 @@ class Generator:
     ) -> int:
         """Add what is missing of the plans of all dates; gives how many orders were added. `on_slice`: how many now."""
         source = await self._sources.read(generation.controller_id, generation.permits)
-        settings = await self._settings.read()
+        settings = self._settings.read()
         wanted = [
             schedule
             for schedule in source.schedules

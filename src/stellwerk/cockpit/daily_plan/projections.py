@@ -64,7 +64,7 @@ class Projections:
         Month by month, each encoded as it is made and stored: one month is in memory at a time.
         """
         async with self._rebuilding:
-            settings = await self._settings.read()
+            settings = self._settings.read()
             first, last = settings.projected_dates(self._clock.now_ms())
             parts = [
                 await self._part(controller_id, settings) for controller_id in await self._connections.registered()

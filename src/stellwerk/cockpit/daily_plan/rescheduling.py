@@ -177,7 +177,7 @@ class Rescheduler:
             return [_unmoved(row, number) for group in groups for row, number in _renumbered(group, next(numbers))]
         start = self._start(change)
         now = self._clock.now_ms()
-        settings = await self._settings.read()
+        settings = self._settings.read()
         targets: list[_Target] = []
         for group in groups:
             offset = start.of(group[0].planned_start) - group[0].planned_start
@@ -222,7 +222,7 @@ class Rescheduler:
             end=cycle.end or first.period_end,
             repeat=cycle.repeat or _duration_text(first.repeat_interval or 0),
         )
-        settings = await self._settings.read()
+        settings = self._settings.read()
         try:
             starts = StartTimes([period]).instants(
                 change.time_zone or "Etc/UTC", day.toordinal(), (day.toordinal(),), settings.period_begin_seconds

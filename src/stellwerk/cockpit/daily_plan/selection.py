@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stellwerk.cockpit.daily_plan.sources import Permits, everything
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.daily_plan import dpl_order_variables, dpl_orders, dpl_submissions
@@ -96,6 +95,11 @@ class PlannedRow(msgspec.Struct, frozen=True):
         return found
 
 
+def everything_anywhere(path: str, controller_id: str) -> bool:
+    """Permits all."""
+    return True
+
+
 class FolderChoice(NamedTuple):
     folder: str
     recursive: bool
@@ -117,7 +121,8 @@ class PlanFilter(msgspec.Struct, frozen=True, kw_only=True):
     states: Sequence[str] = ()
     tags: Sequence[str] = ()
     late: bool = False
-    permits: Permits = everything
+    #: Whether an object at a path may be seen, at a Controller.
+    permits: Callable[[str, str], bool] = everything_anywhere
 
 
 class PlanReader:
@@ -229,8 +234,8 @@ def _wanted(row: PlannedRow, filter_: PlanFilter, now_ms: int) -> bool:
         (not filter_.states or row.state in filter_.states)
         and (not filter_.late or row.is_much_late(now_ms))
         and (not filter_.tags or bool(set(filter_.tags) & set(row.parameterisation.get("tags", ()))))
-        and filter_.permits(row.workflow_path)
-        and filter_.permits(row.schedule_path)
+        and filter_.permits(row.workflow_path, row.controller_id)
+        and filter_.permits(row.schedule_path, row.controller_id)
     )
 
 

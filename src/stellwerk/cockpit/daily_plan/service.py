@@ -87,7 +87,7 @@ class DailyPlanService:
     async def run_now(self) -> str:
         if self._is_running:
             return "ALREADY_RUNNING"
-        if (await self._settings.read()).days_ahead_plan == 0:
+        if self._settings.read().days_ahead_plan == 0:
             return "MISSING_CONFIGURATION"
         self._wanted.set()
         return "RUNNING"
@@ -107,7 +107,7 @@ class DailyPlanService:
 
     async def _look(self) -> None:
         """Run, if it is time or asked for; else only settle what was broken off."""
-        settings = await self._settings.read()
+        settings = self._settings.read()
         now = self._clock.now_ms()
         last = await self._read_variable(LAST_RUN)
         if last is None:

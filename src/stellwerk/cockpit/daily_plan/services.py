@@ -16,7 +16,7 @@ from stellwerk.cockpit.daily_plan.projections import Projections
 from stellwerk.cockpit.daily_plan.rescheduling import Rescheduler
 from stellwerk.cockpit.daily_plan.selection import PlanReader
 from stellwerk.cockpit.daily_plan.service import DailyPlanService
-from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings, nothing_stored
+from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
 from stellwerk.cockpit.daily_plan.sources import PlanSources
 from stellwerk.cockpit.daily_plan.submission import Submitter
 from stellwerk.cockpit.database import Database
@@ -25,6 +25,7 @@ from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.services import Services
+from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.effects.clock import Clock, Random
 
 
@@ -34,8 +35,7 @@ def add_daily_plan_services(
     """After those of deployment, Controllers and the live hub. The service runs on the active member only."""
     connections, order_ids = services.get(ControllerConnections), services.get(OrderIds)
     arrivals, fence = services.get(Arrivals), services.get(Fence)
-    # Where the Cockpit's settings are stored they are read from there.
-    settings = services.add(DailyPlanSettings(nothing_stored))
+    settings = services.add(DailyPlanSettings(services.get(Settings)))
     sources = services.add(PlanSources(database, services.get(Deployer)))
     reader = services.add(PlanReader(database))
     generator = services.add(Generator(database, clock, order_ids, sources, settings))
