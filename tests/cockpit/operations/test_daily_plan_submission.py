@@ -210,6 +210,8 @@ async def test_what_another_cockpit_sends_is_left_alone_until_it_must_have_ended
     await of_another()
     await planned.do("submit", dailyPlanDateFrom=str(TOMORROW))
     await planned.do("delete", dailyPlanDateFrom=str(TOMORROW))
+    removal = {"controllerId": CONTROLLER_ID, "filter": {"dateFor": str(TOMORROW)}}
+    await planned.client.post("daily_plan/submissions/delete", removal)
     assert sent(planned) == [] and len(await planned.rows()) == 6
     await of_another(submission_time=dpl_history.c.submission_time - 61_000)
     await planned.do("submit", dailyPlanDateFrom=str(TOMORROW))
