@@ -51,8 +51,7 @@ WITHOUT_PERMISSION = {
     "/iam/account/changepassword": "the own password, or a permission",
     "/schedule/runtime": "computes with what the caller sends; nothing stored is shown",
     "/events": "tells what the session may see",
-    "/tree": "shows the folders that the session may see",
-    "/inventory/dependencies": "shows what the session may see",
+    "/tree": "folders that the session may see; the handler asks for those of inventory and trash",
     "/stellwerk/stream": "tells what the session may see",
     "/stellwerk/stream/{id}": "only streams of the same session",
 }

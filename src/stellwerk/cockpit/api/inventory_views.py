@@ -276,7 +276,6 @@ async def references(context: RequestContext, request: ReferencesRequest) -> dic
 
 async def dependencies(context: RequestContext, request: DependenciesRequest) -> dict[str, Any]:
     """The objects, what they refer to and what refers to them, all the way; what is not published is enforced."""
-    context.require("joc:inventory:view")
     deployed = {item.inv_cid for item in await context.services.get(Deployer).current()}
     released = set(await context.services.get(Releases).of_objects())
     requested: list[int] = []
@@ -342,6 +341,6 @@ ROUTES = [
     _view("/inventory/search", SearchRequest, search),
     _view("/inventory/quick/search", QuickSearchRequest, quick_search),
     _view("/inventory/{objectType}/references", ReferencesRequest, references),
-    _view("/inventory/dependencies", DependenciesRequest, dependencies, None),
+    _view("/inventory/dependencies", DependenciesRequest, dependencies),
     _view("/inventory/statistics", ControllerRequest, statistics),
 ]
