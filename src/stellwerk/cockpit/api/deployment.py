@@ -105,7 +105,7 @@ def _require_controllers(context: RequestContext, controller_ids: Iterable[str])
 async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
     """Deploy drafts, or deployed versions again, or remove deployed objects; each Controller is one transaction.
 
-    `addOrdersDateFrom` comes with the daily plan; until then it is refused rather than ignored.
+    `addOrdersDateFrom` is not there yet: it is refused rather than ignored.
     """
     _require_controllers(context, request.controller_ids)
     refuse_daily_plan(request.add_orders_date_from)

@@ -111,6 +111,9 @@ def cancel_from(context: RequestContext, text: str | None) -> int | None:
 
 
 def refuse_daily_plan(add_orders_date_from: str | None) -> None:
-    """`addOrdersDateFrom` needs the daily plan: refused rather than ignored."""
+    """`addOrdersDateFrom` is refused rather than ignored."""
     if add_orders_date_from:
-        raise BadRequest("addOrdersDateFrom is not supported yet by this release: there is no daily plan")
+        raise BadRequest(
+            "addOrdersDateFrom is not supported yet by this release: leave it out, then call "
+            "/daily_plan/orders/generate with overwrite for the dates"
+        )

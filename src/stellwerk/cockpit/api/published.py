@@ -60,15 +60,11 @@ async def _refuse(context: RequestContext, request: NoRequest) -> None:
 
 def missing_paths(routes: Iterable[Route]) -> list[PublishedPath]:
     """Published paths with the methods for which there is no route."""
-    present = {(route.method, _shape(route.path)) for route in routes}
+    present = [(route.method, re.compile(_PARAMETER.sub("[^/]+", route.path))) for route in routes]
     found = []
     for item in published_paths():
-        methods = tuple(method for method in item.methods if (method, _shape(item.path)) not in present)
+        served = {method for method, pattern in present if pattern.fullmatch(item.path)}
+        methods = tuple(method for method in item.methods if method not in served)
         if methods:
             found.append(msgspec.structs.replace(item, methods=methods))
     return found
-
-
-def _shape(path: str) -> str:
-    """Without the names of parameters."""
-    return _PARAMETER.sub("{}", path)
