@@ -130,6 +130,7 @@ async def test_a_coupled_pair_forgets_everything_when_it_is_reset(tmp_path: Path
         await is_new(installation, run_id)
 
 
+@pytest.mark.long_only
 async def test_a_pair_is_reset_while_the_backup_director_is_the_active_one(tmp_path: Path) -> None:
     async with pair(tmp_path) as installation:
         [run_id] = run_ids(installation)
@@ -143,6 +144,7 @@ async def test_a_pair_is_reset_while_the_backup_director_is_the_active_one(tmp_p
         assert await coupled(installation) == ("A", "A-2"), "a fresh pair begins with its primary Director"
 
 
+@pytest.mark.long_only
 @pytest.mark.parametrize("lost", NODES)
 async def test_a_director_that_was_away_during_a_reset_forgets_everything_when_it_returns(
     tmp_path: Path, lost: str
@@ -160,6 +162,7 @@ async def test_a_director_that_was_away_during_a_reset_forgets_everything_when_i
         await is_new(installation, run_id)
 
 
+@pytest.mark.long_only
 async def test_a_director_that_stood_still_during_a_reset_forgets_everything(tmp_path: Path) -> None:
     """Its process goes on, and with it its Subagent, which belongs to the old run."""
     async with pair(tmp_path) as installation:

@@ -67,6 +67,7 @@ def _other(name: str) -> str:
     return COCKPITS[1 - COCKPITS.index(name)]
 
 
+@pytest.mark.long_only
 def test_the_active_cockpit_is_killed_again_and_again(
     up: UpProcess, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_machine_with_the_active_controller_and_the_active_cockpit_dies(up: Up
     pair.reigns_have_one_active_node()
 
 
+@pytest.mark.long_only
 def test_an_old_backup_on_both_controllers_repeats_no_job(up: UpProcess, tmp_path: Path) -> None:
     """F32: Agent and Cockpit say what is the matter; what the backup does not know is not done again."""
     pair = NodePair(up, *CONTROLLERS)

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
 from up_process import Api, UpProcess, send, shell_job, wait_until, workflow_of
 
 import stellwerk.cli
@@ -46,6 +47,7 @@ def _subagents_of(api: Api, order_id: str) -> list[str]:
     return [event["payload"]["subagentId"] for event in events if event["type"] == "OrderProcessingStarted"]
 
 
+@pytest.mark.long_only
 def test_the_samples_run_while_each_machine_of_an_agent_is_killed(data: Path) -> None:
     with UpProcess(data) as up:
         up.start("--cluster", "--supervise")
@@ -62,6 +64,7 @@ def test_the_samples_run_while_each_machine_of_an_agent_is_killed(data: Path) ->
         assert up.stop() == 0
 
 
+@pytest.mark.long_only
 def test_an_installation_becomes_clustered_and_keeps_its_history(data: Path) -> None:
     job = shell_job("agent-1", "true")
     with UpProcess(data) as up:
