@@ -98,7 +98,7 @@ def start_before_durable() -> Iterator[None]:
         yield
 
 
-@_mutant(kinds=("kill", "pause", "isolation", "power failure of a pair"), runs=200)
+@_mutant(kinds=("long isolation of an active node",), runs=60)
 def lost_release() -> Iterator[None]:
     """The Agent may forget events as soon as the Controller has read them, durable or not."""
     take_over = AgentDriver._take_over
