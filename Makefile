@@ -7,7 +7,7 @@ CONFORMANCE_DATA ?= tests/conformance/data
 TESTS ?= tests
 SEEDS ?= 3
 
-.PHONY: help demo test lint types unit conformance sim bench browser black-box contract lock docs clean
+.PHONY: help demo test lint types unit postgresql conformance sim bench browser black-box contract lock docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ types: $(VENV)/.development
 unit: $(VENV)/.development
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser" $(TESTS)
 	$(BIN)/pytest -m browser tests/browser
+
+postgresql: $(VENV)/.development ## the Cockpit's tests on PostgreSQL, all of them
+	STELLWERK_ALL_DATABASES=1 $(BIN)/pytest -n 2 --dist loadgroup -m postgresql tests/cockpit
 
 conformance: $(VENV)/.development ## all conformance vectors; CONFORMANCE_DATA=FOLDER for others
 	$(BIN)/python -m tests.conformance.run $(CONFORMANCE_DATA)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from up_process import UpProcess
 
+#: Modules whose tests share one installation: on one worker.
+_SHARED = ("test_autonomy", "test_clusters_seen")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of the kill test")
@@ -19,6 +22,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.black_box)
+        if item.path.stem in _SHARED:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if not config.getoption("--long"):
         left_out = [item for item in items if item.get_closest_marker("long_only")]
         items[:] = [item for item in items if item not in left_out]

@@ -65,6 +65,7 @@ async def test_that_a_person_confirms_fail_overs_may_be_changed_while_all_runs(t
         assert len([event for event in events(installation, "A") if "Confirm" in event["TYPE"]]) == 2
 
 
+@pytest.mark.long_only
 async def test_an_address_of_the_passive_director_may_be_changed_while_all_runs(tmp_path: Path) -> None:
     """F59. Everybody uses it: the other Director, the Controller as their watch, and who asks for the active one."""
     async with pair(tmp_path) as installation:
@@ -120,7 +121,7 @@ async def is_new(installation: ProcessInstallation, run_id: str) -> None:
     assert types(installation, "OLD")[-1] == "OrderFailed"
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("force", [False, pytest.param(True, marks=pytest.mark.long_only)])
 async def test_a_coupled_pair_forgets_everything_when_it_is_reset(tmp_path: Path, force: bool) -> None:
     """F61."""
     async with pair(tmp_path) as installation:

@@ -92,6 +92,7 @@ def test_the_active_cockpit_is_killed_again_and_again(
     print(f"\n{rounds} fail-overs of Cockpits after kill -9, {len(load.orders)} orders: {distribution(seconds)}")
 
 
+@pytest.mark.long_only
 def test_a_machine_with_the_active_controller_and_the_active_cockpit_dies(up: UpProcess, tmp_path: Path) -> None:
     """F37: two of the three watches are left and agree; nobody has to confirm anything."""
     pair = NodePair(up, *CONTROLLERS)

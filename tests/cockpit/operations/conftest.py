@@ -7,7 +7,9 @@ decides nothing about orders: tests say which commands it refuses. `DecidingCont
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -43,6 +45,32 @@ WORKFLOW: dict[str, Any] = {
     "instructions": [{"TYPE": "Execute.Named", "jobName": "load", "label": "load"}],
     "jobs": {"load": {"agentName": "Primary Agent", "executable": SCRIPT, "parallelism": 2}},
 }
+
+#: What the database decides about is tried on both in `make test`; the rest on PostgreSQL by `make postgresql`.
+_ALWAYS_ON_BOTH = frozenset(
+    {
+        "test_daily_plan_generation",
+        "test_daily_plan_submission",
+        "test_daily_plan_service",
+        "test_idempotency",
+        "test_inventory_life_api",
+        "test_inventory_transfer_api",
+    }
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "STELLWERK_ALL_DATABASES" in os.environ:
+        return
+    here = Path(__file__).parent
+    left_out = {
+        id(item)
+        for item in items
+        if item.path.parent == here
+        and item.path.stem not in _ALWAYS_ON_BOTH
+        and item.get_closest_marker("postgresql") is not None
+    }
+    items[:] = [item for item in items if id(item) not in left_out]
 
 
 class RecordingController:
