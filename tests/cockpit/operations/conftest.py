@@ -59,18 +59,20 @@ _ALWAYS_ON_BOTH = frozenset(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if "STELLWERK_ALL_DATABASES" in os.environ:
         return
     here = Path(__file__).parent
-    left_out = {
-        id(item)
+    left_out = [
+        item
         for item in items
         if item.path.parent == here
         and item.path.stem not in _ALWAYS_ON_BOTH
         and item.get_closest_marker("postgresql") is not None
-    }
-    items[:] = [item for item in items if id(item) not in left_out]
+    ]
+    names = {item.nodeid for item in left_out}
+    items[:] = [item for item in items if item.nodeid not in names]
+    config.hook.pytest_deselected(items=left_out)
 
 
 class RecordingController:
