@@ -115,7 +115,11 @@ class Pairs:
         if pair.state != "Coupled":
             raise BadRequest(f"the Directors of '{agent_id}' are not coupled (Cluster{pair.state or 'Unknown'})")
         client = await self._connections.client(controller_id)
-        await client.command({"TYPE": "ClusterSwitchOver", "agentPath": agent_id})
+        try:
+            await client.command({"TYPE": "ClusterSwitchOver", "agentPath": agent_id})
+        except ProblemError as error:
+            # What was known here of the pair may be a moment old; the Directors know best.
+            raise BadRequest(f"the Directors of '{agent_id}' do not switch over: {error.problem}") from error
 
     async def confirm_loss_of_director(self, controller_id: str, agent_id: str, confirmer: str) -> None:
         """A person says that the Director is dead whose loss waits for that. Raises `BadRequest` if none does."""
