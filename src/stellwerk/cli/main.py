@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from stellwerk import __version__
-from stellwerk.cli.access_commands import register as register_access_commands
+from stellwerk.cli import access_commands, inventory_commands, plan_commands
 from stellwerk.cli.options import Account, Home, Json, Url, Yes
 from stellwerk.cli.options import in_session as _execute
 from stellwerk.cli.output import CommandError, fail
@@ -30,14 +30,11 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Add, list, watch, cancel, suspend and resume orders.")
 journal_app = typer.Typer(no_args_is_help=True, help="Look into journals.")
 cluster_app = typer.Typer(no_args_is_help=True, help="The pair of Controllers: look at it, switch over.")
-plan_app = typer.Typer(invoke_without_command=True, help="What starts when: the daily plan and its forecast.")
 app.add_typer(order_app, name="order")
-app.add_typer(plan_app, name="plan")
-inventory_app = typer.Typer(no_args_is_help=True, help="Look at the inventory; export, import, remove, restore.")
-app.add_typer(inventory_app, name="inventory")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(journal_app, name="journal")
-register_access_commands(app)
+for commands in (plan_commands, inventory_commands, access_commands):
+    commands.register(app)
 
 Arguments = Annotated[
     list[str] | None, typer.Option("--argument", "-a", help="NAME=VALUE; a JSON number, Boolean or list keeps its type")
@@ -401,107 +398,6 @@ def history(
     _execute(data, url, account, lambda c: orders.history(c, workflow, tasks, limit, json))
 
 
-# --- plan, calendars, schedules --------------------------------------------------------------------------------------
-
-From = Annotated[str | None, typer.Option("--from", help="first date, yyyy-mm-dd; default: today")]
-To = Annotated[str | None, typer.Option("--to", help="last date; default: 30 days in all")]
-Files = Annotated[
-    list[Path] | None, typer.Option("--files", help="*.schedule.json, *.calendar.json or folders, instead of a Cockpit")
-]
-
-
-@plan_app.callback()
-def plan(
-    context: typer.Context,
-    first: From = None,
-    last: To = None,
-    files: Files = None,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """What starts when, as a table and a drawn month: planned orders, and the forecast from schedules."""
-    if context.invoked_subcommand is not None:
-        return
-    from stellwerk.cli import plan as commands
-
-    begin, end = commands.days(first, last)
-    if files:
-        commands.plan_of_files(files, begin, end, json)
-    else:
-        _execute(data, url, account, lambda c: commands.plan(c, begin, end, json))
-
-
-@plan_app.command("diff")
-def plan_diff(
-    paths: Annotated[list[Path], typer.Argument(help="changed files, or folders that hold them")],
-    against: Annotated[
-        list[Path] | None, typer.Option("--against", help="compare with these files instead of what is released")
-    ] = None,
-    first: From = None,
-    last: To = None,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """What a change of calendars or schedules would change: starts that go (-) and that come (+)."""
-    from stellwerk.cli import plan as commands
-
-    begin, end = commands.days(first, last)
-    if against:
-        old = commands.of_files(against)
-        commands.print_difference(old, old.overlaid(commands.of_files(paths)), begin, end, json)
-    else:
-        _execute(data, url, account, lambda c: commands.plan_difference(c, paths, begin, end, json))
-
-
-Others = Annotated[list[Path] | None, typer.Option("--folder", help="with a file: where else calendars lie")]
-
-
-@app.command()
-def calendar(
-    name: Annotated[str, typer.Argument(help="a file *.calendar.json, or the name of a released calendar")],
-    first: From = None,
-    last: To = None,
-    folder: Others = None,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """The dates of a calendar, drawn by months: [1] is a date, x one that is taken away."""
-    from stellwerk.cli import plan as commands
-
-    begin, end = commands.days(first, last)
-    if Path(name).is_file():
-        commands.calendar_of_file(Path(name), folder or [], begin, end, json)
-    else:
-        _execute(data, url, account, lambda c: commands.calendar(c, name, begin, end, json))
-
-
-@app.command()
-def schedule(
-    name: Annotated[str, typer.Argument(help="a file *.schedule.json, or the name of a released schedule")],
-    first: From = None,
-    last: To = None,
-    folder: Others = None,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """The start times of a schedule."""
-    from stellwerk.cli import plan as commands
-
-    begin, end = commands.days(first, last)
-    if Path(name).is_file():
-        commands.schedule_of_file(Path(name), folder or [], begin, end, json)
-    else:
-        _execute(data, url, account, lambda c: commands.schedule(c, name, begin, end, json))
-
-
 @app.command()
 def status(data: Home = Path("data"), url: Url = None, account: Account = None, json: Json = False) -> None:
     """Components with their coupling, orders by state."""
@@ -586,164 +482,3 @@ def deploy(
     from stellwerk.cli import orders
 
     _execute(data, url, account, lambda c: orders.deploy(c, paths, folder, json))
-
-
-# --- a folder of files as the wanted state ---------------------------------------------------------------------------
-
-WantedFiles = Annotated[
-    Path, typer.Argument(help="a folder of inventory files; folders in it are folders of the inventory")
-]
-IntoFolder = Annotated[str, typer.Option("--to", help="folder in the inventory")]
-Prune = Annotated[bool, typer.Option("--prune", help="objects that have no file count as deleted")]
-
-
-@app.command()
-def diff(
-    folder: WantedFiles,
-    to: IntoFolder = "/",
-    prune: Prune = False,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Show what `apply` would change of what is deployed and released; nothing is done.
-
-    Exit code 0: nothing would change; 1: something would; 2: it could not be found out.
-    """
-    from stellwerk.cli import apply as applying
-
-    try:
-        code = _execute(data, url, account, lambda c: applying.diff(c, folder, to, prune, json))
-    except CommandError as error:
-        error.code = 2
-        raise
-    raise typer.Exit(code)
-
-
-@app.command()
-def apply(
-    folder: WantedFiles,
-    to: IntoFolder = "/",
-    prune: Prune = False,
-    yes: Yes = False,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Store, release and deploy a folder of inventory files, after a preview: all of it or nothing.
-
-    Exit code 0: done, or nothing to do; 1: refused, and nothing has changed; 2: wrong use.
-    """
-    from stellwerk.cli import apply as applying
-
-    _execute(data, url, account, lambda c: applying.apply(c, folder, to, prune, yes, json))
-
-
-# --- inventory -------------------------------------------------------------------------------------------------------
-
-ObjectPath = Annotated[str, typer.Argument(help="full path, or name, of the object")]
-ObjectKind = Annotated[
-    str, typer.Option("--type", help="workflow, lock, schedule, …, or folder; default: whatever has the path")
-]
-
-
-@inventory_app.command("list")
-def inventory_list(
-    folder: Annotated[str, typer.Argument(help="folder in the inventory")] = "/",
-    type: ObjectKind = "",
-    invalid: Annotated[bool, typer.Option("--invalid", help="only objects that are not valid")] = False,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """List the objects of a folder and below it."""
-    from stellwerk.cli import inventory
-
-    _execute(data, url, account, lambda c: inventory.list_objects(c, folder, type, invalid, json))
-
-
-@inventory_app.command("show")
-def inventory_show(
-    path: ObjectPath,
-    type: ObjectKind = "",
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Print the JSON of an object; --json: with its state."""
-    from stellwerk.cli import inventory
-
-    _execute(data, url, account, lambda c: inventory.show(c, path, type, json))
-
-
-@inventory_app.command("export")
-def inventory_export(
-    file: Annotated[Path, typer.Argument(help="the archive to write: *.zip or *.tar.gz")],
-    folder: Annotated[str, typer.Option("--folder", help="folder in the inventory")] = "/",
-    published: Annotated[
-        bool, typer.Option("--published", help="no drafts, only what is deployed or released")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Write a folder of the inventory to an archive."""
-    from stellwerk.cli import inventory
-
-    _execute(data, url, account, lambda c: inventory.export(c, file, folder, published, force, json))
-
-
-@inventory_app.command("import")
-def inventory_import(
-    file: Annotated[Path, typer.Argument(help="an archive: *.zip or *.tar.gz")],
-    to: IntoFolder = "/",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="objects that exist are changed, not skipped")] = False,
-    suffix: Annotated[str, typer.Option(help="put to all names")] = "",
-    prefix: Annotated[str, typer.Option(help="put before all names")] = "",
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Store the objects of an archive as drafts: all or none."""
-    from stellwerk.cli import inventory
-
-    _execute(data, url, account, lambda c: inventory.import_(c, file, to, overwrite, suffix, prefix, json))
-
-
-@inventory_app.command("remove")
-def inventory_remove(
-    path: ObjectPath,
-    type: ObjectKind = "",
-    yes: Yes = False,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Delete an object, or a folder with all that is in it, from Controllers and move it to the trash."""
-    from stellwerk.cli import inventory
-
-    _execute(data, url, account, lambda c: inventory.remove(c, path, type, yes, json))
-
-
-@inventory_app.command("restore")
-def inventory_restore(
-    path: Annotated[str, typer.Argument(help="full path that the object or folder had")],
-    type: ObjectKind = "",
-    to: Annotated[str, typer.Option("--to", help="new path")] = "",
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Bring an object or a folder back from the trash as a draft."""
-    from stellwerk.cli import inventory
-
-    _execute(data, url, account, lambda c: inventory.restore(c, path, type, to, json))
