@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -38,6 +38,7 @@ from stellwerk.node.agent_commands import (
     Reset,
 )
 from stellwerk.node.persist import Persister
+from stellwerk.node.tasks import first_to_end
 from stellwerk.values.json import decoder, encode
 from stellwerk.values.problems import HTTP_STATUS, Problem, ProblemError
 from stellwerk.wire.client import Backoff
@@ -279,7 +280,7 @@ class AgentDriver:
     async def _work(self, peer: Peer) -> None:
         """Send commands and take over events until one of both ends."""
         self.is_coupled = True
-        await _first_to_end(self._send_commands(peer), self._take_over_events(peer))
+        await first_to_end(self._send_commands(peer), self._take_over_events(peer))
 
     # --- events ---
 
@@ -377,17 +378,3 @@ def _decode(typed: msgspec.json.Decoder[Any], answer: bytes) -> Any:
         return typed.decode(answer)
     except msgspec.DecodeError as error:
         raise ProblemError(f"The Agent's answer cannot be read: {error} in {answer[:500]!r}") from error
-
-
-async def _first_to_end(*coroutines: Awaitable[None]) -> None:
-    """Run all until the first has ended or failed; then end the others."""
-    tasks: Sequence[asyncio.Task[None]] = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:  # `done` is a set: of two that end at once its order would decide
-            if task in done:
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

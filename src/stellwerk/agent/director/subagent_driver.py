@@ -49,6 +49,7 @@ from stellwerk.language.outcomes import AnyOutcome, Disrupted
 from stellwerk.node.configuration import SubagentDriverConfiguration
 from stellwerk.node.persist import Persister
 from stellwerk.node.state import SubagentItemState
+from stellwerk.node.tasks import first_to_end
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.client import Backoff
 
@@ -377,17 +378,7 @@ class SubagentDriver:
     async def _work(self, peer: SubagentPeer, backoff: Backoff) -> None:
         """Send commands and take over events until one of both ends."""
         await self._open()
-        tasks = [asyncio.ensure_future(self._send(peer)), asyncio.ensure_future(self._receive(peer, backoff))]
-        watchdog = asyncio.ensure_future(self._watch())
-        try:
-            done, _ = await asyncio.wait([*tasks, watchdog], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*tasks, watchdog):  # `done` is a set: of two that end at once its order would decide
-                if task in done:
-                    task.result()
-        finally:
-            for task in (*tasks, watchdog):
-                task.cancel()
-            await asyncio.gather(*tasks, watchdog, return_exceptions=True)
+        await first_to_end(self._send(peer), self._receive(peer, backoff), self._watch())
 
     async def _open(self) -> None:
         """Queue what the orders there need, when it is durable; what comes later comes by its event."""

@@ -159,7 +159,9 @@ def folders_of(folders: Iterable[Folder]) -> list[FolderChoice]:
 
 
 async def _filter(context: RequestContext, request: OrdersSelection, permission: str) -> PlanFilter:
-    first, last = request.daily_plan_date_from, request.daily_plan_date_to
+    first = request.daily_plan_date_from
+    # The reference takes an absent end as the same day.
+    last = request.daily_plan_date_to or first
     if not first and not request.order_ids and not request.submission_history_ids:
         raise MissingParameter("dailyPlanDateFrom")
     return PlanFilter(
@@ -167,8 +169,7 @@ async def _filter(context: RequestContext, request: OrdersSelection, permission:
         or [""],
         order_ids=request.order_ids,
         date_from=plan_date(first, "dailyPlanDateFrom").isoformat() if first else None,
-        # The reference takes an absent end as the same day.
-        date_to=plan_date(last or first, "dailyPlanDateTo").isoformat() if last or first else None,  # type: ignore[arg-type]
+        date_to=plan_date(last, "dailyPlanDateTo").isoformat() if last else None,
         submission_ids=request.submission_history_ids,
         schedule_names=[name_of(path) for path in request.schedule_paths],
         schedule_folders=folders_of(request.schedule_folders),

@@ -20,7 +20,7 @@ from stellwerk.cockpit.auth.passwords import Passwords
 from stellwerk.cockpit.auth.permissions import ROOT
 from stellwerk.cockpit.auth.services import IdentityService, read_all
 from stellwerk.cockpit.auth.sessions import Identity, Session, Sessions
-from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database import Database, insert_row
 from stellwerk.cockpit.database.tables.identity import (
     iam_account2roles,
     iam_accounts,
@@ -138,9 +138,8 @@ class Accounts:
             if service_id is None:
                 return None  # another Cockpit of the cluster has been quicker
             for ordering, (role, permissions) in enumerate(DEFAULT_ROLES.items(), start=1):
-                role_id = await _insert(
-                    connection, iam_roles, identity_service_id=service_id, role_name=role, ordering=ordering
-                )
+                new_role = {"identity_service_id": service_id, "role_name": role, "ordering": ordering}
+                role_id = await insert_row(connection, iam_roles, new_role)
                 await connection.execute(
                     insert(iam_permissions),
                     [
@@ -149,14 +148,13 @@ class Accounts:
                     ],
                 )
                 if role == "all":
-                    account_id = await _insert(
-                        connection,
-                        iam_accounts,
-                        identity_service_id=service_id,
-                        account_name=FIRST_ACCOUNT,
-                        account_password=hashed,
-                        force_password_change=False,
-                    )
+                    new_account = {
+                        "identity_service_id": service_id,
+                        "account_name": FIRST_ACCOUNT,
+                        "account_password": hashed,
+                        "force_password_change": False,
+                    }
+                    account_id = await insert_row(connection, iam_accounts, new_account)
                     await connection.execute(
                         insert(iam_account2roles), [{"account_id": account_id, "role_id": role_id}]
                     )
@@ -269,8 +267,3 @@ class Accounts:
                     message=message,
                 )
             )
-
-
-async def _insert(connection: Any, table: Any, **values: Any) -> int:
-    result = await connection.execute(insert(table).values(**values))
-    return int(result.inserted_primary_key[0])

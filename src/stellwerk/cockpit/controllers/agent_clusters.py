@@ -20,6 +20,7 @@ from stellwerk.cockpit.controllers.instances import (
     PRIMARY_DIRECTOR,
     AgentInstance,
     SubagentInstance,
+    all_of,
     check_id,
     reference_operation,
     subagent_operation,
@@ -109,14 +110,7 @@ class AgentClusters:
         await self._registry.controller(controller_id)
         agents = await self._registry.agents(controller_id)
         found = {item.subagent_id: (agent, item) for agent in agents for item in agent.subagents}
-        unknown = [id_ for id_ in subagent_ids if id_ not in found]
-        if unknown or not subagent_ids:
-            raise BadRequest(
-                f"unknown Subagents of Controller '{controller_id}': {', '.join(unknown)}"
-                if unknown
-                else "no subagentIds given"
-            )
-        return [found[id_] for id_ in subagent_ids]
+        return all_of(found, subagent_ids, "Subagents", "subagentIds", controller_id)
 
     async def delete_subagents(self, controller_id: str, subagent_ids: Sequence[str]) -> None:
         """Delete Subagents here and, as far as they are deployed, at the Controller; they leave their clusters, too."""
@@ -256,14 +250,7 @@ class AgentClusters:
     async def _known(self, controller_id: str, cluster_ids: Sequence[str]) -> list[SubagentCluster]:
         await self._registry.controller(controller_id)
         found = {item.subagent_cluster_id: item for item in await self.clusters(controller_id, None, cluster_ids)}
-        unknown = [id_ for id_ in cluster_ids if id_ not in found]
-        if unknown or not cluster_ids:
-            raise BadRequest(
-                f"unknown Subagent clusters of Controller '{controller_id}': {', '.join(unknown)}"
-                if unknown
-                else "no subagentClusterIds given"
-            )
-        return [found[id_] for id_ in cluster_ids]
+        return all_of(found, cluster_ids, "Subagent clusters", "subagentClusterIds", controller_id)
 
     async def _store_cluster(self, connection: AsyncConnection, cluster: SubagentCluster) -> None:
         table = inv_subagent_clusters

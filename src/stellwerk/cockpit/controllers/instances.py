@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,7 +11,21 @@ import msgspec
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.language.names import is_name
 
+T = TypeVar("T")
 NO_DIRECTOR, PRIMARY_DIRECTOR, SECONDARY_DIRECTOR = 0, 1, 2
+
+
+def all_of(found: Mapping[str, T], ids: Sequence[str], kind: str, member: str, controller_id: str) -> list[T]:
+    """What has been found under the ids that a request names in `member`, in their order.
+
+    Raises `BadRequest` naming those that the Controller has not, or if there are none.
+    """
+    if not ids:
+        raise BadRequest(f"no {member} given")
+    unknown = [id_ for id_ in ids if id_ not in found]
+    if unknown:
+        raise BadRequest(f"unknown {kind} of Controller '{controller_id}': {', '.join(unknown)}")
+    return [found[id_] for id_ in ids]
 
 
 class ControllerInstance(msgspec.Struct, frozen=True):

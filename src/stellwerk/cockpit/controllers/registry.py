@@ -23,6 +23,7 @@ from stellwerk.cockpit.controllers.instances import (
     NewNode,
     SubagentInstance,
     agent_operations,
+    all_of,
     check_agent,
     check_url,
     clustered,
@@ -272,14 +273,7 @@ class Registry:
         """The Agents with these ids. Raises `BadRequest` naming those that do not belong to the Controller."""
         await self.controller(controller_id)
         found = {agent.agent_id: agent for agent in await self.agents(controller_id, agent_ids)}
-        unknown = [agent_id for agent_id in agent_ids if agent_id not in found]
-        if unknown or not agent_ids:
-            raise BadRequest(
-                f"unknown Agents of Controller '{controller_id}': {', '.join(unknown)}"
-                if unknown
-                else "no agentIds given"
-            )
-        return [found[agent_id] for agent_id in agent_ids]
+        return all_of(found, agent_ids, "Agents", "agentIds", controller_id)
 
     async def deploy_agents(self, controller_id: str, agent_ids: Sequence[str]) -> None:
         """Send AgentRefs with their SubagentItems to the Controller; returns after its commit."""

@@ -114,35 +114,23 @@ class Projections:
         within = (dates.controller_id == controller_id) & dates.submission_for_date.between(
             first.isoformat(), last.isoformat()
         )
+        shown = (
+            dates.submission_for_date,
+            orders.schedule_name,
+            orders.schedule_folder,
+            orders.workflow_name,
+            orders.workflow_folder,
+            orders.order_name,
+            orders.period_begin,
+            orders.period_end,
+            orders.repeat_interval,
+        )
         found: dict[str, DayItems] = {}
         query = (
-            select(
-                dates.submission_for_date,
-                orders.schedule_name,
-                orders.schedule_folder,
-                orders.workflow_name,
-                orders.workflow_folder,
-                orders.order_name,
-                orders.period_begin,
-                orders.period_end,
-                orders.repeat_interval,
-                func.min(orders.planned_start).label("start"),
-                func.count().label("count"),
-            )
+            select(*shown, func.min(orders.planned_start).label("start"), func.count().label("count"))
             .join(dpl_orders, orders.submission_history_id == dates.id)
             .where(within)
-            .group_by(
-                dates.submission_for_date,
-                orders.schedule_name,
-                orders.schedule_folder,
-                orders.workflow_name,
-                orders.workflow_folder,
-                orders.order_name,
-                orders.period_begin,
-                orders.period_end,
-                orders.repeat_interval,
-                orders.main_part,
-            )
+            .group_by(*shown, orders.main_part)
             .order_by("start")
         )
         async with self._database.read() as connection:

@@ -3,6 +3,6 @@
 All SQL of the Cockpit is written against `tables/`; nothing outside the Cockpit knows that a DBMS exists.
 """
 
-from stellwerk.cockpit.database.database import Database
+from stellwerk.cockpit.database.database import Database, insert_row
 
-__all__ = ["Database"]
+__all__ = ["Database", "insert_row"]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, cast, event, extract, func
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, cast, event, extract, func, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -182,6 +182,13 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+async def insert_row(connection: AsyncConnection, table: Table, values: Mapping[str, Any]) -> int:
+    """Insert a row into a table with one key column, a number; gives that of the row."""
+    key = (await connection.execute(insert(table).values(values))).inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def _migrate(connection: Connection) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, ObjectNotFound
-from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database import Database, insert_row
 from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.inventory import inv_configurations
 from stellwerk.cockpit.inventory import names
@@ -65,10 +65,7 @@ class DeploymentHistory:
     ) -> list[int]:
         """Write rows, and the flag of the inventory objects that are as `objects` say; gives the ids of the rows."""
         async with self._database.write() as connection:
-            ids = [
-                int((await connection.execute(insert(dep_history).values(**row))).inserted_primary_key[0])  # type: ignore[index]
-                for row in rows
-            ]
+            ids = [await insert_row(connection, dep_history, row) for row in rows]
             await _set_deployed(connection, objects, is_deployed=is_deployed)
         return ids
 

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest, ObjectNotFound
+from stellwerk.cockpit.database import insert_row
 from stellwerk.cockpit.database.tables.controllers import inv_agent_instances, inv_agent_names
 from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.inventory import (
@@ -145,8 +146,7 @@ class InventoryTransaction:
             await self.create_folders([path])
             return await self.read(type_, path)
         row = rows.identity(type_, path) | {"created": self.now_ms, "modified": self.now_ms}
-        result = await self.connection.execute(insert(inv_configurations).values(row))
-        id_ = int(result.inserted_primary_key[0])  # type: ignore[index]  # this table has one key column
+        id_ = await insert_row(self.connection, inv_configurations, row)
         new = StoredObject(
             id=id_,
             type=type_,
