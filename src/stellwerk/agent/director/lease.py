@@ -47,6 +47,7 @@ class JobLease:
         self._subagent = subagent
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
         # What has been leased before, in this process, is prolonged only when the other Director has answered.
         until = subagent.leased_until
         self._certain_at = self._loop.time() if until is None else until - seconds
@@ -56,6 +57,7 @@ class JobLease:
         if isinstance(event, ClusterCoupled):
             self._certain_at = self._loop.time()
         self._renew()
+        self._changed.set()
 
     async def run(self) -> None:
         while True:
@@ -64,12 +66,10 @@ class JobLease:
                 async with self._cluster.other_node() as peer:
                     while isinstance(self._state.cluster_state, Coupled):
                         await self._ask(peer)
-                        await self._pause()
+                        await asyncio.sleep(self._seconds / _ROUNDS)
             else:
-                await self._pause()
-
-    async def _pause(self) -> None:
-        await asyncio.sleep(self._seconds / _ROUNDS)
+                self._changed.clear()
+                await self._changed.wait()
 
     async def _ask(self, peer: ClusterPeer) -> None:
         asked_at = self._loop.time()
