@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import BadRequest, BulkError, ControllerObjectNotFound
@@ -27,7 +27,7 @@ from stellwerk.cockpit.daily_plan.selection import (
 )
 from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
 from stellwerk.cockpit.daily_plan.sources import PlanSources
-from stellwerk.cockpit.daily_plan.submission import Submitter
+from stellwerk.cockpit.daily_plan.submission import IS_OPEN, Submitter
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.daily_plan import (
     dpl_history,
@@ -191,13 +191,10 @@ class PlanChanges:
         """Delete what is planned, not what is submitted or being submitted; gives how many. The dates stay planned."""
         count = 0
         ids = [row.id for row in rows if row.state == PLANNED_STATE]
-        is_being_sent = exists().where(
-            dpl_history.c.order_id == dpl_orders.c.order_id, ~dpl_history.c.submitted, dpl_history.c.message.is_(None)
-        )
         for part in slices(ids):
             async with self._database.write() as connection:
                 result = await connection.execute(
-                    delete(dpl_orders).where(dpl_orders.c.id.in_(part), ~dpl_orders.c.submitted, ~is_being_sent)
+                    delete(dpl_orders).where(dpl_orders.c.id.in_(part), ~dpl_orders.c.submitted, ~_is_being_sent())
                 )
                 count += result.rowcount
         await self._delete_unused_variables(rows)
@@ -220,14 +217,7 @@ class PlanChanges:
         async with self._database.write() as connection:
             ids = list((await connection.execute(select(table.id).where(condition).with_for_update())).scalars())
             for part in slices(ids):
-                is_kept = dpl_orders.c.submission_history_id.in_(part) & (
-                    dpl_orders.c.submitted
-                    | exists().where(
-                        dpl_history.c.order_id == dpl_orders.c.order_id,
-                        ~dpl_history.c.submitted,
-                        dpl_history.c.message.is_(None),
-                    )
-                )
+                is_kept = dpl_orders.c.submission_history_id.in_(part) & (dpl_orders.c.submitted | _is_being_sent())
                 if (await connection.execute(select(dpl_orders.c.id).where(is_kept).limit(1))).first() is not None:
                     return False
             for part in slices(ids):
@@ -284,6 +274,11 @@ def require_fresh(rows: Sequence[PlannedRow]) -> None:
         raise ControllerObjectNotFound("Couldn't find planned orders with these ids")
     if any(not row.is_fresh or row.state not in (PLANNED_STATE, SUBMITTED_STATE) for row in rows):
         raise BadRequest("Some orders are not in the state SCHEDULED or PLANNED")
+
+
+def _is_being_sent() -> ColumnElement[bool]:
+    """Claimed by a submission, of which it is not noted yet how it ended."""
+    return exists().where(dpl_history.c.order_id == dpl_orders.c.order_id, IS_OPEN)
 
 
 def _is_unknown(problem: Problem) -> bool:

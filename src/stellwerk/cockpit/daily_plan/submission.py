@@ -41,7 +41,7 @@ from stellwerk.values.problems import Problem, ProblemError
 #: Another Cockpit that sends gets its answer within that time, or gives up.
 ABANDONED_MS = 60_000
 PLAN_SCHEMA = "DailyPlan"
-_IS_OPEN = ~dpl_history.c.submitted & dpl_history.c.message.is_(None)
+IS_OPEN = ~dpl_history.c.submitted & dpl_history.c.message.is_(None)
 
 _logger = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class Submitter:
         is_own = table.submitter.startswith(f"{self._member_id}/", autoescape=True)
         is_abandoned = table.submission_time < self._database.now_ms - ABANDONED_MS
         query = select(table.id, table.order_id).where(
-            table.controller_id == client.controller_id, _IS_OPEN, is_own | is_abandoned
+            table.controller_id == client.controller_id, IS_OPEN, is_own | is_abandoned
         )
         async with self._database.read() as connection:
             left = [(row.id, row.order_id) for row in await connection.execute(query)]
@@ -290,7 +290,7 @@ async def _open_ids(connection: AsyncConnection, order_ids: Sequence[str]) -> di
     table = dpl_history.c
     found: dict[str, int] = {}
     for part in slices(order_ids):
-        rows = await connection.execute(select(table.order_id, table.id).where(table.order_id.in_(part), _IS_OPEN))
+        rows = await connection.execute(select(table.order_id, table.id).where(table.order_id.in_(part), IS_OPEN))
         found.update((row.order_id, row.id) for row in rows)
     return found
 
