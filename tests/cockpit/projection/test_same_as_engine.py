@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from installation import Installation
 
-from stellwerk.cockpit.projection.fold import Fold, Ids
+from stellwerk.cockpit.projection.batch import Ids
+from stellwerk.cockpit.projection.fold import Fold
 from stellwerk.cockpit.projection.model import LiveOrder
 from stellwerk.engine import commands, noticing
 from stellwerk.engine import requests as r

@@ -21,7 +21,8 @@ from stellwerk.cockpit.database.tables.history import (
     history_orders,
 )
 from stellwerk.cockpit.database.tables.live import live_controllers, live_orders
-from stellwerk.cockpit.projection.fold import Fold, Ids
+from stellwerk.cockpit.projection.batch import Ids
+from stellwerk.cockpit.projection.fold import Fold
 from stellwerk.cockpit.projection.lines import Event, decode_event
 from stellwerk.cockpit.projection.logs import LogLine, lines
 from stellwerk.cockpit.projection.model import normalized, position_text

@@ -20,7 +20,8 @@ from stellwerk.cockpit.database.tables.history import history_cursors, history_o
 from stellwerk.cockpit.database.tables.live import live_agents, live_items, live_notices, live_orders
 from stellwerk.cockpit.projection import clusters
 from stellwerk.cockpit.projection.changes import Changes, TaskEnd, history_state, live_row, order_row, step_row
-from stellwerk.cockpit.projection.fold import Fold, add_item, agent_row
+from stellwerk.cockpit.projection.fold import Fold
+from stellwerk.cockpit.projection.item_events import add_item, agent_row
 from stellwerk.cockpit.projection.lines import (
     SnapshotObject,
     SnapshotOrder,

@@ -38,8 +38,9 @@ from stellwerk.cockpit.database.tables.live import (
 )
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.cockpit.projection import changes as rows
+from stellwerk.cockpit.projection.batch import Ids
 from stellwerk.cockpit.projection.changes import Changes
-from stellwerk.cockpit.projection.fold import Fold, Ids, ProjectionError
+from stellwerk.cockpit.projection.fold import Fold, ProjectionError
 from stellwerk.cockpit.projection.lines import Event, decode_event
 from stellwerk.cockpit.projection.logs import LOG_CHUNK_COLUMNS
 from stellwerk.cockpit.projection.model import LiveOrder, decode_live_order
