@@ -85,6 +85,8 @@ class PassiveRole:
         #: The state that has been reacted to.
         self._seen = host.cluster_state
         self._is_coupled_by_this_run = False
+        #: It has said goodbye, and must not couple again in the moment that it still runs.
+        self._is_leaving = False
         self._changed = asyncio.Event()
         self._tokens: set[str] = set()
         self._following: asyncio.Task[None] | None = None
@@ -152,6 +154,7 @@ class PassiveRole:
     async def say_goodbye(self) -> None:
         """This node stops: the active one need not find out by itself (ClusterPassiveDown)."""
         self._is_coupled_by_this_run = False
+        self._is_leaving = True
         state = self._host.cluster_state
         if isinstance(state, Coupled) and state.passive_id == self._node_id:
             command = ClusterPassiveDown(active_id=state.active_id, passive_id=self._node_id)
@@ -208,7 +211,7 @@ class PassiveRole:
                 await asyncio.wait_for(self._changed.wait(), delay)
 
     def _announcement(self, state: object) -> Callable[[str], ClusterCommand] | None:
-        if isinstance(state, Empty) or not isinstance(state, Pair) or state.active_id == self._node_id:
+        if self._is_leaving or not isinstance(state, Pair) or state.active_id == self._node_id:
             return None
         active_id = state.active_id
         if isinstance(state, Coupled):
