@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from stellwerk.cluster.messages import (
     AnyWatchRequest,
@@ -240,3 +241,14 @@ def test_an_event_that_does_not_fit_what_is_known_is_refused_unless_it_is_newer(
     event = ClusterPassiveLost(id="Backup")
     assert world.says(report(event, PassiveLost(setting=SETTING, revision=11, term=1))) == "ClusterWatchEventMismatch"
     assert world.says(report(event, PassiveLost(setting=SETTING, revision=14))) is None
+
+
+def test_a_node_that_was_cut_off_while_the_pair_was_reset_is_not_believed() -> None:
+    """Its journal has the higher revision, for the new pair has just begun; the new pair's active node is silent."""
+    reset = cluster.NodesAppointed(setting=replace(SETTING, generation=1), revision=1)
+    world = World(Knowledge(reset))
+    world.now += 20
+    assert world.says(ask(FAIL_OVER, FAILED_OVER)) == "ClusterWatchInactiveNode"
+    assert world.says(beat(COUPLED)) == "ClusterWatchInactiveNode"
+    newer = replace(FAILED_OVER, setting=replace(FAILED_OVER.setting, generation=1))
+    assert world.says(ask(FAIL_OVER, newer)) is None, "of the same generation, the watch has only missed the coupling"

@@ -124,9 +124,11 @@ class Phase(Enum):
 
 
 class _Forgotten(msgspec.Struct, frozen=True, rename="camel"):
-    """Kept over a reset, so that a node that comes back with the old journal learns of it."""
+    """Kept over a reset, so that a node that comes back with the old journal learns of it, and so does the watch."""
 
     journal_id: str
+    #: Of the pair that this node appoints next.
+    next_generation: int = 1
 
 
 class ClusterMember:
@@ -327,7 +329,12 @@ class ClusterMember:
         """Raises `ProblemError`."""
         ordered = {active_id: id_to_uri[active_id], **id_to_uri} if active_id in id_to_uri else dict(id_to_uri)
         try:
-            return ClusterSetting(id_to_uri=ordered, active_id=active_id, timing=self.configuration.timing)
+            return ClusterSetting(
+                id_to_uri=ordered,
+                active_id=active_id,
+                timing=self.configuration.timing,
+                generation=0 if self._forgotten is None else self._forgotten.next_generation,
+            )
         except ValueError as error:
             raise ProblemError(Problem(message=f"The cluster cannot be appointed: {error}")) from error
 
@@ -616,7 +623,9 @@ class ClusterMember:
     async def _remember_reset(self) -> None:
         journal_id = self._host.journal_id or self._recovered.journal_id
         assert journal_id is not None
-        self._forgotten = _Forgotten(journal_id)
+        state = self._host.cluster_state
+        generation = 0 if isinstance(state, Empty) else state.setting.generation
+        self._forgotten = _Forgotten(journal_id, generation + 1)
         await self._reset_memory.store(self._forgotten)
 
     # --- what others ask ---

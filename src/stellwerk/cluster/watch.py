@@ -11,6 +11,7 @@ Time is monotonic seconds of the caller. Beyond the specification:
 - A heartbeat that voids a pending question is confirmed, and only the commit is refused.
 - A request for what has been decided already is confirmed again: its first answer may have been lost.
 - `node_is_gone`: the process of the active node is proven to be dead, so nobody waits for the age of its heartbeat.
+- What a pair says that has been reset since is void, whoever says it (`ClusterSetting.generation`).
 - A decision that its node has never reported may be overtaken by a newer report of the other node: that one had
   the promise of its peer, or the votes of other watches, and the decision can no longer be carried out.
 """
@@ -187,6 +188,9 @@ class Watch:
                 return None, confirmer
             return _not_confirmed("ClusterNodeLossNotConfirmed", request.from_, event), None
         known = self.knowledge.state
+        if state.setting.generation < known.setting.generation:
+            # It was cut off while the pair was reset: the higher revision of its journal proves nothing.
+            return Problem.of("ClusterWatchInactiveNode", **_about(request.from_, known)), None
         if isinstance(event, ClusterSwitchedOver):
             return None, confirmer
         is_question = isinstance(request, ClusterWatchAskNodeLoss)

@@ -82,6 +82,8 @@ class ClusterSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     timing: ClusterTiming
     #: Who arbitrates a loss: the id of the watch, or the ids of three joined by `+`, of which two must agree.
     cluster_watch_id: str | None = None
+    #: How often the two have forgotten everything (ResetAgent): what a pair of an older generation says is void.
+    generation: int = 0
 
     def __post_init__(self) -> None:
         if len(self.id_to_uri) != 2 or len(set(self.id_to_uri.values())) != 2:
