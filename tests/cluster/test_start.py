@@ -55,3 +55,10 @@ def test_the_passive_node_of_a_state_is_passive_and_only_a_coupled_active_node_h
 def test_a_journal_of_another_cluster_is_refused() -> None:
     with pytest.raises(ProblemError, match=r"belongs to a cluster of Primary and Backup.*node_id"):
         role(_state(s.Coupled), "Third")
+
+
+def test_who_was_handed_the_role_and_has_written_nothing_yet_asks_the_watch_before_it_is_active() -> None:
+    state = _state(s.SwitchedOver)
+    assert role(state, PRIMARY, ends_with_switch=True) is Start.PASSIVE
+    assert role(state, PRIMARY) is Start.ACTIVE
+    assert role(_state(s.Coupled), PRIMARY, ends_with_switch=True) is Start.ASK

@@ -71,7 +71,7 @@ def specified() -> dict[tuple[str, str], str | None]:
         event = re.match(r"`(\w+)`", cells[0])
         assert event is not None
         for state, cell in zip(states, cells[1:], strict=True):
-            name = cell.rstrip("¹²³⁴")
+            name = cell.rstrip("¹²³⁴⁵")
             table[event[1], state] = None if name == "✗" else state if name == "same" else name
     return table
 
@@ -174,3 +174,10 @@ def test_derived_durations_are_those_of_the_specification() -> None:
 def test_a_setting_needs_two_different_nodes(uris: dict[str, str], active_id: str) -> None:
     with pytest.raises(ValueError):
         ClusterSetting(id_to_uri=uris, active_id=active_id, timing=TIMING)
+
+
+def test_a_role_that_nobody_took_goes_back_in_a_term_of_its_own() -> None:
+    switched_over = apply(state_of("Coupled"), EVENTS["ClusterSwitchedOver"])
+    back = apply(switched_over, c.ClusterSwitchedOver(activated_id="Primary"))
+    assert isinstance(back, cluster.SwitchedOver)
+    assert (back.active_id, back.term, back.revision) == ("Primary", 6, 9)

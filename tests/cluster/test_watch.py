@@ -184,6 +184,35 @@ def test_a_switch_over_is_accepted_from_either_node(taught: World) -> None:
     assert taught.state == state
 
 
+def test_a_role_that_nobody_took_goes_back_and_is_refused_to_the_other_node_then(taught: World) -> None:
+    given, back = ClusterSwitchedOver(activated_id="Backup"), ClusterSwitchedOver(activated_id="Primary")
+    switched = after(COUPLED, given)
+    returned = after(switched, back)
+    assert taught.says(ask(back, returned)) is None
+    assert taught.says(commit(back, returned)) is None
+    assert taught.says(report(given, switched, "Backup")) == "ClusterWatchInactiveNode"
+    assert taught.says(beat(returned)) is None
+    failed_over = after(COUPLED, FAIL_OVER)
+    taught.now += 20
+    assert taught.says(ask(FAIL_OVER, failed_over)) == "ClusterWatchEventMismatch", "from before the switch-over"
+
+
+def test_a_role_that_has_been_taken_does_not_go_back(taught: World) -> None:
+    given, back = ClusterSwitchedOver(activated_id="Backup"), ClusterSwitchedOver(activated_id="Primary")
+    switched = after(COUPLED, given)
+    returned = after(switched, back)
+    assert taught.says(ask(back, returned)) is None
+    assert taught.says(report(given, switched, "Backup")) is None
+    assert taught.says(commit(back, returned)) == "ClusterWatchNotAsking", "the other one has come between"
+    assert taught.says(ask(back, returned)) == "ClusterWatchInactiveNode"
+
+
+def test_an_untaught_watch_gives_no_role_back() -> None:
+    back = ClusterSwitchedOver(activated_id="Primary")
+    returned = after(after(COUPLED, ClusterSwitchedOver(activated_id="Backup")), back)
+    assert World().says(ask(back, returned)) == "ClusterNodeLossNotConfirmed"
+
+
 def test_a_watch_that_remembers_decides_after_its_restart_without_knowing_an_age() -> None:
     world = World(Knowledge(COUPLED))
     assert world.says(ask(FAIL_OVER, FAILED_OVER)) == "ClusterWatchActiveStillAlive"

@@ -71,7 +71,17 @@ def test_there_are_mutants_enough() -> None:
     assert len(MUTANTS) >= 12
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+#: What needs more runs is part of `make sim`, and of the long form here.
+_FEW_RUNS = 100
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long_only if mutant.runs > _FEW_RUNS else ())
+        for name, mutant in MUTANTS.items()
+    ],
+)
 def test_a_mutant_is_caught_within_the_stated_number_of_runs(name: str) -> None:
     assert caught(name) is not None
 

@@ -56,7 +56,7 @@ def add_agent_routes(web: NodeWeb, current: Callable[[], AgentNode | None], cloc
             return acknowledgement_response(agent, request)
         return event_stream_response(
             request,
-            agent.readable_journal(),
+            agent.readable_events(),
             families=agent.FAMILIES,
             clock=clock,
             metering=lambda: server_metering_line(clock.now_ms()),

@@ -49,6 +49,7 @@ from stellwerk.engine.events.cluster import (
     ClusterResetStarted,
     ClusterSettingUpdated,
     ClusterSwitchedOver,
+    ClusterTiming,
     ClusterWatchRegistered,
     NodeId,
 )
@@ -442,7 +443,10 @@ class ActiveRole:
     # --- switch-over (1.9.4) ---
 
     async def switch_over(self) -> None:
-        """Hand the role over. Raises `ProblemError`; when it has returned, the node has to end."""
+        """Hand the role over. Raises `ProblemError`; when it has returned, the node has to end.
+
+        The watch hears of it from the other node only, before that one is active: until then the role can go back.
+        """
         state = self._host.cluster_state
         if not isinstance(state, Coupled):
             raise ProblemError.of("ClusterSwitchOverButNotCoupled", clusterState=name_of(state))
@@ -458,11 +462,21 @@ class ActiveRole:
         async with self._no_heartbeat():
             self._host.persist_event(event)
             self._host.seal()
-            await self._host.durable()
-            request = ClusterWatchCheckEvent(request_id=0, from_=self._node_id, cluster_state=self._state, event=event)
-            with contextlib.suppress(TimeoutError):  # the other node tells it, too
-                async with asyncio.timeout(state.setting.timing.heartbeat):
-                    await self._arbiters.ask(
-                        with_id(request), watch_ids(state, self._configured_watches), state.setting.timing
-                    )
+            await self._durable_at_passive(state.setting.timing)
+
+    async def _durable_at_passive(self, timing: ClusterTiming) -> None:
+        """The other node has read of its role. Raises `ProblemError` when it is lost before it says so."""
+        durable = asyncio.ensure_future(self._host.durable())
+        try:
+            while not durable.done():
+                await asyncio.wait([durable], timeout=timing.heartbeat / 2)
+                is_lost = self._is_passive_refused or self.silence_seconds >= timing.passive_lost
+                if is_lost and not durable.done():
+                    reason = "the passive node was lost while the role was handed over to it"
+                    # Nothing can be written any more: the next run follows the other node, or takes the role back.
+                    self._host.halt(reason)
+                    raise ProblemError(Problem(message=f"Not switched over: {reason}"))
+            durable.result()
+        finally:
+            durable.cancel()
         self._host.restart("switched over")

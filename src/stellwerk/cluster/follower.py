@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import cast
+from typing import Any, cast
 
 from stellwerk.cluster.host import ClusterHost
 from stellwerk.cluster.messages import FORGOTTEN_JOURNAL_ID
@@ -193,27 +193,22 @@ class Follower:
 
     async def _take_over(self, block: Block, raw: bytes) -> None:
         replica = self._replica
-        if replica.is_between_files:
-            await self._take_over_new_file(block, raw)
-            return
-        known = replica.committed_event_id
-        await replica.write(block, raw)
-        self._fold(block, known)
-        self._on_events()
-
-    async def _take_over_new_file(self, block: Block, raw: bytes) -> None:
-        replica = self._replica
-        known = replica.committed_event_id
-        if block.data.startswith(format.EVENTS_BEGIN) and not replica.is_begun_anew:
+        is_first = replica.is_between_files and block.data.startswith(format.EVENTS_BEGIN)
+        if is_first and not replica.is_begun_anew:
             await self._check_snapshot()
-        await replica.write(block, raw)
-        if replica.is_between_files:
-            return
-        if replica.is_begun_anew:
+        await _to_its_end(self._write_and_fold(block, raw))
+        if replica.is_begun_anew and not replica.is_between_files:
             self._host.restart("its journal has been copied from the active node")
             await asyncio.Event().wait()
-        self._fold(block, known)
-        self._on_events()
+
+    async def _write_and_fold(self, block: Block, raw: bytes) -> None:
+        """Both or neither: a node that takes over goes on from its state, behind the end of its journal."""
+        replica = self._replica
+        known = replica.committed_event_id
+        await replica.write(block, raw)
+        if not replica.is_between_files and not replica.is_begun_anew:
+            self._fold(block, known)
+            self._on_events()
 
     def _fold(self, block: Block, known: int) -> None:
         lines = [line for line in format.event_lines(block.data) if format.event_id_of(line) > known]
@@ -245,6 +240,20 @@ class Follower:
             "node has computed from its events. This is a bug: please report it. This node stops, so that it does "
             "not take over with a wrong state. Empty its data folder to let it begin anew."
         )
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for it also when cancelled meanwhile; the cancellation counts when it has ended. Raises what it raises."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _sum_of(lines: Iterable[bytes]) -> int:

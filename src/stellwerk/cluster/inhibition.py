@@ -32,6 +32,7 @@ class Inhibition:
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._promised_until = 0.0
+        self._is_waiting = False
         self.role = Role.INITIAL
 
     @property
@@ -43,12 +44,16 @@ class Inhibition:
 
         Raises `ProblemError` while it is about to become active, and that is not settled soon.
         """
+        if self._is_waiting:
+            # It has to be active, by its journal or the watch, and waits only for the end of an earlier promise:
+            # a node that asks again and again would keep it from that for ever.
+            raise _about_to_become_active()
         try:
             await asyncio.wait_for(self._lock.acquire(), BUSY_SECONDS)
         except TimeoutError:
             if self.role is Role.ACTIVE:
                 return False
-            raise ProblemError(Problem(message="This cluster node is about to become active; try again")) from None
+            raise _about_to_become_active() from None
         try:
             if self.role is Role.ACTIVE:
                 return False
@@ -58,9 +63,12 @@ class Inhibition:
             self._lock.release()
 
     async def released(self) -> None:
-        """Return when no promise is in force (any more)."""
-        while (seconds := self._promised_until - self._loop.time()) > 0:  # noqa: ASYNC110 - it may be prolonged
-            await asyncio.sleep(seconds)
+        """Return when no promise is in force any more; none is given meanwhile."""
+        self._is_waiting = True
+        try:
+            await asyncio.sleep(max(0.0, self._promised_until - self._loop.time()))
+        finally:
+            self._is_waiting = False
 
     @asynccontextmanager
     async def activation(self) -> AsyncIterator[None]:
@@ -69,3 +77,7 @@ class Inhibition:
             if self.role is not Role.ACTIVE and self.is_inhibited:
                 raise ProblemError(Problem(message="This cluster node has promised its peer not to become active"))
             yield
+
+
+def _about_to_become_active() -> ProblemError:
+    return ProblemError(Problem(message="This cluster node is about to become active; try again"))

@@ -52,6 +52,7 @@ from stellwerk.engine.cluster import (
     Empty,
     FailedOver,
     Pair,
+    SwitchedOver,
     is_active,
     is_same_pair,
     term_of,
@@ -70,7 +71,7 @@ from stellwerk.engine.events.cluster import (
     NodeId,
 )
 from stellwerk.journal import Recovered, Replica, cut
-from stellwerk.values.json import encode
+from stellwerk.values.json import decoder, encode
 from stellwerk.values.problems import Problem, ProblemError
 from stellwerk.wire.request import decode_json
 
@@ -131,6 +132,15 @@ class _Forgotten(msgspec.Struct, frozen=True, rename="camel"):
     next_generation: int = 1
 
 
+class _Typed(msgspec.Struct, frozen=True):
+    """An event of which only the type counts."""
+
+    type: str = msgspec.field(name="TYPE")
+
+
+_typed_decoder = decoder(_Typed)
+
+
 class ClusterMember:
     """See the module."""
 
@@ -174,6 +184,7 @@ class ClusterMember:
             self.node_id,
             is_backup=self.configuration.is_backup,
             has_events=recovered.last_event_id > 0,
+            ends_with_switch=self._ends_with_switch(),
         )
         if role is Start.ACTIVE and self.configuration.peer_uri is None and isinstance(state, Empty):
             await self._become_active()
@@ -181,6 +192,11 @@ class ClusterMember:
         self.phase = Phase.UNDECIDED
         self._run = asyncio.create_task(self._take_role(role), name="cluster member")
         self._run.add_done_callback(self._ended)
+
+    def _ends_with_switch(self) -> bool:
+        """The role was handed over just before this run; as far as known here, nobody has written anything since."""
+        last = self._recovered.last_event
+        return bool(last) and decode_json(_typed_decoder, last).type == "ClusterSwitchedOver"
 
     def _find_own_id(self, state: ClusterState) -> None:
         """In a cluster that found out by itself, a node is known by its address, or by that of the other one.
@@ -252,6 +268,16 @@ class ClusterMember:
     def term(self) -> int:
         """Grows whenever the role goes to the other node."""
         return term_of(self._host.cluster_state, self.node_id)
+
+    @property
+    def is_end_doubtful(self) -> bool:
+        """The journal ends with this node's handing the role over, and it is not known that the other node has read so.
+
+        Until then it may be that the end was never committed: it can be copied, but is no event for others.
+        """
+        state = self._host.cluster_state
+        is_handed_over = isinstance(state, SwitchedOver) and state.active_id != self.node_id
+        return is_handed_over and self._ends_with_switch() and self._newest_event_id() == self._recovered.last_event_id
 
     def problem(self) -> Problem | None:
         """Why this node does not do the work of the active one; None if it does."""
@@ -365,6 +391,7 @@ class ClusterMember:
                 default_timing=setting.timing,
                 random=self._random,
                 fails_over=self.configuration.fails_over,
+                is_end_doubtful=lambda: self.is_end_doubtful,
             )
             await self.passive.run()
         finally:

@@ -66,7 +66,9 @@ class PassiveRole:
         default_timing: ClusterTiming,
         random: Random,
         fails_over: bool = True,
+        is_end_doubtful: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_end_doubtful`: the last thing known is that this node, which was active, handed the role over."""
         self._node_id = node_id
         self._host = host
         self._replica = replica
@@ -87,6 +89,8 @@ class PassiveRole:
         self._is_coupled_by_this_run = False
         #: It has said goodbye, and must not couple again in the moment that it still runs.
         self._is_leaving = False
+        self._is_end_doubtful = is_end_doubtful
+        self._may_take_back = fails_over
         self._changed = asyncio.Event()
         self._tokens: set[str] = set()
         self._following: asyncio.Task[None] | None = None
@@ -242,9 +246,12 @@ class PassiveRole:
             await self._look_out(self.timing.heartbeat / 2)
             state = self._host.cluster_state
             if isinstance(state, SwitchedOver) and state.active_id == self._node_id:
-                await self._take_switched_role(state)
-                return
-            if isinstance(state, Coupled) and self._has_to_fail_over(state) and await self._fail_over(state):
+                if await self._take_switched_role(state):
+                    return
+            elif isinstance(state, SwitchedOver) and self._has_to_take_back(state):
+                if await self._take_back(state):
+                    return
+            elif isinstance(state, Coupled) and self._has_to_fail_over(state) and await self._fail_over(state):
                 return
 
     async def _look_out(self, seconds: float) -> None:
@@ -263,21 +270,26 @@ class PassiveRole:
         return is_allowed and state.active_id != self._node_id
 
     def _has_to_fail_over(self, state: Coupled) -> bool:
-        if not self._is_able_to_fail_over(state):
-            return False
+        return self._is_able_to_fail_over(state) and self._is_active_lost(state)
+
+    def _is_active_lost(self, state: Pair) -> bool:
         return self.follower.is_refused or self.silence_seconds >= state.setting.timing.active_lost
 
     async def _fail_over(self, state: Coupled) -> bool:
-        logger.warning(
-            "The active node is lost (%s): may this one take over?",
-            "no process there" if self.follower.is_refused else f"silent for {self.silence_seconds:.1f} s",
-        )
         await self._stop_following()  # what is received from now on would not be part of `failed_at`
         file_event_id, position = self._replica.position
         event = ClusterFailedOver(
             failed_active_id=state.active_id,
             activated_id=self._node_id,
             failed_at=JournalPosition(file_event_id=file_event_id, position=position),
+        )
+        return await self._take_over(state, event) is Consent.GIVEN
+
+    async def _take_over(self, state: Pair, event: AnyClusterEvent) -> Consent:
+        """With consent this node is active when it returns; else it goes on following."""
+        logger.warning(
+            "The active node is lost (%s): may this one take over?",
+            "no process there" if self.follower.is_refused else f"silent for {self.silence_seconds:.1f} s",
         )
 
         async def carry_out() -> None:
@@ -294,27 +306,47 @@ class PassiveRole:
             carry_out=carry_out,
         )
         if consent is Consent.GIVEN:
-            return True
+            return consent
         logger.info("This node stays passive: %s", consent.value)
         if consent is Consent.PEER_IS_ACTIVE:
             self.follower.heard_at = self._loop.time()
         self.follower.is_refused = False
         self._follow()
         await asyncio.sleep(self.timing.heartbeat / 4)  # the pace of questions
-        return False
+        return consent
 
     async def _activate(self, event: AnyClusterEvent | None) -> None:
         await self._make_active(self._replica.close(), event)
 
-    async def _take_switched_role(self, state: SwitchedOver) -> None:
-        """The role is handed over: the watch is told first, then this node is active (1.9.4)."""
+    async def _take_switched_role(self, state: SwitchedOver) -> bool:
+        """The role is handed over: the watch is told first, then this node is active (1.9.4).
+
+        False: the role has gone back, as this node had not been heard for too long.
+        """
         event = ClusterSwitchedOver(activated_id=self._node_id)
         request = ClusterWatchCheckEvent(request_id=0, from_=self._node_id, cluster_state=state, event=event)
         ids = watch_ids(state, self._configured_watches)
         while (verdict := await self._arbiters.ask(with_id(request), ids, state.setting.timing)).problem is not None:
             logger.warning("The cluster watch refuses the switch-over: %s", verdict.problem)
-            await asyncio.sleep(state.setting.timing.heartbeat)
+            await asyncio.sleep(state.setting.timing.heartbeat)  # the pace of questions
+            if self._host.cluster_state is not state:
+                return False
         await self._stop_following()
         await self._inhibition.released()
         async with self._inhibition.activation():
             await self._activate(None)
+        return True
+
+    def _has_to_take_back(self, state: SwitchedOver) -> bool:
+        return self._may_take_back and self._is_end_doubtful() and self._is_active_lost(state)
+
+    async def _take_back(self, state: SwitchedOver) -> bool:
+        """The other node is lost, and by the watch's knowledge it has not taken the role: then it comes back here.
+
+        Nothing is lost: this node was the active one, and has all that there is.
+        """
+        await self._stop_following()
+        consent = await self._take_over(state, ClusterSwitchedOver(activated_id=self._node_id))
+        if consent in (Consent.PEER_IS_ACTIVE, Consent.DEPOSED):
+            self._may_take_back = False
+        return consent is Consent.GIVEN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from stellwerk.engine.cluster import ActiveShutDown, ClusterState, Coupled, Empty
+from stellwerk.engine.cluster import ActiveShutDown, ClusterState, Coupled, Empty, SwitchedOver
 from stellwerk.engine.events.cluster import NodeId
 from stellwerk.values.problems import Problem, ProblemError
 
@@ -22,10 +22,12 @@ class Start(Enum):
     FIND_OUT = "find out"
 
 
-def start_role(state: ClusterState, node_id: NodeId, *, is_backup: bool | None, has_events: bool) -> Start:
+def start_role(
+    state: ClusterState, node_id: NodeId, *, is_backup: bool | None, has_events: bool, ends_with_switch: bool = False
+) -> Start:
     """The role, from the recovered state. Raises `ProblemError` for a configuration that does not fit the journal.
 
-    `is_backup` None: not configured, the nodes find out.
+    `is_backup` None: not configured, the nodes find out. `ends_with_switch`: the last event is ClusterSwitchedOver.
     """
     if isinstance(state, Empty):
         if is_backup is None:
@@ -42,7 +44,8 @@ def start_role(state: ClusterState, node_id: NodeId, *, is_backup: bool | None, 
                 f"{' and '.join(state.setting.id_to_uri)}: correct `cluster.node_id`, or use another data folder"
             )
         )
-    if state.active_id != node_id:
+    if state.active_id != node_id or (isinstance(state, SwitchedOver) and ends_with_switch):
+        # A role that was handed over and has never been taken may have gone back: the watch is asked before.
         return Start.PASSIVE
     # Only from Coupled a fail-over is possible; an ActiveShutDown that the other node has not read is a Coupled there.
     return Start.ASK if isinstance(state, Coupled | ActiveShutDown) else Start.ACTIVE

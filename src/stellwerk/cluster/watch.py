@@ -11,6 +11,8 @@ Time is monotonic seconds of the caller. Beyond the specification:
 - A heartbeat that voids a pending question is confirmed, and only the commit is refused.
 - A request for what has been decided already is confirmed again: its first answer may have been lost.
 - `node_is_gone`: the process of the active node is proven to be dead, so nobody waits for the age of its heartbeat.
+- A switch-over is refused when the role has gone back since: who was handed it asks before it is active, and who
+  handed it over asks before it takes it back.
 - What a pair says that has been reset since is void, whoever says it (`ClusterSetting.generation`).
 - A decision that its node has never reported may be overtaken by a newer report of the other node: that one had
   the promise of its peer, or the votes of other watches, and the decision can no longer be carried out.
@@ -184,16 +186,21 @@ class Watch:
         confirmer = self._confirmer(event)
         if self.knowledge is None:
             is_forced = getattr(request, "force_when_untaught", False)
-            if lost_node_of(event) is None or is_forced or confirmer is not None:
+            is_loss = lost_node_of(event) is not None or isinstance(request, ClusterWatchAskNodeLoss)
+            if not is_loss or is_forced or confirmer is not None:
                 return None, confirmer
             return _not_confirmed("ClusterNodeLossNotConfirmed", request.from_, event), None
         known = self.knowledge.state
         if state.setting.generation < known.setting.generation:
             # It was cut off while the pair was reset: the higher revision of its journal proves nothing.
             return Problem.of("ClusterWatchInactiveNode", **_about(request.from_, known)), None
-        if isinstance(event, ClusterSwitchedOver):
-            return None, confirmer
         is_question = isinstance(request, ClusterWatchAskNodeLoss)
+        if isinstance(event, ClusterSwitchedOver):
+            # A question is the former active node's: may it take the role back? Not if the other one has told of it.
+            is_late = state.term < known.term or (is_question and request.from_ != known.active_id)
+            return Problem.of(
+                "ClusterWatchInactiveNode", **_about(request.from_, known)
+            ) if is_late else None, confirmer
         if not is_question and not self.knowledge.is_reported and state.revision >= known.revision:
             return None, confirmer
         if isinstance(event, ClusterFailedOver):

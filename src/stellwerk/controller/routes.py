@@ -111,7 +111,7 @@ class ControllerRoutes:
             return acknowledgement_response(node, request)
         return event_stream_response(
             request,
-            node.readable_journal(),
+            node.readable_events(),
             families=node.FAMILIES,
             clock=self._clock,
             metering=lambda: server_metering_line(self._clock.now_ms()),

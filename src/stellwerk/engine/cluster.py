@@ -111,7 +111,8 @@ def _appointed(state: Empty, event: c.ClusterNodesAppointed) -> HasNodes:
     return NodesAppointed(setting=event.setting)
 
 
-def _switched_over(state: Coupled, event: c.ClusterSwitchedOver) -> HasNodes | None:
+def _switched_over(state: Coupled | SwitchedOver, event: c.ClusterSwitchedOver) -> HasNodes | None:
+    """From SwitchedOver the role goes back: the other node was lost before it had taken it."""
     if event.activated_id != state.passive_id:
         return None
     return SwitchedOver(
@@ -153,6 +154,7 @@ RULES: Mapping[tuple[type, type], _Rule] = {
     (c.ClusterCoupled, PreparedToBeCoupled): _coupled,
     (c.ClusterPassiveLost, Coupled): _passive_lost,
     (c.ClusterSwitchedOver, Coupled): _switched_over,
+    (c.ClusterSwitchedOver, SwitchedOver): _switched_over,
     (c.ClusterFailedOver, Coupled): _failed_over,
     (c.ClusterActiveNodeShutDown, Coupled): _becomes(ActiveShutDown, _always),
     (c.ClusterActiveNodeRestarted, ActiveShutDown): _becomes(PassiveLost, _always),

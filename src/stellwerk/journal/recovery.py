@@ -46,6 +46,8 @@ class Recovered:
     cut_bytes: int = 0
     snapshot_begin: Position = FILE_BEGIN
     events_begin: Position = FILE_BEGIN
+    #: The line of the last event in the file; empty when there is none, or the file was copied in this very run.
+    last_event: bytes = b""
 
     @property
     def valid_bytes(self) -> int:
@@ -129,6 +131,7 @@ def _verify(disk: Disk, name: str, type_name: str | None, file_event_id: int) ->
     event_count = 0
     valid = FILE_BEGIN
     cut_bytes = 0
+    last_block = b""
     try:
         for block in format.blocks(disk, file):
             if header is None:
@@ -149,6 +152,7 @@ def _verify(disk: Disk, name: str, type_name: str | None, file_event_id: int) ->
                     raise _corrupted(file, block.start, f"EventIds do not grow after {last_event_id}")
                 last_event_id = last
                 event_count += format.event_count(block.data)
+                last_block = block.data
             valid = Position(block.end, block.crc)
     except InvalidBlockError as error:
         if not events_begin.start:
@@ -171,6 +175,7 @@ def _verify(disk: Disk, name: str, type_name: str | None, file_event_id: int) ->
         cut_bytes,
         snapshot_begin,
         events_begin,
+        next(reversed(format.event_lines(last_block)), b""),
     )
 
 

@@ -45,7 +45,7 @@ class DirectPeer:
     ) -> AsyncIterator[list[bytes]]:
         node = self._node()
         types = selected_types(node, returns)
-        journal = node.readable_journal()
+        journal = node.readable_events()
         journal.check_after(after, True)
         yield []
         try:

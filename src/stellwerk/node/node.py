@@ -468,7 +468,7 @@ class Node(Generic[S, X]):
             event_id = self.journal.appended_event_id
             await self.durable()
         else:
-            event_id = self.readable_journal().committed_event_id
+            event_id = self.readable_events().committed_event_id
         return _chain(encode({"TYPE": "SnapshotEventId", "eventId": event_id}), objects)
 
     def cluster_status(self) -> ClusterStatus:
@@ -496,6 +496,12 @@ class Node(Generic[S, X]):
         if self.readable is None or self.is_stopping:
             raise ProblemError(self.not_ready_problem() or Problem.of("ClusterNodeIsNotReady"))
         return self.readable
+
+    def readable_events(self) -> ReadableJournal:
+        """The same for events, which must never be taken back. Raises `ProblemError` while they might be."""
+        if self.cluster.is_end_doubtful:
+            raise ProblemError.of("ClusterNodeIsNotReady")
+        return self.readable_journal()
 
     async def take_snapshot(self) -> None:
         """The command TakeSnapshot: a new journal file begins. Raises `ProblemError`."""

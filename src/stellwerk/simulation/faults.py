@@ -38,6 +38,7 @@ class Faults:
             "full disk": self._full_disk,
             "clock jump": self._clock_jump,
             "switch-over": self._switch_over,
+            "failing switch-over": self._failing_switch_over,
         }
 
     async def happen(self) -> None:
@@ -188,9 +189,38 @@ class Faults:
     # --- people ---
 
     def _switch_over(self) -> str | None:
+        return "client" if self._switched_pair() is not None else None
+
+    def _switched_pair(self) -> tuple[str, ...] | None:
+        """The pair whose switch-over begins."""
         pairs = self._installation.pairs
         if not pairs:
             return None
-        agent = None if self._chance.choice(pairs) == self._installation.controllers else "A"
+        pair = self._chance.choice(pairs)
+        agent = None if pair == self._installation.controllers else "A"
         asyncio.get_running_loop().create_task(self._installation.switch_over(agent))
-        return "client"
+        return pair
+
+    def _failing_switch_over(self) -> str | None:
+        """One of the two nodes is lost in the very moment, for longer than the other one waits for it."""
+        pair = self._switched_pair()
+        if pair is None:
+            return None
+        machine = self._installation.machines[self._chance.choice(pair)]
+        seconds = self._chance.uniform(8.0, 20.0)
+        losses: list[Callable[[], None]] = [
+            lambda: self._lose(machine, seconds),
+            lambda: machine.pause(seconds) if machine.life is not None else None,
+            lambda: self._isolate(
+                machine.name,
+                [other for other in (*self._installation.machines, "cockpit") if other != machine.name],
+                seconds,
+            ),
+        ]
+        self._loop.later(self._chance.uniform(0.0, 0.08), self._chance.choice(losses))
+        return machine.name
+
+    def _lose(self, machine: Machine, seconds: float) -> None:
+        if machine.life is not None:
+            machine.kill()
+            machine.restart_later(seconds)

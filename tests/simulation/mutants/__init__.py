@@ -17,12 +17,13 @@ from stellwerk.agent.director.lease import JobLease
 from stellwerk.agent.director.losses import lose_orders, lost
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.agent.director.subagent_driver import DriverTiming, SubagentDriver
-from stellwerk.cluster import consent, member, start
+from stellwerk.cluster import consent, follower, member, start
 from stellwerk.cluster.inhibition import Inhibition
 from stellwerk.cluster.passive import PassiveRole
 from stellwerk.cluster.watch import CONFIRMED, Watch
 from stellwerk.controller.agent_driver import AgentDriver
 from stellwerk.controller.node import ControllerNode
+from stellwerk.engine.cluster import Coupled
 from stellwerk.engine.events.subagent import SubagentCouplingFailed
 from stellwerk.journal import Journal, Replica, format
 from stellwerk.journal.acknowledgement import AcknowledgementGate
@@ -303,6 +304,49 @@ def a_switched_over_node_goes_on_writing() -> Iterator[None]:
 
 async def _switch_without_end(self: member.ClusterMember, *, is_final: bool = False) -> None:
     await self._active_role().switch_over()
+
+
+@_mutant(kinds=("failing switch-over",), runs=60)
+def an_end_that_may_be_cut_off_is_shown() -> Iterator[None]:
+    """A node that has handed its role over shows so, although the other one may never have read it."""
+    with patch.object(Node, "readable_events", Node.readable_journal):
+        yield
+
+
+@_mutant(kinds=("failing switch-over",), runs=60)
+def a_role_comes_back_without_consent() -> Iterator[None]:
+    """Who does not hear the node to which it has handed its role takes it back."""
+
+    async def take(self: PassiveRole, state: Any, event: Any) -> Any:
+        async with self._inhibition.activation():
+            await self._activate(event)
+        return consent.Consent.GIVEN
+
+    with patch.object(PassiveRole, "_take_over", take):
+        yield
+
+
+@_mutant(shape="directors", kinds=("failing switch-over",), runs=200)
+def a_lease_ends_with_the_handing_over() -> Iterator[None]:
+    """The jobs of a Director run without limit as soon as it has handed its role over, whether or not that arrives."""
+
+    def renew(self: JobLease) -> None:
+        is_coupled = isinstance(self._state.cluster_state, Coupled)
+        self._subagent.lease(self._cluster.term, self._certain_at + self._seconds if is_coupled else None)
+
+    with patch.object(JobLease, "_renew", renew):
+        yield
+
+
+@_mutant(shape="directors", kinds=("failing switch-over", "pause"), runs=300)
+def what_is_copied_is_forgotten_when_following_ends() -> Iterator[None]:
+    """A passive node ends the copying of a block between its journal and its state."""
+
+    async def at_once(work: Any) -> None:
+        await work
+
+    with patch.object(follower, "_to_its_end", at_once):
+        yield
 
 
 @_mutant(shape="single", kinds=("cut", "isolation"), runs=100)

@@ -93,5 +93,8 @@ class JobLease:
         self._renew()
 
     def _renew(self) -> None:
-        until = self._certain_at + self._seconds if isinstance(self._state.cluster_state, Coupled) else None
+        state = self._state.cluster_state
+        if is_active(state, self._cluster.node_id) is False:
+            return  # The role has been handed over, and may not have arrived: the lease runs on until the heir couples.
+        until = self._certain_at + self._seconds if isinstance(state, Coupled) else None
         self._subagent.lease(self._cluster.term, until)
