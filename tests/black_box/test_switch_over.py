@@ -42,3 +42,17 @@ def test_the_role_comes_back_from_a_node(controllers: ControllerPair, returns: b
     roles = [event["activatedId"] for event in pair.events(active) if event["TYPE"] == "ClusterSwitchedOver"]
     controllers.nothing_is_lost(orders)
     assert len(roles) == 2 and roles[0] != roles[1]
+
+
+def test_a_node_that_is_shut_down_with_a_switch_over_ends(controllers: ControllerPair) -> None:
+    """Cluster specification 1.9.5: it starts again only when it was told so."""
+    pair = controllers.pair
+    active = controllers.begin()
+    orders = controllers.add_some_orders("before")
+    answer = controllers.command(active, {"TYPE": "ShutDown", "clusterAction": {"TYPE": "Switchover"}})
+    assert answer.status == 200, answer
+    assert controllers.ends(active) == 0
+    orders += controllers.add_some_orders("after", 3)
+    controllers.restart(active)
+    assert pair.active_of_coupled() == pair.other(active)
+    controllers.nothing_is_lost(orders)

@@ -163,9 +163,12 @@ class ComponentProcesses:
 
     def terminate(self, name: str) -> int:
         """An orderly end of a component that has been started by hand; gives its exit code."""
-        process = self._by_hand.pop(name)
-        process.terminate()
-        return process.wait(DEADLINE_SECONDS)
+        self._by_hand[name].terminate()
+        return self.ends(name)
+
+    def ends(self, name: str) -> int:
+        """Waits for the end of a component that has been started by hand; gives its exit code."""
+        return self._by_hand.pop(name).wait(DEADLINE_SECONDS)
 
     def node_request(
         self,

@@ -479,4 +479,3 @@ class ActiveRole:
             durable.result()
         finally:
             durable.cancel()
-        self._host.restart("switched over")
