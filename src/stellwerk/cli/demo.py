@@ -13,6 +13,7 @@ from stellwerk.cli.orders import deploy_files
 from stellwerk.cli.output import state_text
 from stellwerk.cli.rest import Cockpit
 from stellwerk.cli.up import ACCOUNT, installation_running
+from stellwerk.effects.waiting import set_within
 
 SAMPLES = Path(__file__).parent / "samples"
 FOLDER = "/samples"
@@ -67,8 +68,7 @@ async def run_demo(data: Path, *, port: int, orders: int, seconds: float) -> int
             with Live(console=console, refresh_per_second=4, transient=False) as live:
                 while not stopped.is_set() and (end is None or loop.time() < end):
                     live.update(await _progress(cockpit))
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stopped.wait(), 0.5)
+                    await set_within(stopped, 0.5)
     console.print("\nStopping …")
     return 0
 

@@ -29,6 +29,7 @@ from stellwerk.cluster.messages import (
 from stellwerk.cluster.passive import RETRY_DELAYS
 from stellwerk.cluster.peer import ClusterPeer, ClusterPeerFactory
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.effects.waiting import set_within
 from stellwerk.engine.cluster import (
     DECOUPLED,
     ActiveShutDown,
@@ -193,8 +194,7 @@ class ActiveRole:
             if not self._resting and self._arbiters.connected:
                 await self._beat(state)
             self._nudge.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), state.setting.timing.heartbeat)
+            await set_within(self._nudge, state.setting.timing.heartbeat)
 
     async def _beat(self, state: Pair) -> None:
         request = ClusterWatchCheckState(request_id=0, from_=self._node_id, cluster_state=state)
@@ -399,12 +399,10 @@ class ActiveRole:
         while isinstance(self._host.cluster_state, Coupled):
             timing = self._state.setting.timing
             due = self._loop.time() + timing.heartbeat / 2
-            try:
-                await asyncio.wait_for(self._alarm.wait(), timing.heartbeat / 2)
-            except TimeoutError:
-                if self._loop.time() - due > timing.heartbeat / 2:
-                    # This node itself did not get to run: what it has not heard meanwhile proves nothing.
-                    self.heard_at = max(self.heard_at, self._loop.time() - timing.heartbeat / 2)
+            is_alarmed = await set_within(self._alarm, timing.heartbeat / 2)
+            if not is_alarmed and self._loop.time() - due > timing.heartbeat / 2:
+                # This node itself did not get to run: what it has not heard meanwhile proves nothing.
+                self.heard_at = max(self.heard_at, self._loop.time() - timing.heartbeat / 2)
             self._alarm.clear()
             if self._is_passive_refused or self.silence_seconds >= timing.passive_lost:
                 await self._try_to_lose_passive()

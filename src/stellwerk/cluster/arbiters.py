@@ -24,6 +24,7 @@ from stellwerk.cluster.messages import (
     ClusterWatchConfirm,
 )
 from stellwerk.effects.clock import Random
+from stellwerk.effects.waiting import done_within
 from stellwerk.engine.events.cluster import ClusterPassiveLost, ClusterTiming
 from stellwerk.values.json import encode
 from stellwerk.values.problems import Problem, ProblemError
@@ -88,9 +89,7 @@ class Arbiters:
                     seen = self._publication
                     yield outstanding.line
                     continue
-                try:
-                    await asyncio.wait_for(asyncio.shield(self._changed), keep_alive_seconds)
-                except TimeoutError:
+                if not await done_within(self._changed, keep_alive_seconds):
                     yield b""
         finally:
             self.connected[watch_id] -= 1
@@ -172,10 +171,8 @@ class Arbiters:
             try:
                 while True:
                     self._publish()
-                    try:
-                        return await asyncio.wait_for(asyncio.shield(outstanding.verdict), timing.watch_reaction)
-                    except TimeoutError:
-                        continue
+                    if await done_within(outstanding.verdict, timing.watch_reaction):
+                        return outstanding.verdict.result()
             finally:
                 self._outstanding = None
 

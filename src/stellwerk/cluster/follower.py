@@ -21,6 +21,7 @@ from stellwerk.cluster.host import ClusterHost
 from stellwerk.cluster.messages import FORGOTTEN_JOURNAL_ID
 from stellwerk.cluster.peer import ClusterPeer
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.effects.waiting import set_within
 from stellwerk.engine.cluster import is_active
 from stellwerk.engine.events.cluster import ClusterTiming
 from stellwerk.journal import JournalCorruptedError, Replica, format
@@ -110,10 +111,7 @@ class Follower:
 
     async def _pause_a_moment(self) -> None:
         self._pause.clear()
-        try:
-            await asyncio.wait_for(self._pause.wait(), min(1.0, self._timing().heartbeat / 2))
-        except TimeoutError:
-            return
+        await set_within(self._pause, min(1.0, self._timing().heartbeat / 2))
 
     def _has_all(self) -> bool:
         return self._until is not None and self._replica.committed_event_id >= self._until

@@ -27,6 +27,7 @@ from stellwerk.cluster.messages import (
 from stellwerk.cluster.peer import ClusterPeer
 from stellwerk.effects.clock import Random
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.effects.waiting import set_within
 from stellwerk.engine.cluster import ClusterState, Coupled, Empty, Pair, PreparedToBeCoupled, SwitchedOver
 from stellwerk.engine.events.cluster import (
     AnyClusterEvent,
@@ -211,8 +212,7 @@ class PassiveRole:
             await self._send(command)
             delay = RETRY_DELAYS[min(tries, len(RETRY_DELAYS) - 1)] * min(1.0, self.timing.heartbeat)
             tries += 1
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), delay)
+            await set_within(self._changed, delay)
 
     def _announcement(self, state: object) -> Callable[[str], ClusterCommand] | None:
         if self._is_leaving or not isinstance(state, Pair) or state.active_id == self._node_id:
@@ -257,12 +257,9 @@ class PassiveRole:
     async def _look_out(self, seconds: float) -> None:
         """Until an alarm, or for so long."""
         due = self._loop.time() + seconds
-        try:
-            await asyncio.wait_for(self._alarm.wait(), seconds)
-        except TimeoutError:
-            if self._loop.time() - due > seconds:
-                # This node itself did not get to run: what it has not heard meanwhile proves nothing.
-                self.follower.heard_at = max(self.follower.heard_at, self._loop.time() - seconds)
+        if not await set_within(self._alarm, seconds) and self._loop.time() - due > seconds:
+            # This node itself did not get to run: what it has not heard meanwhile proves nothing.
+            self.follower.heard_at = max(self.follower.heard_at, self._loop.time() - seconds)
         self._alarm.clear()
 
     def _is_able_to_fail_over(self, state: Coupled) -> bool:

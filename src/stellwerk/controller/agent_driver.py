@@ -11,7 +11,6 @@ event that does not fit decouples the Agent with a problem that says so, and is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from stellwerk.controller.state import ControllerState
 from stellwerk.controller.state_objects import AgentRefState
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.effects.peer import Peer, PeerUnreachableError
+from stellwerk.effects.waiting import set_within
 from stellwerk.engine.events import agent as a
 from stellwerk.engine.events import order as e
 from stellwerk.engine.events import subagent as s
@@ -171,8 +171,7 @@ class AgentDriver:
 
     async def _pause(self, backoff: Backoff) -> None:
         seconds = backoff.next_pause_seconds()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake_up.wait(), seconds)
+        await set_within(self._wake_up, seconds)
 
     # --- coupling ---
 

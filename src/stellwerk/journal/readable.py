@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from stellwerk.effects.clock import Clock
 from stellwerk.effects.disk import Disk
+from stellwerk.effects.waiting import done_within
 from stellwerk.journal import format
 from stellwerk.journal.errors import JournalFailedError, copy_of
 from stellwerk.journal.reader import EventReader
@@ -124,16 +125,14 @@ class ReadableJournal:
 
         Raises `JournalFailedError` when there will be none.
         """
-        try:
-            async with asyncio.timeout(timeout):
-                while self._reader.committed_event_id <= event_id:
-                    if self._failure is not None:
-                        raise copy_of(self._failure)
-                    if self._next_commit is None:
-                        self._next_commit = self._loop.create_future()
-                    await asyncio.shield(self._next_commit)
-        except TimeoutError:
-            return False
+        until = None if timeout is None else self._loop.time() + timeout
+        while self._reader.committed_event_id <= event_id:
+            if self._failure is not None:
+                raise copy_of(self._failure)
+            if self._next_commit is None:
+                self._next_commit = self._loop.create_future()
+            if not await done_within(self._next_commit, None if until is None else until - self._loop.time()):
+                return False
         return True
 
     def _tell_readers(self) -> None:
@@ -151,8 +150,7 @@ class ReadableJournal:
             raise copy_of(self._failure)
         if self._raw_change is None:
             self._raw_change = self._loop.create_future()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._raw_change), seconds)
+        await done_within(self._raw_change, seconds)
 
     def _tell_raw_readers(self) -> None:
         if self._raw_change is not None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from stellwerk.cluster.member import Phase
 from stellwerk.cluster.peer import ClusterPeer, ClusterPeerFactory, HttpClusterPeer
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError, SystemDisk
+from stellwerk.effects.waiting import set_within
 from stellwerk.journal import JournalDiskFullError, JournalError, delete_at_next_start
 from stellwerk.node.configuration import ConfigurationError, NodeConfiguration
 from stellwerk.node.logs import set_up_logs
@@ -131,11 +132,8 @@ class NodeProcess:
         self.waits_for_room = True
         try:
             while self.disk.free_bytes() < wanted:
-                try:
-                    await asyncio.wait_for(self._stop_wanted.wait(), ROOM_PAUSE_SECONDS)
+                if await set_within(self._stop_wanted, ROOM_PAUSE_SECONDS):
                     return False
-                except TimeoutError:
-                    continue
             return True
         finally:
             self.waits_for_room = False

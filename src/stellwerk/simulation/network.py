@@ -238,6 +238,9 @@ class _Stream:
         self._arrived: deque[Any] = deque()
         self._last_arrival = 0.0
         self._wake_up: asyncio.Future[None] | None = None
+        #: Since when the reader waits; one timer, set anew only when it fires, looks whether that is too long.
+        self._waits_since: float | None = None
+        self._has_timer = False
         self._pump: asyncio.Task[None] | None = None
         self._is_closed = False
         self._is_torn = False
@@ -272,17 +275,28 @@ class _Stream:
         loop = self._link.loop
         while not self._arrived:
             self._wake_up = loop.create_future()
-            error = PeerUnreachableError(f"no byte from {self._link.server.name} for {_IDLE_TIMEOUT_SECONDS:g} s")
-            timer = loop.later(_IDLE_TIMEOUT_SECONDS, self._arrive, error)
+            self._waits_since = loop.now_seconds
+            self._look_for_silence()
             try:
                 await self._wake_up
             finally:
-                timer.cancel()
+                self._waits_since = None
         item = self._arrived.popleft()
         if isinstance(item, Exception):
             self._arrived.appendleft(item)
             raise item
         return item
+
+    def _look_for_silence(self, is_timer: bool = False) -> None:
+        if self._waits_since is None or (self._has_timer and not is_timer):
+            self._has_timer = self._has_timer and not is_timer
+            return
+        loop = self._link.loop
+        self._has_timer = self._waits_since + _IDLE_TIMEOUT_SECONDS > loop.now_seconds
+        if self._has_timer:
+            loop.call_at(self._waits_since + _IDLE_TIMEOUT_SECONDS, self._look_for_silence, True, context=loop.world)
+        else:
+            self._arrive(PeerUnreachableError(f"no byte from {self._link.server.name} for {_IDLE_TIMEOUT_SECONDS:g} s"))
 
     def close(self) -> None:
         """The reader has gone."""

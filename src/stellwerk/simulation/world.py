@@ -12,7 +12,7 @@ import msgspec
 from stellwerk.agent.subagent.subagent import SELF_MADE
 from stellwerk.effects.directories import FileStamp
 from stellwerk.effects.processes import LeaseExpiredError, ProcessStart
-from stellwerk.simulation.loop import SimulatedLoop
+from stellwerk.simulation.loop import Call, SimulatedLoop
 
 #: The wall clock at the beginning of each simulation: 2026-01-01T00:00:00Z.
 START_MS = 1_767_225_600_000
@@ -168,7 +168,7 @@ class SimulatedProcesses:
         self._running: dict[tuple[str, str], SimulatedProcess] = {}
         self._pid = 1000
         self._leased_until: float | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
+        self._watchdog: Call | None = None
 
     async def start(self, start: ProcessStart) -> SimulatedProcess:
         if self._has_expired:

@@ -18,7 +18,6 @@ The same code for the local Subagent and for remote ones.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Protocol
@@ -35,6 +34,7 @@ from stellwerk.agent.subagent import commands as c
 from stellwerk.agent.subagent.events import ServerMeteringEvent, SubagentRecord
 from stellwerk.agent.subagent.subagent import ALREADY_USED
 from stellwerk.effects.peer import PeerUnreachableError
+from stellwerk.effects.waiting import set_within
 from stellwerk.engine import processing
 from stellwerk.engine.events import item as i
 from stellwerk.engine.events import subagent as s
@@ -141,8 +141,7 @@ class SubagentDriver:
                 if not self._attempt.cancelled() and (error := self._attempt.exception()) is not None:
                     raise error
                 if self._is_known:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake_up.wait(), backoff.next_pause_seconds())
+                    await set_within(self._wake_up, backoff.next_pause_seconds())
         finally:
             silence.cancel()
             self._close()
