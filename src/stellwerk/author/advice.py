@@ -39,11 +39,10 @@ from stellwerk.language.instructions import (
 from stellwerk.language.instructions.try_ import contains_retry
 from stellwerk.language.items import LockItem
 from stellwerk.language.jobs import ShellScriptExecutable, WorkflowJob
+from stellwerk.language.run_times import RunTime
 from stellwerk.language.schedules import AdmissionTimeScheme, time_zone
 from stellwerk.language.workflow import Workflow
 from stellwerk.values.problems import ProblemError
-
-_RUN_TIME = re.compile(r"\d+:[0-5]?\d(:[0-5]?\d)?|\d+(\.\d+)?[s%]?")
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -94,7 +93,10 @@ def _expected_run_times(file: AuthorFile) -> Iterator[Advice]:
     for name, job in (file.content.get("jobs") or {}).items():
         for member in ("warnIfLonger", "warnIfShorter"):
             value = job.get(member)
-            if value is not None and not _RUN_TIME.fullmatch(str(value).strip()):
+            try:
+                if value is not None:
+                    RunTime.parse(str(value))
+            except ProblemError:
                 message = f"{member} of job {name!r} is {value!r}"
                 yield Advice(file, f"$.jobs.{name}.{member}", rules.EXPECTED_RUN_TIME, message)
 

@@ -50,6 +50,9 @@ from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.metrics import observe
+from stellwerk.cockpit.monitoring.messages import CockpitNames
+from stellwerk.cockpit.monitoring.service import MonitorService
+from stellwerk.cockpit.monitoring.services import add_monitoring_services
 from stellwerk.cockpit.projection.follower import ControllerFollower, FollowedPeer, Followers
 from stellwerk.cockpit.projection.writer import ProjectionWriter
 from stellwerk.cockpit.services import Services
@@ -186,6 +189,17 @@ class Cockpit:
             "uri": self.configuration.url,
         }
 
+    def names(self) -> CockpitNames:
+        """How people reach this Cockpit, for messages."""
+        configuration = self.configuration
+        settings = self.services.get(Settings)
+        return CockpitNames(
+            id=member_id_of(configuration.data),
+            title=configuration.cluster.title or platform.node()[:30],
+            uri=self._url(self.port or configuration.port),
+            reverse_proxy_uri=settings.text("joc", "joc_reverse_proxy_url") or "",
+        )
+
     def _url(self, port: int) -> str:
         configuration = self.configuration
         scheme = "https" if configuration.certificate is not None else "http"
@@ -245,6 +259,7 @@ def add_standard_services(cockpit: Cockpit) -> None:
     add_services(services, cockpit.database, news, cockpit.configuration, cockpit.clock, cockpit.random)
     add_live_services(cockpit)
     add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
+    add_monitoring_services(services, cockpit.clock, cockpit.random, cockpit.names)
 
 
 def add_identity_services(
@@ -273,7 +288,7 @@ def add_live_services(cockpit: Cockpit) -> None:
     def make_follower(controller_id: str, urls: Urls) -> tuple[ControllerFollower, FollowedPeer]:
         # Followed Controllers are reached by the same peers as commands, which can stream, too.
         peer = cast(FollowedPeer, connections.open_peer(urls, controller_id))
-        writer = ProjectionWriter(database, controller_id, fence.write)
+        writer = ProjectionWriter(database, controller_id, fence.write, services.get(MonitorService))
         interval = cockpit.configuration.release_interval_seconds
         return ControllerFollower(peer, writer, shared, clock, release_interval_seconds=interval), peer
 

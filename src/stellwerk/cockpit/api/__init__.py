@@ -43,10 +43,13 @@ MODULES = (
     "calendars",
     "history",
     "events",
+    "monitoring",
+    "notification",
     "native_orders",
     "native_history",
     "native_overview",
     "native_topology",
+    "native_alerts",
     "native_stream",
     "native_inventory",
 )

@@ -69,6 +69,8 @@ async def events(context: RequestContext, request: EventsRequest) -> Events:
         delivery_date=now,
         survey_date=now,
         event_snapshots=[_shown(snapshot) for snapshot in _without_orders(session, found)],
+        events_from_system_monitoring=_monitoring(session, found, now, is_of_system=True),
+        events_from_order_monitoring=_monitoring(session, found, now, is_of_system=False),
     )
 
 
@@ -92,8 +94,20 @@ def _without_orders(session: Session, found: list[EventSnapshot]) -> list[EventS
     return list(dict.fromkeys(stripped))
 
 
+def _monitoring(session: Session, found: list[EventSnapshot], now: str, *, is_of_system: bool) -> list[dict[str, str]]:
+    """New notifications, to who may see them."""
+    if not session.permissions.allows("joc:notification:view"):
+        return []
+    return [
+        {**dict(snapshot.monitoring), "timestamp": now}
+        for snapshot in found
+        if snapshot.monitoring is not None and (snapshot.path is None) is is_of_system
+    ]
+
+
 def _shown(snapshot: EventSnapshot) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(snapshot)
+    shown.pop("monitoring", None)
     if snapshot.workflow is not None:
         shown["workflow"] = {"path": snapshot.workflow[0], "versionId": snapshot.workflow[1]}
     return shown

@@ -175,7 +175,9 @@ class _Sources:
         allows = context.session.permissions.allows_for_any_controller
         if kind == "counts" and allows("ctl:orders:view"):
             yield _event("counts", await counts(context, CountsRequest()), cursor)
-        elif kind in ("attention", "alerts") and allows("ctl:view"):
+        elif kind == "alerts" and context.session.permissions.allows("joc:notification:view"):
+            yield _event("patch", {"topic": topic, "rows": [], "removed": [], "refetch": True}, cursor)
+        elif kind == "attention" and allows("ctl:view"):
             groups = [
                 {"key": group.id, **msgspec.to_builtins(group)}
                 for group in (await attention(context, NoRequest())).groups

@@ -35,6 +35,8 @@ class EventSnapshot(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     workflow: tuple[str, str] | None = None
     access_token: str | None = None
     message: str | None = None
+    #: Of a notification: what `eventsFromOrderMonitoring` or `eventsFromSystemMonitoring` say of it.
+    monitoring: tuple[tuple[str, str], ...] | None = None
 
 
 class Gone(msgspec.Struct, frozen=True, rename="camel"):
@@ -164,7 +166,7 @@ class LiveHub:
         changes = projected.changes
         topics: set[str] = set()
         if changes.touched or changes.removed:
-            topics |= {"counts", "attention", "alerts", "workflows"}
+            topics |= {"counts", "attention", "workflows"}
             for order in (*changes.touched, *changes.removed):
                 topics.add(f"workflow:{self.names.path(order.workflow_path)}")
                 topics.add(f"log:order:{order.main_history_id}")

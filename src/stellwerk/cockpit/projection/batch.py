@@ -16,6 +16,7 @@ from stellwerk.cockpit.projection.lines import ChildOrder, Event
 from stellwerk.cockpit.projection.logs import LogBatch
 from stellwerk.cockpit.projection.model import LiveOrder, LiveTask, position_text
 from stellwerk.cockpit.projection.notices import Places
+from stellwerk.cockpit.projection.observations import Observation, observation_row
 from stellwerk.cockpit.projection.workflow_index import Step, WorkflowIndex
 from stellwerk.engine.events.order_parts import NoticeId
 from stellwerk.engine.notices import Place
@@ -84,8 +85,11 @@ class Batch:
         workflows: WorkflowLookup,
         ids: Ids,
         places: Mapping[NoticeId, Place] = MappingProxyType({}),
+        *,
+        observes_successes: bool = False,
     ) -> None:
         self.controller_id = controller_id
+        self._observes_successes = observes_successes
         self.places = Places(places)
         self.changes = Changes()
         #: Workflows that this batch has added: by path and version.
@@ -96,6 +100,7 @@ class Batch:
         self.touched: dict[int, Work] = {}
         self.current_version = ""
         self.last_event_id = 0
+        self.previous_event_id = 0
 
     def finish(self) -> Changes:
         """The rows of everything touched."""
@@ -179,6 +184,11 @@ class Batch:
         self.work[child.order_id] = work
         self.touched[id(work)] = work
         return work
+
+    def observe(self, observation: Observation) -> None:
+        """Lay it aside for monitoring, unless nobody wants to know."""
+        if observation.is_error or observation.has_failed or self._observes_successes:
+            self.changes.observations.append(observation_row(self.controller_id, observation))
 
     def step(self, order: LiveOrder) -> Step | None:
         key = (order.workflow_path, order.workflow_version_id)

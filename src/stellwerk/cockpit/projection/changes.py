@@ -89,6 +89,9 @@ class Changes(msgspec.Struct):
     versions_superseded: list[str] = []
     agents: list[Row] = []
     cluster_events: list[Row] = []
+    observations: list[Row] = []
+    #: Begins and ends of times of Agents and (id empty) the Controller: id, TYPE of the event, its id, time, message.
+    availability: list[Row] = []
     notices: list[Row] = []
     #: Ids as in the database.
     notices_removed: list[str] = []

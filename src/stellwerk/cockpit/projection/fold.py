@@ -111,6 +111,7 @@ class Fold(Batch):
 
     def fold(self, event: Event, line: bytes) -> None:
         """Fold one decoded event."""
+        self.previous_event_id = self.last_event_id
         self.last_event_id = event.event_id or self.last_event_id
         kind = event.TYPE
         handler = _ORDER_EVENTS.get(kind)

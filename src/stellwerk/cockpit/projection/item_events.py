@@ -9,6 +9,14 @@ import msgspec
 from stellwerk.cockpit.projection import clusters
 from stellwerk.cockpit.projection.batch import Batch, OtherHandler
 from stellwerk.cockpit.projection.lines import Event
+from stellwerk.cockpit.projection.observations import (
+    AGENT,
+    CONTROLLER,
+    PAIR,
+    SUBAGENT,
+    Observation,
+    observation_row,
+)
 from stellwerk.cockpit.projection.workflow_index import WorkflowIndex
 
 #: Items whose TYPE differs from the type in their keys, because it may change.
@@ -75,8 +83,20 @@ def agent(kind: str, state: str) -> OtherHandler:
     def handler(batch: Batch, event: Event) -> None:
         message = event.problem.get("message") if isinstance(event.problem, dict) else None
         agent_row(batch, kind, str(event.Key), state, message, event.timezone, event.time_ms, event.event_id)
+        _observe(batch, AGENT if kind == "A" else SUBAGENT, str(event.Key), state, message, event)
+        if kind == "A":
+            batch.changes.availability.append((str(event.Key), event.TYPE, event.event_id, event.time_ms, message))
 
     return handler
+
+
+#: States of components in which they do nothing that is asked of them, and of pairs in which one node is alone.
+_AWAY = frozenset({"COUPLINGFAILED", "SHUTDOWN", "PassiveLost", "FailedOver", clusters.TO_BE_CONFIRMED})
+
+
+def _observe(batch: Batch, kind: str, source: str, state: str, message: str | None, event: Event) -> None:
+    observation = Observation(kind, event.event_id, event.time_ms, state, state in _AWAY, message, source=source)
+    batch.changes.observations.append(observation_row(batch.controller_id, observation))
 
 
 def agent_row(
@@ -101,10 +121,15 @@ def notice(batch: Batch, event: Event) -> None:
 def controller_ready(batch: Batch, event: Event) -> None:
     batch.changes.controller_ready = (event.event_id, event.time_ms, event.timezone or "UTC")
     batch.changes.controller_state = "READY"
+    last_known = str(batch.previous_event_id // 1000)
+    batch.changes.availability.append(("", event.TYPE, event.event_id, event.time_ms, last_known))
+    _observe(batch, CONTROLLER, batch.controller_id, "READY", None, event)
 
 
 def controller_shut_down(batch: Batch, event: Event) -> None:
     batch.changes.controller_state = "SHUTDOWN"
+    batch.changes.availability.append(("", event.TYPE, event.event_id, event.time_ms, None))
+    _observe(batch, CONTROLLER, batch.controller_id, "SHUTDOWN", None, event)
 
 
 def cluster_event(batch: Batch, event: Event) -> None:
@@ -112,6 +137,8 @@ def cluster_event(batch: Batch, event: Event) -> None:
     if row is not None:
         batch.changes.agents_touched = True
         batch.changes.cluster_events.append(row)
+        _, agent_id, _, _, _, state, _, lost = row
+        _observe(batch, PAIR, str(agent_id), str(state), None if lost is None else str(lost), event)
 
 
 #: By the event's TYPE.

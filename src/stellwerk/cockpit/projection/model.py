@@ -169,6 +169,8 @@ class LiveOrder(msgspec.Struct, array_like=True, gc=False):
     consuming: list[list[list[str]]] = []
     #: Ids of the notices that it is going to post.
     announced: list[list[str]] = []
+    #: The order, or one of its jobs, has failed at some time.
+    has_failed: bool = False
 
     @property
     def is_child(self) -> bool:

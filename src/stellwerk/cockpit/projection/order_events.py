@@ -10,6 +10,7 @@ from stellwerk.cockpit.projection.changes import history_state
 from stellwerk.cockpit.projection.lines import Event, Outcome
 from stellwerk.cockpit.projection.model import LiveOrder, position_text
 from stellwerk.cockpit.projection.notices import ids_of
+from stellwerk.cockpit.projection.observations import of_order
 
 
 def set_state(work: Work, state: str, event: Event) -> None:
@@ -25,6 +26,11 @@ def set_state(work: Work, state: str, event: Event) -> None:
 def record(batch: Batch, work: Work, event: Event, code: str | None = None) -> None:
     """A row in the order's list of states."""
     order = work.order
+    state = history_state(order)
+    observation = of_order(order, state, event.event_id, event.time_ms)
+    if observation is not None:
+        order.has_failed |= observation.is_error
+        batch.observe(observation)
     if order.started is None:
         return
     work.history_changed = True
@@ -33,7 +39,7 @@ def record(batch: Batch, work: Work, event: Event, code: str | None = None) -> N
             order.main_history_id,
             order.parent_history_id,
             order.history_id,
-            history_state(order).code,
+            state.code,
             event.time_ms,
             event.event_id,
             code,
@@ -147,6 +153,7 @@ def joined(batch: Batch, work: Work, event: Event) -> None:
         if child is None:
             continue
         ended = child.order
+        order.has_failed |= ended.has_failed
         if ended.ended is None:
             finish_child(batch, child, event)
         if child.last_event_id == 0:
@@ -165,6 +172,9 @@ def finish_child(batch: Batch, child: Work, event: Event) -> None:
     order.since = event.time_ms
     child.last_time = event.time_ms
     child.history_changed = True
+    observation = of_order(order, history_state(order), event.event_id, event.time_ms)
+    if observation is not None and not observation.is_error:  # that it failed has been observed when it did
+        batch.observe(observation)
 
 
 def failed(batch: Batch, work: Work, event: Event) -> None:

@@ -7,6 +7,7 @@ from stellwerk.cockpit.projection.changes import TaskEnd, step_row
 from stellwerk.cockpit.projection.lines import Event
 from stellwerk.cockpit.projection.logs import ERR, MAIN, OUT
 from stellwerk.cockpit.projection.model import LiveTask, normalized, position_text, try_number
+from stellwerk.cockpit.projection.observations import of_task
 from stellwerk.cockpit.projection.order_events import clean, set_state, take_outcome
 from stellwerk.values.json import encode
 
@@ -61,6 +62,8 @@ def output(batch: Batch, work: Work, event: Event, channel: int) -> None:
     batch.log(work, task, event.event_id).append(event.time_ms, channel, event.chunk)
     order.stderr_lines += task.stderr_lines - before
     work.task_changed = True
+    if channel == ERR and before == 0 and task.stderr_lines > 0:
+        batch.observe(of_task(order, task, event.event_id, event.time_ms, is_error=None))
 
 
 def processed(batch: Batch, work: Work, event: Event) -> None:
@@ -100,5 +103,7 @@ def processed(batch: Batch, work: Work, event: Event) -> None:
         )
     )
     work.task_changed = False
+    order.has_failed |= not succeeded
+    batch.observe(of_task(order, task, event.event_id, event.time_ms, is_error=not succeeded))
     order.task = None
     batch.changes.tasks_touched.append((order.order_id, task.task_id))

@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.history import (
-    history_controllers,
     history_cursors,
     history_log_chunks,
     history_order_events,
@@ -36,8 +35,10 @@ from stellwerk.cockpit.database.tables.live import (
     live_notices,
     live_orders,
 )
+from stellwerk.cockpit.database.tables.monitoring import mon_observations
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.cockpit.projection import changes as rows
+from stellwerk.cockpit.projection.availability import write_availability
 from stellwerk.cockpit.projection.batch import Ids
 from stellwerk.cockpit.projection.changes import Changes
 from stellwerk.cockpit.projection.fold import Fold, ProjectionError
@@ -51,6 +52,7 @@ from stellwerk.cockpit.projection.notices import (
     place_of,
     touched_places,
 )
+from stellwerk.cockpit.projection.observations import OBSERVATION_COLUMNS, Watcher
 from stellwerk.cockpit.projection.statements import BatchStatement, insert, upsert
 from stellwerk.cockpit.projection.workflow_index import WorkflowIndex
 from stellwerk.engine.events.order_parts import NoticeId
@@ -85,9 +87,19 @@ class Projected:
 class ProjectionWriter:
     """Projects the events of one Controller. Not to be used by two tasks at once."""
 
-    def __init__(self, database: Database, controller_id: str, transaction: Transaction | None = None) -> None:
-        """`transaction`: how to begin a write transaction, such as `Fence.write`; None: `Database.write`."""
+    def __init__(
+        self,
+        database: Database,
+        controller_id: str,
+        transaction: Transaction | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
+        """`transaction`: how to begin a write transaction, such as `Fence.write`; None: `Database.write`.
+
+        `watcher`: who takes observations; None: nobody, and none are written.
+        """
         self.database = database
+        self._watcher = watcher
         self.transaction = transaction or database.write
         self.controller_id = controller_id
         self._orders: OrderedDict[str, LiveOrder] = OrderedDict()
@@ -123,7 +135,16 @@ class ProjectionWriter:
                 await self._load_workflows(connection, events, orders)
                 ids = await self.load_ids(connection)
                 places = await self.load_places(connection, touched_places(events, orders))
-                fold = Fold(self.controller_id, orders, self.workflow, ids, places)
+                watcher = self._watcher
+                fold = Fold(
+                    self.controller_id,
+                    orders,
+                    self.workflow,
+                    ids,
+                    places,
+                    observes_successes=watcher is not None and watcher.wants_successes,
+                )
+                fold.last_event_id = cursor
                 count = self._fold(fold, events, lines, cursor)
                 changes = fold.finish()
                 event_id = max(fold.last_event_id, cursor)
@@ -134,6 +155,11 @@ class ProjectionWriter:
             self.forget()
             raise
         self._remember(fold)
+        if watcher is not None:
+            if changes.items_touched:
+                watcher.items_changed()
+            if changes.observations:
+                watcher.arrived()
         return Projected(changes, event_id, count)
 
     def _fold(self, fold: Fold, events: Sequence[Event], lines: Sequence[bytes], cursor: int) -> int:
@@ -246,22 +272,13 @@ class ProjectionWriter:
         await statements.states.execute(connection, changes.states)
         await statements.events.execute(connection, changes.events)
         await statements.log_chunks.execute(connection, changes.log_chunks)
+        if self._watcher is not None:
+            await statements.observations.execute(connection, changes.observations)
         await statements.live.execute(connection, changes.live)
         await statements.live_removed.execute(connection, [(controller_id, key) for key in changes.live_removed])
         await statements.events_removed.execute(connection, [(history_id,) for history_id in changes.events_removed])
-        if changes.controller_ready is not None:
-            event_id, ready_ms, timezone = changes.controller_ready
-            await connection.execute(
-                self.database.upsert(history_controllers, ["controller_id", "ready_event_id"]),
-                [
-                    {
-                        "controller_id": controller_id,
-                        "ready_event_id": event_id,
-                        "timezone": timezone,
-                        "ready_time": ready_ms,
-                    }
-                ],
-            )
+        if changes.availability:
+            await write_availability(connection, controller_id, changes)
         if changes.controller_state is not None:
             ready = changes.controller_ready
             row: dict[str, Any] = {"controller_id": controller_id, "state": changes.controller_state, "revision": 0}
@@ -404,6 +421,7 @@ class _Statements:
         )
         keys = ["controller_id", "agent_id", "event_id"]
         self.cluster_events = upsert(database, live_cluster_events, rows.CLUSTER_COLUMNS, keys, ["state"])
+        self.observations = insert(database, mon_observations, OBSERVATION_COLUMNS)
         self.notices = upsert(database, live_notices, NOTICE_COLUMNS, ["controller_id", "notice_id"], NOTICE_UPDATES)
         self.agents = BatchStatement(database, _agent_upsert(database), rows.AGENT_COLUMNS)
         self.load_orders = select(live_orders.c.data).where(

@@ -13,6 +13,7 @@ from stellwerk.cockpit.database.tables import (
     identity,
     inventory,
     live,
+    monitoring,
     registry,
     settings,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "identity",
     "inventory",
     "live",
+    "monitoring",
     "registry",
     "settings",
 ]
