@@ -42,6 +42,7 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "events_response_seconds": "how long `events` waits for something to tell",
             "events_collect_seconds": "how long `events` goes on collecting once there is something",
             "release_interval_seconds": "how often the Controller is told what it need not keep",
+            "delivery_pauses_seconds": "before a message that was not taken is sent again; the last one repeats",
             "log_level": "DEBUG, INFO, WARNING or ERROR",
             "cluster": "see below",
             "url": "how people and other members reach this Cockpit; none: host and port",

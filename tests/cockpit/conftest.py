@@ -96,11 +96,13 @@ class Client:
 @pytest.fixture
 async def client(cockpit: Cockpit) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession() as session:
-        base = f"http://127.0.0.1:{cockpit.port}"
-        login = f"{base}/joc/api/authentication/login"
-        async with session.post(
-            login, headers={"Authorization": aiohttp.encode_basic_auth("root", PASSWORD)}
-        ) as response:
-            assert response.status == 200, await response.text()
-            token = response.headers["X-Access-Token"]
-        yield Client(session, base, token)
+        yield await logged_in(session, cockpit)
+
+
+async def logged_in(session: aiohttp.ClientSession, cockpit: Cockpit) -> Client:
+    base = f"http://127.0.0.1:{cockpit.port}"
+    login = f"{base}/joc/api/authentication/login"
+    async with session.post(login, headers={"Authorization": aiohttp.encode_basic_auth("root", PASSWORD)}) as response:
+        assert response.status == 200, await response.text()
+        token = response.headers["X-Access-Token"]
+    return Client(session, base, token)

@@ -39,7 +39,7 @@ def read(*args: Any, **members: Any) -> NotificationConfiguration:
 
 def task(*, is_error: bool = False, seconds: float = 10, **members: Any) -> Observation:
     """The end of a task of job `load` in workflow `nightly`."""
-    values = {
+    values: dict[str, Any] = {
         "kind": TASK,
         "event_id": 7,
         "time_ms": NOW,
@@ -59,7 +59,13 @@ def task(*, is_error: bool = False, seconds: float = 10, **members: Any) -> Obse
 
 
 def order(state: str, **members: Any) -> Observation:
-    values = {"kind": ORDER, "state": state, "is_error": state in ("FAILED", "BROKEN"), "job": "", "task_id": 0}
+    values: dict[str, Any] = {
+        "kind": ORDER,
+        "state": state,
+        "is_error": state in ("FAILED", "BROKEN"),
+        "job": "",
+        "task_id": 0,
+    }
     return task(**(values | members))
 
 

@@ -259,7 +259,7 @@ def add_standard_services(cockpit: Cockpit) -> None:
     add_services(services, cockpit.database, news, cockpit.configuration, cockpit.clock, cockpit.random)
     add_live_services(cockpit)
     add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
-    add_monitoring_services(services, cockpit.clock, cockpit.random, cockpit.names)
+    add_monitoring_services(services, cockpit.configuration, cockpit.clock, cockpit.random, cockpit.names)
 
 
 def add_identity_services(

@@ -67,6 +67,7 @@ class CockpitConfiguration(msgspec.Struct, frozen=True):
     events_response_seconds: float = 55.0
     events_collect_seconds: float = 2.0
     release_interval_seconds: float = 15.0
+    delivery_pauses_seconds: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0, 900.0)
     cluster: ClusterConfiguration = ClusterConfiguration()
     #: How other members of the cluster and people reach this Cockpit; None: host name and port.
     url: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from stellwerk.cockpit.monitoring.messages import CockpitNames, Message, fill, m
 from stellwerk.cockpit.monitoring.model import Range, Type
 from stellwerk.cockpit.monitoring.rules import Finding
 
-NASTY = '"; touch /tmp/stellwerk-was-here; $(id) `id` ${MON_O_WORKFLOW_PATH} <b>\r\nBcc: evil@example.com'
+WAS_HERE = f"/tmp/stellwerk-was-here-{os.getpid()}"
+NASTY = f'"; touch {WAS_HERE}; $(id) `id` ${{MON_O_WORKFLOW_PATH}} <b>\r\nBcc: evil@example.com'
 
 
 def filled(monitor: Monitor, settings: JobSettings = NO_SETTINGS, **members: Any) -> Message:
@@ -29,8 +31,9 @@ def filled(monitor: Monitor, settings: JobSettings = NO_SETTINGS, **members: Any
 
 def test_placeholders_have_values_and_unknown_ones_stay() -> None:
     text = (
-        "${MON_O_WORKFLOW_NAME} ${JS7_MON_O_WORKFLOW_PATH} ${MON_OS_JOB_NAME} ${MON_OS_RETURN_CODE} ${MON_OS_ERROR_TEXT} "
-        "${MON_OS_START_TIME} ${MON_OS_TIME_ELAPSED} ${MON_N_STATUS} ${JOC_URI} ${NOT_KNOWN} ${MON_TIME_ZONE}"
+        "${MON_O_WORKFLOW_NAME} ${JS7_MON_O_WORKFLOW_PATH} ${MON_OS_JOB_NAME} ${MON_OS_RETURN_CODE} "
+        "${MON_OS_ERROR_TEXT} ${MON_OS_START_TIME} ${MON_OS_TIME_ELAPSED} ${MON_N_STATUS} "
+        "${JOC_URI} ${NOT_KNOWN} ${MON_TIME_ZONE}"
     )
     found = filled(Monitor(kind="MAIL", name="m", message=text, time_zone="Europe/Berlin"))
     assert found.text == (
@@ -120,7 +123,7 @@ async def test_commands_get_values_as_they_are_and_no_shell_reads_them(tmp_path:
     braces = Monitor(kind="COMMAND", name="c", command=f'printf %s "${{MON_O_ORDER_ID}}" > {tmp_path}/braces')
     await sender.send(filled(braces, order_id=NASTY), "id")
     assert (tmp_path / "braces").read_bytes().decode() == NASTY
-    assert not Path("/tmp/stellwerk-was-here").exists()
+    assert os.path.basename(WAS_HERE) not in os.listdir("/tmp")
 
 
 async def test_a_command_has_no_secrets_of_the_cockpit_and_knows_its_message(

@@ -228,7 +228,7 @@ def test_a_task_without_a_return_code_is_in_no_range() -> None:
 
 
 def test_patterns_fit_the_whole_path_and_controller() -> None:
-    def fits(**members: str) -> bool:
+    def fits(**members: Any) -> bool:
         return Rule("n", frozenset(), (), (WorkflowObject(**members),)).matches_order("prod", "/etl/nightly")
 
     assert fits(path="/etl/nightly") and fits(controller_id="prod|test") and fits()
@@ -243,7 +243,8 @@ def test_a_configuration_is_read_whole() -> None:
       <MailFragment name="ops" job_resources="eMailDefault,eMailOps" content_type="text/html" priority="High">
         <MessageRef ref="M1"/><Subject>${MON_N_TYPE}</Subject><To>ops@example.com</To><CC> </CC></MailFragment>
       <CommandFragment name="page"><MessageRef ref="M1"/><Command>echo "$JS7_MON_O_ORDER_ID"</Command></CommandFragment>
-      <CommandFragment name="list"><Command><Argument>logger</Argument><Argument>${MESSAGE}</Argument></Command></CommandFragment>
+      <CommandFragment name="list">
+        <Command><Argument>logger</Argument><Argument>${MESSAGE}</Argument></Command></CommandFragment>
       <WebhookFragment name="chat" url="https://chat.example.com/hook"/>"""
     refs = '<MailFragmentRef ref="ops"/><WebhookFragmentRef ref="chat"/>'
     system = (

@@ -334,7 +334,7 @@ def _without_none(item: dict[str, Any]) -> dict[str, Any]:
 
 async def controllers(context: RequestContext, request: AvailabilityRequest) -> Controllers:
     """When Controllers were there."""
-    first, end = _range(context, request)
+    first, end, now = _range(context, request)
     table, live = history_controllers.c, live_controllers.c
     query = (
         select(history_controllers, live.state)
@@ -350,15 +350,14 @@ async def controllers(context: RequestContext, request: AvailabilityRequest) -> 
             Period(row.ready_time, row.shutdown_time or row.last_known_time, is_known=row.shutdown_time is not None)
         )
     found = [
-        {"controllerId": controller_id, **entries(list_, first, end, context.now_ms())}
-        for controller_id, list_ in periods.items()
+        {"controllerId": controller_id, **entries(list_, first, end, now)} for controller_id, list_ in periods.items()
     ]
     return Controllers(timestamp(context.now_ms()), found)
 
 
 async def agents(context: RequestContext, request: AvailabilityRequest) -> Agents:
     """When Agents were there, by Controller."""
-    first, end = _range(context, request)
+    first, end, now = _range(context, request)
     table, live = history_agents.c, live_agents.c
     join = and_(live.controller_id == table.controller_id, live.kind == "A", live.agent_id == table.agent_id)
     query = (
@@ -376,13 +375,13 @@ async def agents(context: RequestContext, request: AvailabilityRequest) -> Agent
         periods.setdefault(key, []).append(Period(row.ready_time, over, message=row.coupling_failed_message))
     by_controller: dict[str, list[dict[str, Any]]] = {}
     for (controller_id, agent_id, url), list_ in periods.items():
-        item = {"agentId": agent_id, "url": url, **entries(list_, first, end, context.now_ms())}
+        item = {"agentId": agent_id, "url": url, **entries(list_, first, end, now)}
         by_controller.setdefault(controller_id, []).append(_without_none(item))
     found = [{"controllerId": controller_id, "agents": list_} for controller_id, list_ in by_controller.items()]
     return Agents(timestamp(context.now_ms()), found)
 
 
-def _range(context: RequestContext, request: AvailabilityRequest) -> tuple[int, int]:
+def _range(context: RequestContext, request: AvailabilityRequest) -> tuple[int, int, int]:
     now, zone = context.now_ms(), request.time_zone
     first = instant_ms(request.date_from, now, time_zone=zone, is_past=True)
     end = instant_ms(request.date_to, now, time_zone=zone, is_end=True, is_past=True)
@@ -390,7 +389,7 @@ def _range(context: RequestContext, request: AvailabilityRequest) -> tuple[int, 
     end = now if end is None else min(end, now)
     if end <= first:
         raise BadRequest("dateTo must be after dateFrom, and dateFrom in the past")
-    return first, end
+    return first, end, now
 
 
 ROUTES = [

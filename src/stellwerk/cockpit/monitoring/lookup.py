@@ -72,9 +72,9 @@ class JobLookup:
 
 
 async def average_ms(
-    connection: AsyncConnection, controller_id: str, workflow: str, job: str, but_for: int
+    connection: AsyncConnection, controller_id: str, workflow: str, job: str, before_ms: int
 ) -> int | None:
-    """Of the last successful runs of a job, the task `but_for` left out."""
+    """Of the last successful runs of a job that began before then."""
     table = history_order_steps.c
     last = (
         select((table.end_time - table.start_time).label("duration"))
@@ -83,7 +83,7 @@ async def average_ms(
             table.workflow_name == workflow,
             table.job_name == job,
             table.severity == SUCCESSFUL,
-            table.id != but_for,
+            table.start_time < before_ms,
         )
         .order_by(table.start_time.desc())
         .limit(_RUNS)

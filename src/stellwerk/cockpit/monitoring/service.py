@@ -175,7 +175,7 @@ class MonitorService:
                 try:
                     # A savepoint, so that nothing is left of one that cannot be understood.
                     async with connection.begin_nested() if is_careful else nullcontext():
-                        await self._record(connection, recorder, row.controller_id, decode_observation(row.data))
+                        await self._record(connection, recorder, row.controller_id, decode_observation(row.data), now)
                 except (SQLAlchemyError, OSError):
                     raise
                 except Exception as error:
@@ -192,7 +192,7 @@ class MonitorService:
         return len(rows)
 
     async def _record(
-        self, connection: AsyncConnection, recorder: Recorder, controller_id: str, seen: Observation
+        self, connection: AsyncConnection, recorder: Recorder, controller_id: str, seen: Observation, now: int
     ) -> None:
         if seen.kind not in _ORDERS_AND_TASKS:
             found = component(controller_id, seen)
@@ -205,7 +205,7 @@ class MonitorService:
         if seen.kind != ORDER:
             settings = await self._jobs.settings(connection, controller_id, seen.workflow, seen.version, seen.job)
             if needs_average(settings):
-                average = await average_ms(connection, controller_id, seen.workflow, seen.job, seen.task_id)
+                average = await average_ms(connection, controller_id, seen.workflow, seen.job, seen.started or now)
         findings = rules.findings(seen, settings, average)
         await recorder.record(controller_id, seen, self._names.path(seen.workflow), settings, findings)
 
@@ -298,7 +298,7 @@ class MonitorService:
                     continue
                 average = None
                 if settings.longer.percent is not None:
-                    average = await average_ms(connection, row.controller_id, workflow, task.job, task.task_id)
+                    average = await average_ms(connection, row.controller_id, workflow, task.job, task.start_ms)
                 finding = rules.longer_than(settings, average, now - task.start_ms)
                 if finding is not None:
                     # As if of its output: it has not ended.

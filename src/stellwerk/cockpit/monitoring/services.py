@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from stellwerk.cockpit.cluster.active_services import ActiveServices
+from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.news import News
@@ -25,7 +26,11 @@ from stellwerk.effects.clock import Clock, Random
 
 
 def add_monitoring_services(
-    services: Services, clock: Clock, random: Random, cockpit: Callable[[], CockpitNames]
+    services: Services,
+    configuration: CockpitConfiguration,
+    clock: Clock,
+    random: Random,
+    cockpit: Callable[[], CockpitNames],
 ) -> None:
     """After the live services. The service `monitor` runs on the active member only."""
     database, fence = services.get(Database), services.get(Fence)
@@ -37,7 +42,9 @@ def add_monitoring_services(
         return await job_resource_variables(database, names, controller_id)
 
     channels = services.add(Channels(variables))
-    delivery = services.add(Delivery(fence, clock, channels), is_started_here=False)
+    delivery = services.add(
+        Delivery(fence, clock, channels, configuration.delivery_pauses_seconds), is_started_here=False
+    )
     services.add(Sending(store, channels, delivery, services.get(News), clock, random, cockpit))
     links = services.get(SharedLive).links
     names = services.get(WorkflowNames)
