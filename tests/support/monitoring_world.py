@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.monitoring import mon_observations, mon_outbox
 from stellwerk.cockpit.inventory.types import ObjectType
@@ -51,17 +52,28 @@ class MonitoringWorld:
         self.monitor = cockpit.services.get(MonitorService)
         self.writer = ProjectionWriter(cockpit.database, controller_id, None, self.monitor)
         self.event_id = (cockpit.clock.now_ms() - 3_600_000) * 1000
-        self.lines: list[bytes] = []
         #: Notifications of the system belong to who comes after.
         self.last_system = 0
 
-    async def tell(self, *events: dict[str, Any]) -> None:
+    @classmethod
+    def of_database(cls, database: Database, monitor: MonitorService) -> MonitoringWorld:
+        """Without a Cockpit: only `make` and `writer`."""
+        world = cls.__new__(cls)
+        world.controller_id, world.monitor = "controller", monitor
+        world.writer = ProjectionWriter(database, "controller", None, monitor)
+        world.event_id = 1_700_000_000_000_000
+        return world
+
+    def make(self, *events: dict[str, Any]) -> list[bytes]:
+        """Lines of a Controller's stream."""
         lines = []
         for event in events:
             self.event_id += int(float(event.pop("after", 1)) * SECOND)
             lines.append(json.dumps({"eventId": self.event_id, **event}).encode())
-        self.lines += lines
-        await self.writer.project(lines)
+        return lines
+
+    async def tell(self, *events: dict[str, Any]) -> None:
+        await self.writer.project(self.make(*events))
 
     async def workflow(self, **job: Any) -> None:
         """Deploy workflow `nightly`; `job`: members of its job `load` in inventory spelling."""

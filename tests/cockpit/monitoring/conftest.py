@@ -1,6 +1,6 @@
 """One Cockpit per module, one Controller per test.
 
-On SQLite in `make test`, on PostgreSQL too by `make postgresql`; what the database decides about always on both.
+On SQLite in `make test`, on PostgreSQL by `make postgresql`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database.tables.monitoring import mon_sysnotifications
 
-_ALWAYS_ON_BOTH = frozenset({"test_exactly_once"})
 _numbers = count(1)
 
 
@@ -32,11 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     here = Path(__file__).parent
     left_out = [
-        item
-        for item in items
-        if item.path.parent == here
-        and item.path.stem not in _ALWAYS_ON_BOTH
-        and item.get_closest_marker("postgresql") is not None
+        item for item in items if item.path.parent == here and item.get_closest_marker("postgresql") is not None
     ]
     names = {item.nodeid for item in left_out}
     items[:] = [item for item in items if item.nodeid not in names]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from monitoring_samples import NOW, task
+from monitoring_world import until
 
 from stellwerk.cockpit.monitoring import channels
 from stellwerk.cockpit.monitoring.channels import Channels, DeliveryError, mail_of
@@ -146,5 +147,12 @@ async def test_a_command_that_fails_or_hangs_is_said(tmp_path: Path, monkeypatch
     hanging = f"sleep 300 & echo $! > {tmp_path}/pid; wait"
     with pytest.raises(DeliveryError, match="was killed"):
         await sender.send(filled(Monitor(kind="COMMAND", name="c", command=hanging)), "id")
-    child = Path("/proc") / (tmp_path / "pid").read_text().strip()
-    assert not child.exists() or "Z" in (child / "stat").read_text().split()[2], "what it has started goes with it"
+    state = Path("/proc") / (tmp_path / "pid").read_text().strip() / "stat"
+
+    async def is_gone() -> bool:
+        try:
+            return state.read_text().split()[2] == "Z"
+        except FileNotFoundError:
+            return True
+
+    await until(is_gone)  # what it has started goes with it
