@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from stellwerk import __version__
-from stellwerk.cli import access_commands, inventory_commands, plan_commands
+from stellwerk.cli import access_commands, inventory_commands, notify_commands, plan_commands
 from stellwerk.cli.options import Account, Home, Json, Url, Yes
 from stellwerk.cli.options import in_session as _execute
 from stellwerk.cli.output import CommandError, fail
@@ -33,7 +33,7 @@ cluster_app = typer.Typer(no_args_is_help=True, help="The pair of Controllers: l
 app.add_typer(order_app, name="order")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(journal_app, name="journal")
-for commands in (plan_commands, inventory_commands, access_commands):
+for commands in (plan_commands, inventory_commands, access_commands, notify_commands):
     commands.register(app)
 
 Arguments = Annotated[

@@ -10,6 +10,7 @@ import pytest
 from monitoring_samples import configuration, rule
 from monitoring_world import MonitoringWorld, begins, ends, fails, order, processed, starts
 from sqlalchemy import insert, select
+from tests.cockpit.identity.conftest import People
 
 from stellwerk.cockpit.database.tables.identity import joc_audit_log
 from stellwerk.cockpit.database.tables.monitoring import mon_observations
@@ -273,3 +274,58 @@ async def test_an_observation_that_cannot_be_understood_keeps_no_other_from_bein
     world.monitor.arrived()
     found = await world.system()
     assert [(item["category"], item["source"]) for item in found] == [("JOC", "monitor"), ("AGENT", "A")]
+
+
+async def test_who_may_see_and_change_what(world: MonitoringWorld) -> None:
+    await world.tell(*begins(), *fails())
+    first, _ = await world.notifications()
+    [alert] = await world.alerts("kind:failed")
+    people = People(world.client)
+    name = world.controller_id
+    everything = ("sos:products:controller", "sos:products:joc:notification")
+    blind = await people.with_permissions(f"blind {name}", "sos:products:controller")
+    await blind.post("monitoring/notifications", {}, status=403)
+    await blind.get("stellwerk/alerts", status=403)
+    viewer = await people.with_permissions(f"viewer {name}", everything[0], f"{everything[1]}:view")
+    assert (await viewer.post("monitoring/notifications", {"controllerId": name}))["notifications"]
+    await viewer.post("stellwerk/alerts/acknowledge", {"ids": [alert["id"]]}, status=403)
+    await viewer.post("notification/release", {"configuration": configuration(rule())}, status=403)
+    await viewer.post("stellwerk/channels/test", {"name": "chat"}, status=403)
+    elsewhere = await people.with_permissions(
+        f"elsewhere {name}", *everything, folders=[{"folder": "/closed", "recursive": True}]
+    )
+    assert (await elsewhere.post("monitoring/notifications", {}))["notifications"] == []
+    assert (await elsewhere.get("stellwerk/alerts", q="kind:failed"))["rows"] == []
+    await elsewhere.get(f"stellwerk/alerts/{alert['id']}", status=420)
+    await elsewhere.post("stellwerk/alerts/acknowledge", {"ids": [alert["id"]]}, status=420)
+    request = {"controllerId": name, "notificationIds": [first["notificationId"]]}
+    await elsewhere.post("monitoring/notification/acknowledge", request, status=420)
+    [alert] = await world.alerts("kind:failed")
+    assert alert["state"] == "open"
+
+
+async def test_a_configuration_is_drafted_released_and_deleted(world: MonitoringWorld) -> None:
+    post = world.client.post
+    none = await post("notification", {})
+    assert (none["state"], none["configuration"], none["released"]) == ("NO_CONFIGURATION_EXIST", "", False)
+    assert none["schema"].startswith("<?xml") and "WebhookFragment" in none["schema"]
+    await post("notification/release", {}, status=420)
+    stored = await post("notification/store", {"configuration": "<Configurations>\n<Oops</Configurations>"})
+    assert (stored["state"], stored["released"], stored["hasReleases"]) == ("RELEASE_NOT_EXIST", False, False)
+    draft = await post("notification", {})
+    assert draft["validation"]["validationError"]["line"] == 2
+    refused = await post("notification/release", {}, status=420)
+    assert "line 2" in refused["error"]["message"]
+    good = configuration(rule("good"))
+    released = await post("notification/release", {"configuration": good, "configurationJson": "{}"})
+    assert (released["state"], released["released"], released["configuration"]) == ("DRAFT_NOT_EXIST", True, good)
+    assert "validation" not in released and released["configurationJson"] == "{}"
+    assert world.monitor._store.current.rules[0].notification_id == "good"
+    await post("notification/store", {"configuration": configuration(rule("next"))})
+    assert (await post("notification", {}))["state"] == "DRAFT_IS_NEWER"
+    assert (await post("notification", {"forceRelease": True}))["configuration"] == good
+    deleted = await post("notification/delete", {})
+    assert (deleted["state"], deleted["configuration"]) == ("DRAFT_NOT_EXIST", good)
+    await post("notification/delete", {"release": True})
+    assert (await post("notification", {}))["state"] == "NO_CONFIGURATION_EXIST"
+    assert world.monitor._store.current.rules == ()

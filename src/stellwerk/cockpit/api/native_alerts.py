@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, true, update
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
 from stellwerk.cockpit.api.monitoring import MANAGE, VIEW, delivery_item
@@ -170,7 +170,7 @@ def _visible(context: RequestContext, controller_id: str = "") -> list[Any]:
     return [
         or_(
             and_(_table.workflow.is_not(None), *of_orders),
-            and_(_table.workflow.is_(None), or_(_table.controller_id == "", and_(*of_system))),
+            and_(_table.workflow.is_(None), or_(_table.controller_id == "", and_(true(), *of_system))),
         )
     ]
 
