@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 @notify_app.command("list")
 def list_(
     filter_: Annotated[
-        str, typer.Option("--filter", help="e.g. 'state:resolved workflow:/etl/* since:-24h'")
+        str, typer.Option("--filter", help="e.g. 'state:resolved workflow:/etl/* changed:>-24h'")
     ] = "-state:resolved",
     limit: Annotated[int, typer.Option(help="at most so many")] = 100,
     data: Home = Path("data"),

@@ -115,6 +115,33 @@ export const switchCockpit = ({ memberId, comment }: { memberId: string; comment
   body: { memberId, ...(comment ? { auditLog: { comment } } : {}) },
 });
 
+interface AlertSelection {
+  ids: readonly number[];
+  comment?: string;
+}
+
+const alerts = (name: string, { ids, comment }: AlertSelection, more: object = {}, flags: string[] = []): Change => ({
+  path: `stellwerk/alerts/${name}`,
+  body: { ids, ...more, ...(comment ? { comment, auditLog: { comment } } : {}) },
+  cli: ["notify", name, ...ids.map(String), ...flags, ...(comment ? ["--comment", comment] : [])],
+});
+
+export const acknowledgeAlerts = (selected: AlertSelection): Change => alerts("acknowledge", selected);
+export const resolveAlerts = (selected: AlertSelection): Change => alerts("resolve", selected);
+/** `hours` 0: no longer muted. */
+export const muteAlerts = (selected: AlertSelection & { hours: number; now: number }): Change =>
+  alerts("mute", selected, selected.hours === 0 ? {} : { until: selected.now + selected.hours * 3_600_000 }, [
+    "--for",
+    selected.hours === 0 ? "off" : `${selected.hours}h`,
+  ]);
+
+export const testChannel = (name: string): Change => ({ path: "stellwerk/channels/test", body: { name }, cli: ["notify", "test", name] });
+export const retryChannel = (name: string): Change => ({ path: "stellwerk/channels/retry", body: { name }, cli: ["notify", "retry", name] });
+
+export const storeNotification = (configuration: string): Change => ({ path: "notification/store", body: { configuration } });
+export const releaseNotification = (configuration: string): Change => ({ path: "notification/release", body: { configuration } });
+export const deleteNotificationDraft = (): Change => ({ path: "notification/delete", body: {} });
+
 /** The texts of "Show as": what a script would send. The token is a variable: it is never shown. */
 export function showAs(request: Change, origin: string): { curl: string; stellwerk?: string; vendor?: string } {
   const body = JSON.stringify(request.body);

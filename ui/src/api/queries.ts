@@ -2,10 +2,14 @@
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { get, NATIVE, post } from "./http";
 import {
+  type AlertDetail,
+  type AlertsPage,
   type AttentionGroup,
+  type ChannelRow,
   type Counts,
   type HistoryRow,
   type LogRange,
+  type NotificationConfiguration,
   type OrderEvent,
   type OrderRow,
   type Page,
@@ -25,6 +29,37 @@ export const attentionQuery = () =>
     },
     refetchInterval: 15_000,
     ...LIVE,
+  });
+
+/** How many alerts there are in each state; no rows. */
+export const alertCountsQuery = () =>
+  queryOptions({
+    queryKey: ["alerts", "counts"],
+    queryFn: ({ signal }) => get<AlertsPage>(`${NATIVE}alerts`, { limit: 1 }, signal),
+    refetchInterval: 60_000,
+    ...LIVE,
+  });
+
+export const alertQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["alerts", "one", id],
+    queryFn: ({ signal }) => get<AlertDetail>(`${NATIVE}alerts/${encodeURIComponent(id)}`, {}, signal),
+    ...LIVE,
+  });
+
+export const channelsQuery = () =>
+  queryOptions({
+    queryKey: ["channels"],
+    queryFn: async ({ signal }) => (await get<{ channels: ChannelRow[] }>(`${NATIVE}channels`, {}, signal)).channels,
+    refetchInterval: 15_000,
+    ...LIVE,
+  });
+
+export const notificationQuery = () =>
+  queryOptions({
+    queryKey: ["notification"],
+    queryFn: ({ signal }) => post<NotificationConfiguration>("notification", {}, signal),
+    staleTime: 0,
   });
 
 export const countsQuery = (q?: string) =>

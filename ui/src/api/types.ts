@@ -324,3 +324,61 @@ export interface WorkflowJson {
   jobs?: Record<string, JobJson>;
   orderPreparation?: OrderPreparationJson;
 }
+
+/** A row of `alerts` (ui.md S16): the same thing at the same place. */
+export interface AlertRow {
+  key: string;
+  id: number;
+  kind: string;
+  severity: "error" | "warning";
+  state: "open" | "acknowledged" | "resolved";
+  title: string;
+  count: number;
+  first: number;
+  last: number;
+  stateSince: number;
+  controllerId?: string;
+  workflow?: string;
+  job?: string;
+  message?: string;
+  account?: string;
+  comment?: string;
+  mutedUntil?: number;
+  orderId?: string;
+  historyId?: number;
+  taskId?: number;
+  /** Channel → waiting, sent, dead. */
+  channels?: Record<string, string>;
+}
+
+export interface AlertsPage extends Page<AlertRow> {
+  counts?: Partial<Record<AlertRow["state"], number>>;
+  lastResolved?: number;
+}
+
+export interface AlertDetail {
+  alert: AlertRow;
+  occurrences: { notificationId: number; type: string; time: number; message?: string; orderId?: string; historyId?: number; taskId?: number }[];
+  deliveries: { name: string; type: string; state: string; attempts: number; errorText?: string; created: string; messageId: string }[];
+}
+
+export interface ChannelRow {
+  name: string;
+  kind: string;
+  isConfigured: boolean;
+  waiting: number;
+  sent: number;
+  dead: number;
+  lastSent?: number;
+  lastError?: string;
+}
+
+/** The notification configuration (`notification`). */
+export interface NotificationConfiguration {
+  configuration: string;
+  state: string;
+  released: boolean;
+  hasReleases: boolean;
+  validation?: { validationError?: { message: string; line?: number } };
+  configurationDate?: string;
+}

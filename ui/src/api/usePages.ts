@@ -2,13 +2,14 @@
 import { useInfiniteQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 import { get, NATIVE } from "./http";
-import { type HistoryRow, type OrderRow, type Page, type WorkflowRow } from "./types";
+import { type AlertRow, type HistoryRow, type OrderRow, type Page, type WorkflowRow } from "./types";
 
 interface RowsOf {
   orders: OrderRow;
   workflows: WorkflowRow;
   "history/orders": HistoryRow;
   "history/tasks": HistoryRow;
+  alerts: AlertRow;
 }
 
 export interface Pages<Row> {

@@ -31,6 +31,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     { id: "workflows", icon: "workflows", label: "Workflows", detail: "screen", go: () => void navigate({ to: "/workflows" }) },
     { id: "history", icon: "history", label: "Order history", detail: "screen", go: () => void navigate({ to: "/history/$kind", params: { kind: "orders" } }) },
     { id: "tasks", icon: "history", label: "Task history", detail: "screen", go: () => void navigate({ to: "/history/$kind", params: { kind: "tasks" } }) },
+    { id: "alerts", icon: "bell", label: "Alerts", detail: "screen", go: () => void navigate({ to: "/alerts/$", params: { _splat: "" } }) },
     { id: "clusters", icon: "clusters", label: "Clusters", detail: "screen", go: () => void navigate({ to: "/clusters/$", params: { _splat: "" } }) },
   ];
   const found: Hit[] = (workflows.data?.rows ?? []).map((row) => {

@@ -1,16 +1,17 @@
 /** The frame (ui.md 4.2): top bar with freshness lamp and what needs a person, navigation, page, toasts, keys. */
 import { Menu } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, linkOptions, Outlet, useNavigate } from "@tanstack/react-router";
 import { Fragment, lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { post } from "../api/http";
-import { attentionQuery } from "../api/queries";
+import { alertCountsQuery, attentionQuery } from "../api/queries";
 import { sessionStore } from "../api/session";
 import { copy } from "../components/clipboard";
 import { Icon } from "../components/Icon";
 import { Toasts } from "../components/toasts";
 import { chooseTheme, subscribeTheme, themeChoice } from "../design/theme";
 import { plural } from "../domain/words";
+import { useOnChange, useTopic } from "../live/react";
 import { Points } from "../screens/login/Login";
 import { FreshnessLamp } from "./FreshnessLamp";
 import { type KeyBinding, useKeys } from "./keys";
@@ -25,6 +26,7 @@ const OPERATE = [
   { link: linkOptions({ to: "/orders" }), label: "Orders", icon: "orders", key: "g r" },
   { link: linkOptions({ to: "/workflows" }), label: "Workflows", icon: "workflows", key: "g w" },
   { link: linkOptions({ to: "/history/$kind", params: { kind: "orders" } }), label: "History", icon: "history", key: "g h" },
+  { link: linkOptions({ to: "/alerts/$", params: { _splat: "" } }), label: "Alerts", icon: "bell", key: "g a" },
 ];
 const ADMINISTER = [{ link: linkOptions({ to: "/clusters/$", params: { _splat: "" } }), label: "Clusters", icon: "clusters", key: "g c" }];
 const GROUPS = [
@@ -83,6 +85,7 @@ export function Shell() {
         <div className={styles.right}>
           <FreshnessLamp />
           <NeedYou />
+          <Bell />
           <button type="button" className={styles.tool} aria-label="Keys of this page" title="Keys (?)" onClick={() => setOverlay("keys")}>
             <Icon name="help" />
           </button>
@@ -127,6 +130,21 @@ function NeedYou() {
   return (
     <Link to="/" className={styles.need} data-quiet={data.length === 0 || undefined}>
       {data.length === 0 ? "all quiet" : `${plural(data.length, "thing needs you", "things need you")}`}
+    </Link>
+  );
+}
+
+/** How many alerts nobody has taken yet; absent for who may not see them. */
+function Bell() {
+  const client = useQueryClient();
+  const { data } = useQuery(alertCountsQuery());
+  useOnChange(useTopic("alerts"), () => void client.invalidateQueries({ queryKey: ["alerts"] }));
+  if (data === undefined) return null;
+  const open = data.counts?.open ?? 0;
+  return (
+    <Link to="/alerts/$" params={{ _splat: "" }} className={styles.bell} aria-label={plural(open, "open alert")} data-quiet={open === 0 || undefined}>
+      <Icon name="bell" />
+      {open > 0 && <span>{open > 999 ? "999+" : open}</span>}
     </Link>
   );
 }

@@ -60,6 +60,13 @@ export const logRoute = createRoute({
   component: lazyRouteComponent(() => import("../screens/log/Log"), "Log"),
 });
 
+export const alertsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/alerts/$",
+  validateSearch: texts("tab", "q"),
+  component: lazyRouteComponent(() => import("../screens/alerts/Alerts"), "Alerts"),
+});
+
 export const clustersRoute = createRoute({
   getParentRoute: () => root,
   path: "/clusters/$",
@@ -75,6 +82,7 @@ export const router = createRouter({
     workflowRoute,
     historyRoute,
     logRoute,
+    alertsRoute,
     clustersRoute,
   ]),
   basepath: "/ui",

@@ -5,6 +5,7 @@ const PATHS: Record<string, string> = {
   workflows: "M3 3.5h3v3H3zM10 9.5h3v3h-3zM6 5h2.5v6H10",
   history: "M2.6 8a5.4 5.4 0 105.4-5.4A5.4 5.4 0 003.6 5M2.6 2.6v2.6h2.6M8 5.2V8l2 1.5",
   clusters: "M2.5 3h4v4h-4zM9.5 9h4v4h-4zM6.5 5H11.5V9M9.5 11H4.5V7",
+  bell: "M4 11.5V7a4 4 0 018 0v4.5M2.8 11.5h10.4M6.8 13.8h2.4M8 3V1.8",
   search: "M7 11.5a4.5 4.5 0 100-9 4.5 4.5 0 000 9zM10.4 10.4L14 14",
   play: "M4.5 3v10L13 8z",
   pause: "M5.5 3v10M10.5 3v10",

@@ -6,7 +6,7 @@ import { type OrderRow } from "../api/types";
 
 export const KEYS = [
   "state", "reason", "workflow", "folder", "tag", "otag", "agent", "subagent", "job", "label", "order", "plan", "late",
-  "started", "ended", "duration", "exit", "error", "lock", "board", "schedule", "user", "type", "version", "changed", "kind",
+  "started", "ended", "duration", "exit", "error", "lock", "board", "schedule", "user", "type", "version", "changed", "kind", "severity",
 ] as const;
 export type Key = (typeof KEYS)[number];
 

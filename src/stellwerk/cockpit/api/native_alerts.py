@@ -130,7 +130,8 @@ async def alerts(context: RequestContext, request: ListRequest) -> AlertsPage:
         "order": glob(_table.order_id),
         "user": glob(_table.account),
         "error": contains(_table.message),
-        "since": instant(_table.last_time, now),
+        "started": instant(_table.first_time, now),
+        "changed": instant(_table.last_time, now),
     }
 
     def text(value: str) -> Condition:
