@@ -29,7 +29,7 @@ from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, pair, w2
 
 from stellwerk.cli.components import PROFILE
 
-ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions", "daily-plan")
+ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions", "daily-plan", "history")
 _HERE = Path(__file__).parent
 
 
@@ -116,6 +116,11 @@ async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
         figures["daily_plan_cpu_seconds"] = result["cpu_seconds"]
         figures["daily_plan_service"] = result = _script("daily_plan_service.py")
         figures["daily_plan_service_seconds"] = result["seconds"]
+    if "history" in wanted:
+        _say("history of 5,000,000 tasks, on SQLite and PostgreSQL")
+        figures["history"] = result = _script("history.py")
+        for database in ("sqlite", "postgresql"):
+            figures[f"history_page_ms_{database}"] = result[database]["slowest_ms"]
     figures["raw_after"] = yardstick(1500)
     return figures
 

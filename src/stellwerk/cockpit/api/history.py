@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
-from stellwerk.cockpit.api.dates import instant_ms
-from stellwerk.cockpit.api.errors import BadRequest, MissingParameter, ObjectNotFound
+from stellwerk.cockpit.api.errors import MissingParameter, ObjectNotFound
 from stellwerk.cockpit.api.folders import require_workflow
-from stellwerk.cockpit.api.native_filter import Condition
-from stellwerk.cockpit.api.native_page import permitted
+from stellwerk.cockpit.api.history_filters import JobsFilter, OrdersFilter, row_limit, selected_orders, selected_tasks
 from stellwerk.cockpit.api.routes import Answer, Ok, RequestContext, Route, timestamp
-from stellwerk.cockpit.database.tables.history import history_order_states, history_order_steps, history_orders
-from stellwerk.cockpit.inventory.names import is_in_folder
+from stellwerk.cockpit.database.tables.history import (
+    IS_CHILD,
+    history_order_states,
+    history_order_steps,
+    history_orders,
+)
+from stellwerk.cockpit.history.selection import Selection
 from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.projection import reading
@@ -27,72 +30,12 @@ from stellwerk.cockpit.projection.lines import decode_event
 from stellwerk.cockpit.projection.model import BY_CODE, UNKNOWN
 from stellwerk.values.json import decode
 
-MAXIMUM_ROWS = 10_000
 #: Longest wait of a poll for running logs (cockpit-services 5.5), and the pause in which entries are collected.
 RUNNING_SECONDS = 60.0
 COLLECT_SECONDS = 0.5
 #: Above this size the log is offered for download only (`log_maximum_display_size`).
 MAXIMUM_DISPLAY_BYTES = 10 * 1024 * 1024
-_SEVERITY = {"SUCCESSFUL": 0, "INCOMPLETE": 1, "FAILED": 2}
 _SHOWN = {0: ("SUCCESSFUL", 6), 1: ("INCOMPLETE", 3), 2: ("FAILED", 2)}
-
-
-class Folder(msgspec.Struct):
-    folder: str
-    recursive: bool = True
-
-
-class OrderPath(msgspec.Struct, rename="camel"):
-    workflow_path: str
-    order_id: str | None = None
-
-
-class JobPath(msgspec.Struct, rename="camel"):
-    workflow_path: str
-    job: str | None = None
-
-
-class OrdersFilter(msgspec.Struct, rename="camel"):
-    controller_id: str = ""
-    orders: list[OrderPath] = []
-    exclude_workflows: list[str] = []
-    order_id: str | None = None
-    workflow_path: str | None = None
-    workflow_name: str | None = None
-    date_from: str | None = None
-    date_to: str | None = None
-    completed_date_from: str | None = None
-    completed_date_to: str | None = None
-    time_zone: str | None = None
-    folders: list[Folder] = []
-    limit: int = MAXIMUM_ROWS
-    history_states: list[str] = []
-    history_ids: list[int] = []
-
-
-class TaskIdOfOrder(msgspec.Struct, rename="camel"):
-    history_id: int
-    position: str
-
-
-class JobsFilter(msgspec.Struct, rename="camel"):
-    controller_id: str = ""
-    jobs: list[JobPath] = []
-    exclude_jobs: list[JobPath] = []
-    job_name: str | None = None
-    workflow_path: str | None = None
-    workflow_name: str | None = None
-    date_from: str | None = None
-    date_to: str | None = None
-    completed_date_from: str | None = None
-    completed_date_to: str | None = None
-    time_zone: str | None = None
-    folders: list[Folder] = []
-    limit: int = MAXIMUM_ROWS
-    history_states: list[str] = []
-    task_ids: list[int] = []
-    history_ids: list[TaskIdOfOrder] = []
-    order_id: str | None = None
 
 
 class OrderHistory(msgspec.Struct, frozen=True, rename="camel"):
@@ -130,113 +73,27 @@ class RunningTaskFilter(msgspec.Struct, rename="camel"):
 
 async def orders_history(context: RequestContext, request: OrdersFilter) -> OrderHistory:
     """Started orders, newest first."""
-    table, names = history_orders.c, context.services.get(WorkflowNames)
-    where = [*_common(context, request, table, names), table.parent_id == 0]
-    if request.history_ids:
-        where.append(table.id.in_(request.history_ids))
-    if request.orders:
-        where.append(
-            or_(
-                *(
-                    (table.workflow_name == _name(one.workflow_path))
-                    & (table.order_id == one.order_id if one.order_id else table.order_id.is_not(None))
-                    for one in request.orders
-                )
-            )
-        )
-    if request.exclude_workflows:
-        where.append(table.workflow_name.not_in([_name(path) for path in request.exclude_workflows]))
-    async with context.database.read() as connection:
-        rows = await connection.execute(
-            select(history_orders)
-            .where(*where)
-            .order_by(table.start_time.desc(), table.id.desc())
-            .limit(_limit(request.limit))
-        )
-        history = [
-            order_item(row, names) for row in rows if _in_folders(names.path(row.workflow_name), request.folders)
-        ]
+    names = context.services.get(WorkflowNames)
+    rows = await _newest(context, selected_orders(context, request), request.limit)
+    history = [order_item(row, names) for row in rows]
+    if request.compact:
+        for item in history:
+            item.pop("arguments", None)
     return OrderHistory(delivery_date=timestamp(context.now_ms()), history=history)
 
 
 async def tasks_history(context: RequestContext, request: JobsFilter) -> OrderHistory:
     """Attempts of jobs, newest first; each try is an item of its own."""
-    table, names = history_order_steps.c, context.services.get(WorkflowNames)
-    where = _common(context, request, table, names)
-    if request.task_ids:
-        where.append(table.id.in_(request.task_ids))
-    if request.history_ids:
-        where.append(
-            or_(
-                *(
-                    (table.ho_id == one.history_id) & (table.workflow_position == one.position)
-                    for one in request.history_ids
-                )
-            )
-        )
-    if request.job_name:
-        where.append(table.job_name == request.job_name)
-    if request.jobs:
-        where.append(or_(*(_is_job(table, one) for one in request.jobs)))
-    where += [~_is_job(table, one) for one in request.exclude_jobs]
+    names = context.services.get(WorkflowNames)
+    rows = await _newest(context, selected_tasks(context, request), request.limit)
+    return OrderHistory(delivery_date=timestamp(context.now_ms()), history=[task_item(row, names) for row in rows])
+
+
+async def _newest(context: RequestContext, selection: Selection, limit: int) -> Sequence[Any]:
+    order = [selection.table.c.start_time.desc(), selection.table.c.id.desc()]
     async with context.database.read() as connection:
-        rows = await connection.execute(
-            select(history_order_steps)
-            .where(*where)
-            .order_by(table.start_time.desc(), table.id.desc())
-            .limit(_limit(request.limit))
-        )
-        history = [task_item(row, names) for row in rows if _in_folders(names.path(row.workflow_name), request.folders)]
-    return OrderHistory(delivery_date=timestamp(context.now_ms()), history=history)
-
-
-def _is_job(table: Any, one: JobPath) -> Any:
-    condition = table.workflow_name == _name(one.workflow_path)
-    return condition & (table.job_name == one.job) if one.job else condition
-
-
-def _common(
-    context: RequestContext, request: OrdersFilter | JobsFilter, table: Any, names: WorkflowNames
-) -> list[Condition]:
-    now = context.now_ms()
-    where = permitted(
-        context, "ctl:orders:view", table.controller_id, request.controller_id, workflow=table.workflow_name
-    )
-    limits: tuple[tuple[str | None, bool, Callable[[int], Condition]], ...] = (
-        (request.date_from, False, lambda value: table.start_time >= value),
-        (request.date_to, True, lambda value: table.start_time < value),
-        (request.completed_date_from, False, lambda value: table.end_time >= value),
-        (request.completed_date_to, True, lambda value: table.end_time < value),
-    )
-    for text, is_end, condition in limits:
-        value = instant_ms(text, now, time_zone=request.time_zone, is_end=is_end, is_past=True)
-        if value is not None:
-            where.append(condition(value))
-    if request.history_states:
-        unknown = set(request.history_states) - _SEVERITY.keys()
-        if unknown:
-            raise BadRequest(f"historyStates: unknown {', '.join(sorted(unknown))}; known: {', '.join(_SEVERITY)}")
-        where.append(table.severity.in_([_SEVERITY[state] for state in request.history_states]))
-    if request.order_id:
-        where.append(table.order_id == request.order_id)
-    if request.workflow_path:
-        where.append(table.workflow_name == _name(request.workflow_path))
-    if request.workflow_name:
-        where.append(table.workflow_name == request.workflow_name)
-    return where
-
-
-def _in_folders(path: str, folders: list[Folder]) -> bool:
-    return not folders or any(is_in_folder(path, one.folder, recursive=one.recursive) for one in folders)
-
-
-def _name(path: str) -> str:
-    """Every place that takes a path accepts a bare name (cockpit-api 1.7)."""
-    return path.rsplit("/", 1)[-1]
-
-
-def _limit(limit: int) -> int:
-    return MAXIMUM_ROWS if limit < 0 else min(limit, MAXIMUM_ROWS)
+        rows: Sequence[Any] = (await connection.execute(selection.page(order, row_limit(limit)))).all()
+    return rows
 
 
 # --- items
@@ -320,7 +177,9 @@ async def order_history(context: RequestContext, request: OrderHistoryFilter) ->
     async with context.database.read() as connection:
         row = (await connection.execute(select(history_orders).where(orders.id == order.history_id))).first()
         tasks = (await connection.execute(select(history_order_steps).where(steps.ho_id == order.history_id))).all()
-        children = (await connection.execute(select(history_orders).where(orders.parent_id == order.history_id))).all()
+        children = (
+            await connection.execute(select(history_orders).where(IS_CHILD, orders.parent_id == order.history_id))
+        ).all()
         state_rows = (
             await connection.execute(
                 select(history_order_states).where(states.ho_id == order.history_id).order_by(states.state_event_id)

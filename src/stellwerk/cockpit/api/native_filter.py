@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,29 +29,53 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _COMPARE = re.compile(r"(>=|<=|>|<)?(.+)$")
 
 
-def conditions(query: str, keys: Mapping[str, Meaning], text: Meaning) -> list[Condition]:
-    """The conditions of a query; `text` is the meaning of free text."""
-    found: list[Condition] = []
+class Term(msgspec.Struct, frozen=True):
+    """One term of a query; without a key it is free text."""
+
+    key: str
+    values: list[str]
+    is_negated: bool
+
+    def condition(self, meaning: Meaning) -> Condition:
+        condition = or_(false(), *(meaning(one) for one in self.values))
+        # A column without a value fulfils no term, so it fulfils its negation.
+        return not_(func.coalesce(condition, false())) if self.is_negated else condition
+
+    @property
+    def are_exact(self) -> bool:
+        """Values are wanted, and none is a pattern."""
+        return not self.is_negated and not any(is_pattern(value) for value in self.values)
+
+
+def terms(query: str, keys: Collection[str]) -> list[Term]:
+    """The terms of a query. Raises `BadRequest` for a key that the list does not have."""
+    found: list[Term] = []
     for minus, key, value in _TERM.findall(query):
         if key and key not in keys:
             nearest = difflib.get_close_matches(key, keys, 1, 0.0)
             hint = f" Did you mean '{nearest[0]}:'?" if nearest else ""
             raise BadRequest(f"q: there is no key '{key}:' in this list.{hint} Known: {', '.join(sorted(keys))}")
-        meaning = keys[key] if key else text
         values = [quoted or plain for quoted, plain in _VALUE.findall(value)] if key else [value.strip('"')]
         if not values:
             raise BadRequest(f"q: '{key}:' needs a value")
-        condition = or_(false(), *(meaning(one) for one in values))
-        # A column without a value fulfils no term, so it fulfils its negation.
-        found.append(not_(func.coalesce(condition, false())) if minus else condition)
+        found.append(Term(key, values, bool(minus)))
     return found
+
+
+def conditions(query: str, keys: Mapping[str, Meaning], text: Meaning) -> list[Condition]:
+    """The conditions of a query; `text` is the meaning of free text."""
+    return [term.condition(keys[term.key] if term.key else text) for term in terms(query, keys)]
+
+
+def is_pattern(value: str) -> bool:
+    return "*" in value or "?" in value
 
 
 def glob(column: Any) -> Meaning:
     """Equality, or a pattern with `*` and `?`; without regard to case."""
 
     def meaning(value: str) -> Condition:
-        if "*" in value or "?" in value:
+        if is_pattern(value):
             return ilike(column, value)
         return column.ilike(_escaped(value), escape="\\")  # type: ignore[no-any-return]
 
@@ -62,7 +86,7 @@ def contains(*columns: Any) -> Meaning:
     """Free text: a part of one of the columns."""
 
     def meaning(value: str) -> Condition:
-        pattern = value if "*" in value or "?" in value else f"*{value}*"
+        pattern = value if is_pattern(value) else f"*{value}*"
         return or_(*(ilike(column, pattern) for column in columns))
 
     return meaning
@@ -148,7 +172,10 @@ class Paging:
             same = [other == value for (other, _), value in zip(self.columns[:index], values, strict=False)]
             forward = column < values[index] if descending != backwards else column > values[index]
             alternatives.append(and_(*same, forward))
-        return or_(*alternatives)
+        first, descending = self.columns[0]
+        # What an index can be entered by; the alternatives cannot.
+        bound = first <= values[0] if descending != backwards else first >= values[0]
+        return and_(bound, or_(*alternatives))
 
 
 def encode_cursor(direction: str, values: Sequence[Any]) -> str:

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Table, and_, false
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
 from stellwerk.cockpit.api.folders import require_workflow
-from stellwerk.cockpit.api.native_filter import Condition, Meaning, Paging, conditions, contains, glob, instant, number
-from stellwerk.cockpit.api.native_orders import PREFIX, workflow_meaning
+from stellwerk.cockpit.api.native_filter import (
+    Condition,
+    Meaning,
+    Paging,
+    Term,
+    contains,
+    glob,
+    instant,
+    is_pattern,
+    number,
+    terms,
+)
+from stellwerk.cockpit.api.native_orders import PREFIX, workflow_meaning, workflows_at
 from stellwerk.cockpit.api.native_page import ListRequest, Page, permitted, read_page
 from stellwerk.cockpit.api.routes import RequestContext, Route
-from stellwerk.cockpit.database.tables.history import history_order_steps, history_orders
+from stellwerk.cockpit.database.tables.history import IS_ROOT, history_order_steps, history_orders, is_severity
+from stellwerk.cockpit.history.selection import MAXIMUM_ALTERNATIVES, Selection, unindexed
+from stellwerk.cockpit.inventory.names import name_of
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.projection import reading
 from stellwerk.cockpit.projection.model import BY_CODE, BY_TEXT, RUNNING, normalized, position_text
 from stellwerk.cockpit.projection.reading import LogPart
 
+#: States of orders that are no outcome of their own, and their severity.
+_STATES = {"CANCELLED": 2, "BROKEN": 2, "SUSPENDED": 1, "UNKNOWN": 2}
 _SEVERITIES = {"SUCCESSFUL": 0, "FINISHED": 0, "INCOMPLETE": 1, "RUNNING": 1, "FAILED": 2}
 
 
@@ -50,16 +66,73 @@ class HistoryRow(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     stderr_lines: int | None = None
 
 
-def _outcome_meaning(column: Any, state: Any = None) -> Meaning:
+def _outcome_meaning(table: Table, *, has_state: bool) -> Meaning:
     def meaning(value: str) -> Condition:
         name = value.upper()
-        if state is not None and name in ("CANCELLED", "BROKEN", "SUSPENDED", "UNKNOWN"):
-            return state == BY_TEXT[name].code  # type: ignore[no-any-return]
+        if has_state and name in _STATES:
+            return and_(is_severity(table, _STATES[name]), table.c.state == BY_TEXT[name].code)
         if name not in _SEVERITIES:
             raise BadRequest(f"q: '{value}' is no outcome; give successful, incomplete or failed")
-        return column == _SEVERITIES[name]  # type: ignore[no-any-return]
+        return is_severity(table, _SEVERITIES[name])
 
     return meaning
+
+
+def _exactly(column: Any) -> Meaning:
+    """Equality with regard to case, which an index serves, or a pattern without."""
+
+    def meaning(value: str) -> Condition:
+        return glob(column)(value) if is_pattern(value) else column == value
+
+    return meaning
+
+
+def _workflow_meaning(names: WorkflowNames, column: Any) -> Meaning:
+    def meaning(value: str) -> Condition:
+        return workflow_meaning(names, unindexed(column))(value) if is_pattern(value) else column == name_of(value)
+
+    return meaning
+
+
+def _selection(
+    context: RequestContext, request: ListRequest, table: Table, keys: dict[str, Meaning], text: Meaning
+) -> Selection:
+    """What the request is about: `keys` and `text` are those of its query."""
+    ranges = [] if table is not history_orders else [IS_ROOT]
+    where = permitted(
+        context,
+        "ctl:orders:view",
+        table.c.controller_id,
+        request.controller_id,
+        workflow=unindexed(table.c.workflow_name),
+    )
+    found = terms(request.q, keys)
+    alternatives = _alternatives(found, keys, context.services.get(WorkflowNames), table)
+    for term in found:
+        if term.key == "state" and len(term.values) == 1 and not term.is_negated:
+            ranges.append(keys["state"](term.values[0]))
+        elif term.key == "started" and not term.is_negated:
+            ranges.append(term.condition(keys["started"]))
+        elif alternatives is None or term is not alternatives[0]:
+            where.append(term.condition(keys[term.key] if term.key else text))
+    return Selection(table, ranges, [] if alternatives is None else alternatives[1], where)
+
+
+def _alternatives(
+    found: list[Term], keys: dict[str, Meaning], names: WorkflowNames, table: Table
+) -> tuple[Term, list[Condition]] | None:
+    """The term by whose index the rows are found, and a condition for each of its values."""
+    for key in ("order", "workflow", "job", "state"):
+        for term in found:
+            if term.key != key or key not in keys:
+                continue
+            if term.are_exact and (key != "state" or len(term.values) > 1):
+                return term, [keys[key](value) for value in dict.fromkeys(term.values)]
+            if key == "workflow" and not term.is_negated and all("/" in value for value in term.values):
+                few = {name for value in term.values for name in workflows_at(names, value)}
+                if len(few) <= MAXIMUM_ALTERNATIVES:
+                    return term, [table.c.workflow_name == name for name in sorted(few)] or [false()]
+    return None
 
 
 async def history_orders_page(context: RequestContext, request: ListRequest) -> Page:
@@ -67,22 +140,15 @@ async def history_orders_page(context: RequestContext, request: ListRequest) -> 
     table, now = history_orders.c, context.now_ms()
     names = context.services.get(WorkflowNames)
     keys: dict[str, Meaning] = {
-        "state": _outcome_meaning(table.severity, table.state),
-        "workflow": workflow_meaning(names, table.workflow_name),
-        "order": glob(table.order_id),
+        "state": _outcome_meaning(history_orders, has_state=True),
+        "workflow": _workflow_meaning(names, table.workflow_name),
+        "order": _exactly(table.order_id),
         "error": contains(table.error_text),
         "exit": number(table.error_return_code),
         "started": instant(table.start_time, now),
         "ended": instant(table.end_time, now),
     }
-    where = [
-        table.parent_id == 0,
-        *permitted(
-            context, "ctl:orders:view", table.controller_id, request.controller_id, workflow=table.workflow_name
-        ),
-        *conditions(request.q, keys, contains(table.order_id, table.workflow_name)),
-    ]
-    statement: Select[Any] = select(history_orders)
+    selection = _selection(context, request, history_orders, keys, contains(table.order_id, table.workflow_name))
 
     def to_row(row: Any) -> HistoryRow:
         state = BY_CODE.get(row.state)
@@ -103,7 +169,7 @@ async def history_orders_page(context: RequestContext, request: ListRequest) -> 
             message=row.error_text,
         )
 
-    return await _page(context, statement, where, request, table.start_time, table.id, to_row)
+    return await _page(context, selection, request, to_row)
 
 
 async def history_tasks_page(context: RequestContext, request: ListRequest) -> Page:
@@ -111,10 +177,10 @@ async def history_tasks_page(context: RequestContext, request: ListRequest) -> P
     table, now = history_order_steps.c, context.now_ms()
     names = context.services.get(WorkflowNames)
     keys: dict[str, Meaning] = {
-        "state": _outcome_meaning(table.severity),
-        "workflow": workflow_meaning(names, table.workflow_name),
-        "order": glob(table.order_id),
-        "job": glob(table.job_name),
+        "state": _outcome_meaning(history_order_steps, has_state=False),
+        "workflow": _workflow_meaning(names, table.workflow_name),
+        "order": _exactly(table.order_id),
+        "job": _exactly(table.job_name),
         "label": glob(table.job_label),
         "agent": glob(table.agent_id),
         "subagent": glob(table.subagent_id),
@@ -123,12 +189,8 @@ async def history_tasks_page(context: RequestContext, request: ListRequest) -> P
         "started": instant(table.start_time, now),
         "ended": instant(table.end_time, now),
     }
-    where = [
-        *permitted(
-            context, "ctl:orders:view", table.controller_id, request.controller_id, workflow=table.workflow_name
-        ),
-        *conditions(request.q, keys, contains(table.order_id, table.job_name, table.workflow_name)),
-    ]
+    text = contains(table.order_id, table.job_name, table.workflow_name)
+    selection = _selection(context, request, history_order_steps, keys, text)
 
     def to_row(row: Any) -> HistoryRow:
         return HistoryRow(
@@ -155,24 +217,19 @@ async def history_tasks_page(context: RequestContext, request: ListRequest) -> P
             stderr_lines=row.stderr_lines,
         )
 
-    return await _page(context, select(history_order_steps), where, request, table.start_time, table.id, to_row)
+    return await _page(context, selection, request, to_row)
 
 
 async def _page(
-    context: RequestContext,
-    statement: Any,
-    where: list[Condition],
-    request: ListRequest,
-    start: Any,
-    id_: Any,
-    to_row: Any,
+    context: RequestContext, selection: Selection, request: ListRequest, to_row: Callable[[Any], HistoryRow]
 ) -> Page:
     sort = request.sort or "-start"
     if sort not in ("start", "-start"):
         raise BadRequest("sort: history is sorted by start or -start")
     descending = sort.startswith("-")
-    paging = Paging([(start, descending), (id_, descending)])
-    return await read_page(context, statement, where, paging, request, to_row, lambda row: (row.start_time, row.id))
+    paging = Paging([(selection.table.c.start_time, descending), (selection.table.c.id, descending)])
+
+    return await read_page(context, selection, paging, request, to_row, lambda row: (row.start_time, row.id))
 
 
 class EventsRequest(msgspec.Struct, rename="camel"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,10 +10,19 @@ import msgspec
 from sqlalchemy import Select, and_, case, func, literal, or_, select
 
 from stellwerk.cockpit.api.errors import BadRequest
-from stellwerk.cockpit.api.native_filter import Condition, Meaning, Paging, conditions, contains, glob, instant
-from stellwerk.cockpit.api.native_page import ListRequest, Page, permitted, read_page
+from stellwerk.cockpit.api.native_filter import (
+    Condition,
+    Meaning,
+    Paging,
+    conditions,
+    contains,
+    glob,
+    instant,
+    is_pattern,
+)
+from stellwerk.cockpit.api.native_page import ListRequest, Page, Rows, permitted, read_page
 from stellwerk.cockpit.api.routes import NATIVE, RequestContext, Route
-from stellwerk.cockpit.database.tables.history import history_orders
+from stellwerk.cockpit.database.tables.history import IS_ROOT, history_orders
 from stellwerk.cockpit.database.tables.inventory import inv_configurations
 from stellwerk.cockpit.database.tables.live import live_items, live_orders
 from stellwerk.cockpit.inventory.types import ObjectType
@@ -53,15 +63,17 @@ def workflow_meaning(names: WorkflowNames, column: Any) -> Meaning:
     def meaning(value: str) -> Condition:
         if "/" not in value:
             return glob(column)(value)
-        if "*" not in value and "?" not in value:
+        if not is_pattern(value):
             return glob(column)(value.rsplit("/", 1)[-1])
-        import fnmatch
-
-        pattern = value if value.startswith(("/", "*")) else "/" + value
-        matching = [name for name, path in names.all_paths().items() if fnmatch.fnmatchcase(path, pattern)]
-        return column.in_(matching)  # type: ignore[no-any-return]
+        return column.in_(workflows_at(names, value))  # type: ignore[no-any-return]
 
     return meaning
+
+
+def workflows_at(names: WorkflowNames, value: str) -> list[str]:
+    """Names of the workflows whose paths match a pattern."""
+    pattern = value if value.startswith(("/", "*")) else "/" + value
+    return [name for name, path in names.all_paths().items() if fnmatch.fnmatchcase(path, pattern)]
 
 
 def _order_conditions(context: RequestContext, query: str, controller_id: str) -> list[Condition]:
@@ -112,8 +124,7 @@ async def orders(context: RequestContext, request: ListRequest) -> Page:
     where = _order_conditions(context, request.q, request.controller_id)
     page = await read_page(
         context,
-        statement,
-        where,
+        Rows(statement, where),
         paging,
         request,
         lambda row: (row.controller_id, decode_live_order(row.data)),
@@ -213,7 +224,7 @@ async def workflows(context: RequestContext, request: ListRequest) -> Page:
     )
     paging = Paging([(live_items.c.path, sort.startswith("-")), (live_items.c.controller_id, False)])
     page = await read_page(
-        context, statement, where, paging, request, lambda row: row, lambda row: (row.path, row.controller_id)
+        context, Rows(statement, where), paging, request, lambda row: row, lambda row: (row.path, row.controller_id)
     )
     return msgspec.structs.replace(page, rows=await workflow_rows(context, page.rows, with_nodes=False))
 
@@ -244,7 +255,7 @@ async def workflow_rows(context: RequestContext, found: Iterable[Any], *, with_n
         )
         .where(
             history_orders.c.workflow_name.in_(wanted),
-            history_orders.c.parent_id == 0,
+            IS_ROOT,
             history_orders.c.end_time.is_not(None),
             history_orders.c.start_time > now - 30 * 86_400_000,
         )

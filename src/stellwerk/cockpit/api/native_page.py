@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.folders import visible_workflows
 from stellwerk.cockpit.api.native_filter import Condition, Paging, decode_cursor, encode_cursor
@@ -38,10 +39,40 @@ class Page(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     prev: str | None = None
 
 
+class Source(Protocol):
+    """Where the rows of a list come from."""
+
+    def page(self, order: Sequence[Any], limit: int, behind: Sequence[Condition]) -> Select[Any]:
+        """`limit` rows in this order that fulfil `behind`."""
+        ...
+
+    async def count(self, connection: AsyncConnection, maximum: int) -> tuple[int, bool]:
+        """The number of rows up to `maximum`, and whether it is exact."""
+        ...
+
+
+class Rows:
+    """Rows of a statement that fulfil conditions; the database finds out how."""
+
+    def __init__(self, statement: Select[Any], where: Sequence[Condition]) -> None:
+        self._statement = statement.where(*where)
+
+    def page(self, order: Sequence[Any], limit: int, behind: Sequence[Condition]) -> Select[Any]:
+        return self._statement.where(*behind).order_by(*order).limit(limit)
+
+    async def count(self, connection: AsyncConnection, maximum: int) -> tuple[int, bool]:
+        counted = (
+            self._statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
+            .limit(maximum + 1)
+            .subquery()
+        )
+        total = (await connection.execute(select(func.count()).select_from(counted))).scalar_one()
+        return min(total, maximum), total <= maximum
+
+
 async def read_page(
     context: RequestContext,
-    statement: Select[Any],
-    where: Sequence[Condition],
+    source: Source,
     paging: Paging,
     request: ListRequest,
     to_row: Callable[[Any], Any],
@@ -50,16 +81,11 @@ async def read_page(
     """Read one page. `sort_values` gives the values of the paging columns of a database row."""
     limit = max(1, min(request.limit, MAXIMUM_LIMIT))
     backwards, values = decode_cursor(request.cursor) if request.cursor else (False, [])
-    page = statement.where(*where)
-    if values:
-        page = page.where(paging.after(values, backwards=backwards))
-    page = page.order_by(*paging.order(backwards=backwards)).limit(limit + 1)
-    counted = select(func.count()).select_from(
-        statement.with_only_columns(paging.columns[-1][0]).where(*where).limit(EXACT_TOTAL + 1).subquery()
-    )
+    behind = [paging.after(values, backwards=backwards)] if values else []
     async with context.database.read() as connection:
+        page = source.page(paging.order(backwards=backwards), limit + 1, behind)
         found = (await connection.execute(page)).all()
-        total = (await connection.execute(counted)).scalar_one()
+        total, total_is_exact = await source.count(connection, EXACT_TOTAL)
     has_more = len(found) > limit
     found = found[:limit]
     if backwards:
@@ -67,8 +93,8 @@ async def read_page(
     has_next, has_prev = (bool(values), has_more) if backwards else (has_more, bool(values))
     return Page(
         rows=[to_row(row) for row in found],
-        total=min(total, EXACT_TOTAL),
-        total_is_exact=total <= EXACT_TOTAL,
+        total=total,
+        total_is_exact=total_is_exact,
         as_of=context.now_ms(),
         next=encode_cursor("next", sort_values(found[-1])) if found and has_next else None,
         prev=encode_cursor("prev", sort_values(found[0])) if found and has_prev else None,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.daily_plan import dpl_order_variables, dpl_orders, dpl_submissions
-from stellwerk.cockpit.database.tables.history import history_orders
+from stellwerk.cockpit.database.tables.history import IS_ROOT, history_orders
 from stellwerk.cockpit.projection.model import BROKEN, CANCELLED, FINISHED
 from stellwerk.language.daily_plan import main_part
 from stellwerk.values.json import decode
@@ -188,7 +188,7 @@ async def _rows(connection: AsyncConnection, condition: Any) -> list[PlannedRow]
                 orders.c.submitted,
                 history.c.order_id == orders.c.order_id,
                 history.c.controller_id == orders.c.controller_id,
-                history.c.parent_id == 0,
+                IS_ROOT,
             ),
         )
         .where(condition)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import func, select
 
 from stellwerk.cockpit.database import Database
-from stellwerk.cockpit.database.tables.history import history_orders
+from stellwerk.cockpit.database.tables.history import IS_ROOT, history_orders
 from stellwerk.cockpit.database.tables.inventory import inv_released_configurations
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.inventory.names import folder_of
@@ -120,7 +120,7 @@ class PlanSources:
         table = history_orders
         query = (
             select(table.c.workflow_name, func.avg(table.c.end_time - table.c.start_time).label("duration"))
-            .where(table.c.controller_id == controller_id, table.c.parent_id == 0, table.c.state == FINISHED.code)
+            .where(table.c.controller_id == controller_id, IS_ROOT, table.c.state == FINISHED.code)
             .group_by(table.c.workflow_name)
         )
         async with self._database.read() as connection:

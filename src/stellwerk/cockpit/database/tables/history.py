@@ -7,9 +7,30 @@ Written by the projection only. Differences from the reference's tables: the eve
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, text
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 
 from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """Options of a partial index. SQLite finds it only for statements with the same literals: `IS_ROOT`, `IS_CHILD`,
+    `is_severity`."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 #: How far each Controller's events have been projected; written in the transaction of the rows themselves.
 history_cursors = Table(
@@ -63,18 +84,30 @@ history_orders = Table(
     instant("modified", nullable=False),
     # Takes the place of the reference's constraint_hash: an event that is projected twice cannot give a second row.
     UniqueConstraint("order_id", "start_event_id"),
-    Index(None, "start_time"),
     Index(None, "main_parent_id"),
-    Index(None, "parent_id"),
-    Index(None, "workflow_name", "start_time"),
-    # Partial: what succeeded is found by time; rows that run do not rewrite this index with each change.
+    # Lists are of roots, newest first: all of them, those of one workflow, and of each what has not succeeded. What
+    # succeeded is found by time. Partial, so that SQLite does not take `parent_id = 0` for a selective condition.
+    Index("ix_history_orders_children", "parent_id", **_only("parent_id > 0")),
+    Index("ix_history_orders_roots", "start_time", **_only("parent_id = 0")),
+    Index("ix_history_orders_workflow", "workflow_name", "start_time", **_only("parent_id = 0")),
+    Index("ix_history_orders_unfinished", "start_time", **_only("severity = 1 AND parent_id = 0")),
+    Index("ix_history_orders_failed", "start_time", **_only("severity = 2 AND parent_id = 0")),
     Index(
-        "ix_history_orders_failed",
+        "ix_history_orders_workflow_failed",
+        "workflow_name",
         "start_time",
-        sqlite_where=text("severity = 2"),
-        postgresql_where=text("severity = 2"),
+        **_only("severity = 2 AND parent_id = 0"),
     ),
 )
+
+IS_ROOT: ColumnElement[bool] = history_orders.c.parent_id == literal_column("0")
+IS_CHILD: ColumnElement[bool] = history_orders.c.parent_id > literal_column("0")
+
+
+def is_severity(table: Table, severity: int) -> ColumnElement[bool]:
+    """Orders or tasks: 0 successful, 1 incomplete, 2 failed."""
+    return table.c.severity == literal_column(str(int(severity)))
+
 
 #: State changes of a started order worth a line: failed, suspended, resumed, stopped, ...
 history_order_states = Table(
@@ -135,13 +168,13 @@ history_order_steps = Table(
     UniqueConstraint("ho_id", "start_event_id"),
     Index(None, "start_time"),
     Index(None, "ho_main_parent_id"),
-    Index(None, "workflow_name", "job_name", "start_time"),
-    Index(
-        "ix_history_order_steps_failed",
-        "start_time",
-        sqlite_where=text("severity = 2"),
-        postgresql_where=text("severity = 2"),
-    ),
+    # As for orders; a workflow has few jobs, so that one job of one workflow is found by either of the two.
+    Index(None, "workflow_name", "start_time"),
+    Index(None, "job_name", "start_time"),
+    Index("ix_history_order_steps_unfinished", "start_time", **_only("severity = 1")),
+    Index("ix_history_order_steps_failed", "start_time", **_only("severity = 2")),
+    Index("ix_history_order_steps_workflow_failed", "workflow_name", "start_time", **_only("severity = 2")),
+    Index("ix_history_order_steps_job_failed", "job_name", "start_time", **_only("severity = 2")),
 )
 
 #: Events of one order from one transaction, as they stood on the wire: lines joined by line feeds.
