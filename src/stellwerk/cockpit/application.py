@@ -34,6 +34,7 @@ from stellwerk.cockpit.auth.passwords import Passwords
 from stellwerk.cockpit.auth.roles import Roles
 from stellwerk.cockpit.auth.services import IdentityServices
 from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.cleanup.service import CleanupService
 from stellwerk.cockpit.cluster.active_services import ActiveServices
 from stellwerk.cockpit.cluster.members import Members, member_id_of
 from stellwerk.cockpit.cluster.membership import Membership
@@ -260,6 +261,9 @@ def add_standard_services(cockpit: Cockpit) -> None:
     add_live_services(cockpit)
     add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
     add_monitoring_services(services, cockpit.configuration, cockpit.clock, cockpit.random, cockpit.names)
+    cleanup = CleanupService(services.get(Fence), cockpit.clock, services.get(Settings))
+    services.add(cleanup, is_started_here=False)
+    services.get(ActiveServices).add("cleanup", cleanup)
 
 
 def add_identity_services(

@@ -23,7 +23,7 @@ FEBRUARY = 1_769_904_000_000, 1_772_323_200_000
 
 
 def in_february(row: Any) -> bool:
-    return FEBRUARY[0] < row.start_time < FEBRUARY[1]
+    return bool(FEBRUARY[0] < row.start_time < FEBRUARY[1])
 
 
 def is_failed(row: Any) -> bool:
@@ -59,7 +59,7 @@ NATIVE: list[tuple[str, str, str, Callable[[Any], bool]]] = [
     (
         "tasks",
         "job:publish workflow:hot agent:agent-4",
-        "ix_history_order_steps_",
+        "ix_history_order_steps_workflow_name",
         lambda row: (row.job_name, row.workflow_name, row.agent_id) == ("publish", "hot", "agent-4"),
     ),
     (
@@ -126,6 +126,12 @@ COMPATIBLE: list[tuple[str, dict[str, Any], str, Callable[[Any], bool]]] = [
         {"excludeJobs": [{"workflowPath": "hot", "job": "publish"}], "historyStates": ["FAILED"]},
         "ix_history_order_steps_failed",
         lambda row: is_failed(row) and (row.workflow_name, row.job_name) != ("hot", "publish"),
+    ),
+    (
+        "tasks",
+        {"jobName": "publish", "folders": [{"folder": "/team-7"}], "historyStates": ["FAILED"]},
+        "ix_history_order_steps_workflow_failed",
+        lambda row: is_failed(row) and row.job_name == "publish" and row.workflow_name in TEAM_7,
     ),
     ("tasks", {"taskIds": [7, 8]}, "", lambda row: row.id in (7, 8)),
     ("tasks", {"historyIds": [{"historyId": 9, "position": "1"}]}, "", lambda r: r.id == 8 * JOBS + 2),

@@ -1,6 +1,6 @@
 """The filters of `orders/history`, `tasks/history` and the summaries of both (cockpit-api 1.6, 1.7, 8), as selections.
 
-Ids, paths and names override `folders`; all else is ANDed. What is excluded wins over what is asked for. Nothing has
+Ids and paths override `folders`; all else is ANDed. What is excluded wins over what is asked for. Nothing has
 tags yet: who asks for some finds nothing.
 """
 
@@ -129,8 +129,6 @@ def selected_tasks(context: RequestContext, request: JobsFilter) -> Selection:
         asked.append([table.order_id == request.order_id])
     if request.jobs:
         asked.append([_is_job(one) for one in request.jobs])
-    if request.job_name:
-        asked.append([table.job_name == request.job_name])
     where += [~_is_job(one) for one in request.exclude_jobs]
     if request.criticalities:
         where.append(_is_critical(request.criticalities))
@@ -177,6 +175,11 @@ def _selection(
         where.append(false())
     if request.folders and not asked:
         _add_folders(names, request.folders, column, asked, where)
+    job = getattr(request, "job_name", None)
+    if job and asked:
+        where.append(unindexed(table.c.job_name) == job)
+    elif job:
+        asked.append([table.c.job_name == job])
     states = _states(table, request.history_states)
     if len(states) == 1:
         ranges += states
@@ -250,7 +253,8 @@ def _require_known(member: str, values: Sequence[str], known: Any) -> None:
 
 def _is_job(one: JobPath) -> Condition:
     condition: Condition = history_order_steps.c.workflow_name == name_of(one.workflow_path)
-    return condition & (history_order_steps.c.job_name == one.job) if one.job else condition
+    # Many workflows may have a job of this name, but a workflow has few jobs.
+    return condition & (unindexed(history_order_steps.c.job_name) == one.job) if one.job else condition
 
 
 def _is_order(one: OrderPath) -> Condition:

@@ -113,6 +113,8 @@ def _selection(
             ranges.append(keys["state"](term.values[0]))
         elif term.key == "started" and not term.is_negated:
             ranges.append(term.condition(keys["started"]))
+        elif term.key == "job" and alternatives is not None and term is not alternatives[0]:
+            where.append(term.condition(_exactly(unindexed(table.c.job_name))))
         elif alternatives is None or term is not alternatives[0]:
             where.append(term.condition(keys[term.key] if term.key else text))
     return Selection(table, ranges, [] if alternatives is None else alternatives[1], where)
