@@ -108,13 +108,14 @@ async def test_the_migrations_give_exactly_the_tables_of_the_code(database: Data
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from stellwerk.cockpit.database.migrations import HEAD, current_revision
+    from stellwerk.cockpit.database.migrations import HEAD, current_revision, is_described
     from stellwerk.cockpit.database.tables import METADATA
 
+    options = {"compare_type": True, "include_object": is_described}
     async with database.write() as connection:
         assert await connection.run_sync(current_revision) == HEAD
         difference = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), METADATA)
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), METADATA)
         )
     assert difference == []
 
@@ -124,16 +125,17 @@ async def test_the_newest_migration_can_be_undone_and_done_again(database: Datab
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from stellwerk.cockpit.database.migrations import HEAD, alembic_config, current_revision, upgrade
+    from stellwerk.cockpit.database.migrations import HEAD, alembic_config, current_revision, is_described, upgrade
     from stellwerk.cockpit.database.tables import METADATA
 
+    options = {"compare_type": True, "include_object": is_described}
     async with database.write() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "-1"))
         assert await connection.run_sync(current_revision) != HEAD
         await connection.run_sync(upgrade)
         assert await connection.run_sync(current_revision) == HEAD
         difference = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), METADATA)
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), METADATA)
         )
     assert difference == []
 

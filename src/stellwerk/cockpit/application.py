@@ -47,6 +47,7 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.services import add_services
+from stellwerk.cockpit.history.log_index import LogIndexer
 from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.live.sharing import SharedLive
@@ -261,6 +262,7 @@ def add_standard_services(cockpit: Cockpit) -> None:
     add_live_services(cockpit)
     add_daily_plan_services(services, cockpit.database, cockpit.configuration, cockpit.clock, cockpit.random)
     add_monitoring_services(services, cockpit.configuration, cockpit.clock, cockpit.random, cockpit.names)
+    services.get(ActiveServices).add("log-index", LogIndexer(services.get(Fence)))
     cleanup = CleanupService(services.get(Fence), cockpit.clock, services.get(Settings))
     services.add(cleanup, is_started_here=False)
     services.get(ActiveServices).add("cleanup", cleanup)

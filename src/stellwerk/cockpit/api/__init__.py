@@ -47,6 +47,7 @@ MODULES = (
     "notification",
     "native_orders",
     "native_history",
+    "native_search",
     "native_overview",
     "native_topology",
     "native_alerts",

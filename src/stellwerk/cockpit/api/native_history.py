@@ -176,11 +176,16 @@ async def history_orders_page(context: RequestContext, request: ListRequest) -> 
 
 async def history_tasks_page(context: RequestContext, request: ListRequest) -> Page:
     """Attempts of jobs, newest first."""
-    table, now = history_order_steps.c, context.now_ms()
     names = context.services.get(WorkflowNames)
+    return await _page(context, selected_tasks(context, request), request, lambda row: task_row(row, names))
+
+
+def selected_tasks(context: RequestContext, request: ListRequest) -> Selection:
+    """The tasks that a query finds."""
+    table, now = history_order_steps.c, context.now_ms()
     keys: dict[str, Meaning] = {
         "state": _outcome_meaning(history_order_steps, has_state=False),
-        "workflow": _workflow_meaning(names, table.workflow_name),
+        "workflow": _workflow_meaning(context.services.get(WorkflowNames), table.workflow_name),
         "order": _exactly(table.order_id),
         "job": _exactly(table.job_name),
         "label": glob(table.job_label),
@@ -192,34 +197,34 @@ async def history_tasks_page(context: RequestContext, request: ListRequest) -> P
         "ended": instant(table.end_time, now),
     }
     text = contains(table.order_id, table.job_name, table.workflow_name)
-    selection = _selection(context, request, history_order_steps, keys, text)
+    return _selection(context, request, history_order_steps, keys, text)
 
-    def to_row(row: Any) -> HistoryRow:
-        return HistoryRow(
-            controller_id=row.controller_id,
-            task_id=row.id,
-            history_id=row.ho_id,
-            order_id=row.order_id,
-            workflow=names.path(row.workflow_name),
-            version_id=row.workflow_version_id,
-            job=row.job_name,
-            label=row.job_label,
-            position=row.workflow_position,
-            start=row.start_time,
-            end=row.end_time,
-            ms=None if row.end_time is None else row.end_time - row.start_time,
-            outcome=row.outcome or "RUNNING",
-            return_code=row.return_code,
-            message=row.error_text,
-            attempt=row.attempt,
-            agent_id=row.agent_id,
-            subagent_id=row.subagent_id,
-            log_bytes=row.log_bytes,
-            log_lines=row.log_lines,
-            stderr_lines=row.stderr_lines,
-        )
 
-    return await _page(context, selection, request, to_row)
+def task_row(row: Any, names: WorkflowNames) -> HistoryRow:
+    """From a row of `history_order_steps`."""
+    return HistoryRow(
+        controller_id=row.controller_id,
+        task_id=row.id,
+        history_id=row.ho_id,
+        order_id=row.order_id,
+        workflow=names.path(row.workflow_name),
+        version_id=row.workflow_version_id,
+        job=row.job_name,
+        label=row.job_label,
+        position=row.workflow_position,
+        start=row.start_time,
+        end=row.end_time,
+        ms=None if row.end_time is None else row.end_time - row.start_time,
+        outcome=row.outcome or "RUNNING",
+        return_code=row.return_code,
+        message=row.error_text,
+        attempt=row.attempt,
+        agent_id=row.agent_id,
+        subagent_id=row.subagent_id,
+        log_bytes=row.log_bytes,
+        log_lines=row.log_lines,
+        stderr_lines=row.stderr_lines,
+    )
 
 
 async def _page(

@@ -19,6 +19,8 @@ from stellwerk.cockpit.database.tables.history import (
     history_agents,
     history_controllers,
     history_log_chunks,
+    history_log_index,
+    history_log_pending,
     history_order_events,
     history_order_states,
     history_order_steps,
@@ -29,6 +31,8 @@ from stellwerk.cockpit.database.tables.registry import joc_variables
 
 Step = Callable[[AsyncConnection, int], Awaitable[int | None]]
 
+#: What there is of a task's output. Its words go first: what is left would be looked for in vain.
+_OF_LOGS = (history_log_pending, history_log_index, history_log_chunks)
 #: Roots, or tasks, that are looked at together.
 _TOGETHER = 100
 
@@ -98,7 +102,7 @@ def _parts_of(roots: Sequence[int]) -> list[tuple[Table, ColumnElement[bool]]]:
     tasks = select(history_order_steps.c.id).where(history_order_steps.c.ho_main_parent_id.in_(roots))
     orders = select(history_orders.c.id).where(history_orders.c.main_parent_id.in_(roots))
     return [
-        (history_log_chunks, history_log_chunks.c.hos_id.in_(tasks)),
+        *((table, table.c.hos_id.in_(tasks)) for table in _OF_LOGS),
         (history_order_steps, history_order_steps.c.ho_main_parent_id.in_(roots)),
         (history_order_events, history_order_events.c.ho_main_parent_id.in_(roots)),
         (history_order_states, history_order_states.c.ho_id.in_(orders)),
@@ -134,19 +138,16 @@ def _older_than_newest(table: Table, key: tuple[Any, ...], limit_ms: int) -> Ste
 
 def log_steps(limit_ms: int) -> list[Step]:
     """Output of tasks and events of orders that started before; the rows of the orders and tasks stay."""
-    tasks, chunks, events = history_order_steps, history_log_chunks, history_order_events
+    tasks = _Walk(history_order_steps, history_order_steps.c.ho_main_parent_id, limit_ms)
+    roots = _Walk(history_orders, history_orders.c.id, limit_ms, IS_ROOT)
     return [
-        _logs("cleanup_task_logs", _Walk(tasks, tasks.c.ho_main_parent_id, limit_ms), chunks, chunks.c.hos_id),
-        _logs(
-            "cleanup_order_logs",
-            _Walk(history_orders, history_orders.c.id, limit_ms, IS_ROOT),
-            events,
-            events.c.ho_main_parent_id,
-        ),
+        _logs("cleanup_task_logs", tasks, [table.c.hos_id for table in _OF_LOGS]),
+        _logs("cleanup_order_logs", roots, [history_order_events.c.ho_main_parent_id]),
     ]
 
 
-def _logs(variable: str, walk: _Walk, table: Table, reference: Any) -> Step:
+def _logs(variable: str, walk: _Walk, references: Sequence[Any]) -> Step:
+    """What the columns `references` say to belong to the rows of the walk."""
     name = joc_variables.c.name == variable
 
     async def step(connection: AsyncConnection, rows: int) -> int | None:
@@ -156,8 +157,12 @@ def _logs(variable: str, walk: _Walk, table: Table, reference: Any) -> Step:
         if found is None:
             return None
         ids, end = found
-        removed = await _remove(connection, table, reference.in_(ids), rows) if ids else 0
-        if removed < rows:
+        removed = 0
+        for column in references if ids else ():
+            removed += await _remove(connection, column.table, column.in_(ids), rows - removed)
+            if removed >= rows:
+                break
+        else:
             text = msgspec.json.encode(end).decode()
             await connection.execute(delete(joc_variables).where(name))
             await connection.execute(joc_variables.insert(), [{"name": variable, "text_value": text}])

@@ -5,6 +5,8 @@ Rows are tuples in the order of the column lists here; one list per statement of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from stellwerk.cockpit.projection.model import (
@@ -70,6 +72,16 @@ VARIABLES_LENGTH = 4000
 
 #: Severity of history rows (cockpit-services 5.3).
 SUCCESSFUL, INCOMPLETE, UNSUCCESSFUL = 0, 1, 2
+
+
+_ID, _END, _LINES = (STEP_COLUMNS.index(name) for name in ("id", "end_time", "log_lines"))
+#: Lines that each log has: its begin and its end.
+_OWN_LINES = 2
+
+
+def ended_with_output(steps: Iterable[Row]) -> list[Row]:
+    """Keys of the tasks that are over and have said something."""
+    return [(row[_ID],) for row in steps if row[_END] is not None and row[_LINES] > _OWN_LINES]  # type: ignore[operator]
 
 
 class Changes(msgspec.Struct):

@@ -16,7 +16,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
-from stellwerk.cockpit.database.tables.history import history_cursors, history_order_steps, history_orders
+from stellwerk.cockpit.database.tables.history import (
+    history_cursors,
+    history_log_pending,
+    history_order_steps,
+    history_orders,
+)
 from stellwerk.cockpit.database.tables.live import live_agents, live_items, live_notices, live_orders
 from stellwerk.cockpit.projection import clusters
 from stellwerk.cockpit.projection.changes import Changes, TaskEnd, history_state, live_row, order_row, step_row
@@ -300,11 +305,17 @@ class SnapshotLoader:
                 await connection.execute(
                     update(history_orders).where(history_orders.c.id == order.history_id).values(**values)
                 )
-                await connection.execute(
-                    update(history_order_steps)
-                    .where(history_order_steps.c.ho_id == order.history_id, history_order_steps.c.end_time.is_(None))
+                steps = history_order_steps
+                ended = await connection.execute(
+                    update(steps)
+                    .where(steps.c.ho_id == order.history_id, steps.c.end_time.is_(None))
                     .values(outcome="Unknown", severity=2, error=True, error_text=GAP_TEXT, end_time=now_ms)
+                    .returning(steps.c.id)
                 )
+                pending = [{"hos_id": id_} for id_ in ended.scalars()]
+                if pending:
+                    statement = writer.database.upsert(history_log_pending, ["hos_id"])
+                    await connection.execute(statement, pending)
             await connection.execute(delete(live_orders).where(here, live_orders.c.revision != event_id))
             await self._tell_orders(connection)
             for table, column in (

@@ -22,6 +22,7 @@ from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.history import (
     history_cursors,
     history_log_chunks,
+    history_log_pending,
     history_order_events,
     history_order_states,
     history_order_steps,
@@ -269,6 +270,7 @@ class ProjectionWriter:
         await self._write_cluster_events(connection, changes)
         await statements.orders.execute(connection, changes.orders)
         await statements.steps.execute(connection, changes.steps)
+        await statements.log_pending.execute(connection, rows.ended_with_output(changes.steps))
         await statements.states.execute(connection, changes.states)
         await statements.events.execute(connection, changes.events)
         await statements.log_chunks.execute(connection, changes.log_chunks)
@@ -397,6 +399,7 @@ class _Statements:
     def __init__(self, database: Database) -> None:
         self.orders = upsert(database, history_orders, rows.ORDER_COLUMNS, ["id"], rows.ORDER_UPDATES)
         self.steps = upsert(database, history_order_steps, rows.STEP_COLUMNS, ["id"], rows.STEP_UPDATES)
+        self.log_pending = upsert(database, history_log_pending, ["hos_id"], ["hos_id"], [])
         self.states = insert(database, history_order_states, rows.STATE_COLUMNS)
         self.events = insert(database, history_order_events, rows.EVENT_COLUMNS)
         self.log_chunks = insert(database, history_log_chunks, LOG_CHUNK_COLUMNS)

@@ -2,8 +2,9 @@
 
 from alembic import context
 
+from stellwerk.cockpit.database.migrations import is_described
 from stellwerk.cockpit.database.tables import METADATA
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=False)
+context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=False, include_object=is_described)
 context.run_migrations()

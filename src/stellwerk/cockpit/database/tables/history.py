@@ -18,10 +18,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    Text,
     UniqueConstraint,
     literal_column,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
 
@@ -205,6 +207,24 @@ history_log_chunks = Table(
     #: True if the first piece goes on with a line that an earlier chunk has begun.
     Column("continues_line", Boolean, nullable=False),
     Column("content", LargeBinary, nullable=False),
+)
+
+#: Tasks that have ended with output and whose words are not in the index yet.
+history_log_pending = Table(
+    "history_log_pending",
+    METADATA,
+    Column("hos_id", BigInteger, primary_key=True, autoincrement=False),
+)
+
+#: The distinct words of a task's output (`stellwerk.cockpit.history.words`). SQLite has them once more in the FTS5
+#: table `history_log_words`, which triggers of this one keep. `is_whole`: they are all.
+history_log_index = Table(
+    "history_log_index",
+    METADATA,
+    Column("hos_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    flag("is_whole"),
+    Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+    Index("ix_history_log_index_partial", "hos_id", **_only("NOT is_whole")),
 )
 
 history_controllers = Table(
