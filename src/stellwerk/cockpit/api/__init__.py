@@ -48,6 +48,7 @@ MODULES = (
     "native_orders",
     "native_history",
     "native_search",
+    "native_statistics",
     "native_overview",
     "native_topology",
     "native_alerts",

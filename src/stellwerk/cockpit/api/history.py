@@ -387,6 +387,11 @@ async def task_log_unsubscribe(context: RequestContext, request: TaskFilter) -> 
     return context.ok()
 
 
+async def order_log_unsubscribe(context: RequestContext, request: OrderHistoryFilter) -> Ok:
+    """The same of orders."""
+    return context.ok()
+
+
 async def _wait(context: RequestContext, topic: str, look: Any) -> dict[str, Any]:
     """`look` at once, then after each change of `topic`, until it is satisfied or time is up."""
     hub = context.services.get(LiveHub)
@@ -428,6 +433,7 @@ ROUTES = [
     ),
     Route("/order/log/download", OrderHistoryFilter, None, _VIEW, False, order_log_download),
     Route("/order/log/download", OrderHistoryFilter, None, _VIEW, False, order_log_download, method="GET"),
+    Route("/order/log/unsubscribe", OrderHistoryFilter, Ok, _VIEW, False, order_log_unsubscribe),
     Route("/tasks/history", JobsFilter, OrderHistory, _VIEW, False, tasks_history),
     Route("/task/log", TaskFilter, None, _VIEW, False, task_log),
     Route("/task/log/running", RunningTaskFilter, dict[str, Any], _VIEW, False, task_log_running, renews_session=False),

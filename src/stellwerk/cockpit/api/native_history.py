@@ -139,39 +139,43 @@ def _alternatives(
 
 async def history_orders_page(context: RequestContext, request: ListRequest) -> Page:
     """Started orders, newest first."""
-    table, now = history_orders.c, context.now_ms()
     names = context.services.get(WorkflowNames)
+    return await _page(context, selected_orders(context, request), request, lambda row: order_row(row, names))
+
+
+def selected_orders(context: RequestContext, request: ListRequest) -> Selection:
+    """The orders that a query finds."""
+    table, now = history_orders.c, context.now_ms()
     keys: dict[str, Meaning] = {
         "state": _outcome_meaning(history_orders, has_state=True),
-        "workflow": _workflow_meaning(names, table.workflow_name),
+        "workflow": _workflow_meaning(context.services.get(WorkflowNames), table.workflow_name),
         "order": _exactly(table.order_id),
         "error": contains(table.error_text),
         "exit": number(table.error_return_code),
         "started": instant(table.start_time, now),
         "ended": instant(table.end_time, now),
     }
-    selection = _selection(context, request, history_orders, keys, contains(table.order_id, table.workflow_name))
+    return _selection(context, request, history_orders, keys, contains(table.order_id, table.workflow_name))
 
-    def to_row(row: Any) -> HistoryRow:
-        state = BY_CODE.get(row.state)
-        outcome = "SUCCESSFUL" if row.severity == 0 else (state or RUNNING).text
-        return HistoryRow(
-            controller_id=row.controller_id,
-            history_id=row.id,
-            order_id=row.order_id,
-            workflow=names.path(row.workflow_name),
-            version_id=row.workflow_version_id,
-            position=row.workflow_position,
-            planned=row.start_time_scheduled,
-            start=row.start_time,
-            end=row.end_time,
-            ms=None if row.end_time is None else row.end_time - row.start_time,
-            outcome=outcome,
-            return_code=row.error_return_code if row.error else row.end_return_code,
-            message=row.error_text,
-        )
 
-    return await _page(context, selection, request, to_row)
+def order_row(row: Any, names: WorkflowNames) -> HistoryRow:
+    """From a row of `history_orders`."""
+    state = BY_CODE.get(row.state)
+    return HistoryRow(
+        controller_id=row.controller_id,
+        history_id=row.id,
+        order_id=row.order_id,
+        workflow=names.path(row.workflow_name),
+        version_id=row.workflow_version_id,
+        position=row.workflow_position,
+        planned=row.start_time_scheduled,
+        start=row.start_time,
+        end=row.end_time,
+        ms=None if row.end_time is None else row.end_time - row.start_time,
+        outcome="SUCCESSFUL" if row.severity == 0 else (state or RUNNING).text,
+        return_code=row.error_return_code if row.error else row.end_return_code,
+        message=row.error_text,
+    )
 
 
 async def history_tasks_page(context: RequestContext, request: ListRequest) -> Page:
