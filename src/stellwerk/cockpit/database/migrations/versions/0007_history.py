@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "history"
-down_revision = "0006"
+down_revision = "monitoring"
 branch_labels = None
 depends_on = None
 
