@@ -11,7 +11,7 @@ from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
 from stellwerk.cockpit.api.monitoring import MANAGE, VIEW, delivery_item
 from stellwerk.cockpit.api.native_filter import Condition, Meaning, Paging, conditions, contains, glob, instant
 from stellwerk.cockpit.api.native_orders import PREFIX, workflow_meaning
-from stellwerk.cockpit.api.native_page import ListRequest, Page, permitted, read_page
+from stellwerk.cockpit.api.native_page import ListRequest, Page, Rows, permitted, read_page
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route
 from stellwerk.cockpit.database.tables.monitoring import (
     mon_alerts,
@@ -141,7 +141,7 @@ async def alerts(context: RequestContext, request: ListRequest) -> AlertsPage:
     where = [*visible, *conditions(request.q, keys, text)]
     paging = Paging([(_table.last_time, True), (_table.id, True)])
     page = await read_page(
-        context, select(mon_alerts), where, paging, request, lambda row: row, lambda row: (row.last_time, row.id)
+        context, Rows(select(mon_alerts), where), paging, request, lambda row: row, lambda row: (row.last_time, row.id)
     )
     counted = select(_table.state, func.count(), func.max(_table.state_time)).where(*visible).group_by(_table.state)
     async with context.database.read() as connection:
