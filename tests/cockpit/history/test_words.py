@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stellwerk.cockpit.history.words import (
@@ -81,6 +81,8 @@ def test_queries_cannot_be_broken_out_of() -> None:
 _LETTERS = st.text(alphabet="abcABCäÖ_19 .-'\"\n", max_size=60)
 
 
+# How long an example takes is the machine's, not the test's.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     line=_LETTERS, start=st.integers(0, 60), length=st.integers(1, 30), cuts=st.lists(st.integers(0, 60), max_size=4)
 )
