@@ -26,12 +26,15 @@ from stellwerk.cockpit.api.native_topology import OwnCertificate
 from stellwerk.cockpit.api.routes import COMPATIBLE
 from stellwerk.cockpit.audit.log import AuditLog
 from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.credentials import PasswordVerifier, Verifier
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.directory import Directory
 from stellwerk.cockpit.auth.grants import Grants
+from stellwerk.cockpit.auth.ldap import LdapVerifier
 from stellwerk.cockpit.auth.local_session import LocalSession
 from stellwerk.cockpit.auth.passwords import Passwords
 from stellwerk.cockpit.auth.roles import Roles
+from stellwerk.cockpit.auth.service_settings import ServiceSettings
 from stellwerk.cockpit.auth.services import IdentityServices
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.cleanup.service import CleanupService
@@ -276,7 +279,13 @@ def add_identity_services(
     grants = services.add(Grants(database, sessions))
     passwords = services.add(Passwords())
     brake = services.add(LoginBrake(delays))
-    services.add(Accounts(database, sessions, grants, passwords, brake, clock, random))
+    service_settings = services.add(ServiceSettings(services.get(Configurations)))
+    verifiers: dict[str, Verifier] = {
+        "JOC": PasswordVerifier(passwords),
+        "LDAP": LdapVerifier(service_settings, maps_roles=True),
+        "LDAP-JOC": LdapVerifier(service_settings, maps_roles=False),
+    }
+    services.add(Accounts(database, sessions, grants, passwords, brake, clock, random, verifiers))
     services.add(Directory(database, settings, passwords, sessions, grants, clock))
     services.add(IdentityServices(database, grants))
     services.add(Roles(database, grants))

@@ -1,12 +1,23 @@
-"""People of all kinds: accounts with roles that the test composes, and their logins."""
+"""People of all kinds: accounts with roles that the test composes, and their logins.
+
+`people` are those of a Cockpit of the test's own, on each database. Modules whose tests leave nothing behind share one
+on SQLite: `shared_people`, with the marks `SHARED`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.cockpit.conftest import Client
+import pytest_asyncio
+from tests.cockpit.conftest import PASSWORD, Client, cockpit_configuration
+
+from stellwerk.cockpit.application import Cockpit
+
+#: `pytestmark` of modules whose tests share a Cockpit.
+SHARED = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("identity")]
 
 SERVICE = "JOC-INITIAL"
 #: Members of requests that say which service.
@@ -59,6 +70,16 @@ class People:
         """A new account that may do just this, logged in."""
         await self.account(name, await self.role(f"role of {name}", *permissions, **options))
         return await self.enter(name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[People]:
+    cockpit = Cockpit(cockpit_configuration(tmp_path_factory.mktemp("cockpit")))
+    await cockpit.start()
+    async with aiohttp.ClientSession() as session:
+        nobody = People(Client(session, f"http://127.0.0.1:{cockpit.port}", ""))
+        yield People(await nobody.enter("root", PASSWORD))
+    await cockpit.stop()
 
 
 @pytest.fixture

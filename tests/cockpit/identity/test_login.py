@@ -11,7 +11,8 @@ from tests.cockpit.conftest import PASSWORD
 from tests.cockpit.identity.conftest import SECRET, People
 
 from stellwerk.cockpit.application import Cockpit
-from stellwerk.cockpit.auth.accounts import Accounts, LoginRefused
+from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.credentials import Credentials, LoginRefused, PasswordVerifier
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.grants import Grants
 from stellwerk.cockpit.auth.passwords import Passwords
@@ -20,6 +21,7 @@ from stellwerk.cockpit.configuration import LoginDelays
 from stellwerk.cockpit.database.news import News
 
 SECOND = {"identityServiceName": "second"}
+ANNA = Credentials(account="anna", password=SECRET, address="here")
 VIEWS = {"permissionPath": "sos:products:controller:view"}
 ORDERS = {"permissionPath": "sos:products:controller:orders:view"}
 
@@ -84,7 +86,7 @@ async def test_a_service_that_is_disabled_or_deleted_lets_nobody_in_and_ends_its
     await people.root.post("iam/accounts", {"identityServiceName": "x"}, status=420)
 
 
-@pytest.mark.parametrize("type_", ["LDAP", "LDAP-JOC", "KEYCLOAK", "KEYCLOAK-JOC", "CERTIFICATE", "FIDO", "OIDC"])
+@pytest.mark.parametrize("type_", ["KEYCLOAK", "KEYCLOAK-JOC", "CERTIFICATE", "FIDO", "OIDC"])
 async def test_services_that_come_later_are_kept_and_grant_nothing(people: People, type_: str) -> None:
     service = {"identityServiceName": "outside", "identityServiceType": type_}
     stored = await people.root.post("iam/identityservice/store", service)
@@ -107,12 +109,12 @@ async def test_services_that_come_later_are_kept_and_grant_nothing(people: Peopl
 
 
 async def test_a_login_says_that_the_only_service_is_not_available_yet(people: People) -> None:
-    store = {"identityServiceName": "outside", "identityServiceType": "LDAP"}
+    store = {"identityServiceName": "outside", "identityServiceType": "KEYCLOAK"}
     await people.root.post("iam/identityservice/store", store)
     first = {"identityServiceName": "JOC-INITIAL", "identityServiceType": "JOC", "disabled": True}
     await people.root.post("iam/identityservice/store", first)
     said = await people.refusal("anna")
-    assert said == "logins through identity service 'outside' of type LDAP are not available yet: Could not login"
+    assert said == "logins through identity service 'outside' of type KEYCLOAK are not available yet: Could not login"
 
 
 async def test_two_factors_grant_nothing_yet(people: People) -> None:
@@ -174,16 +176,18 @@ async def test_a_change_amid_a_login_is_not_overlooked(people: People, cockpit: 
         database, get(News), cockpit.random, idle_seconds=1800, maximum=10, time=asyncio.get_running_loop().time
     )
     brake, grants = LoginBrake(LoginDelays(short_seconds=0, long_seconds=0)), Grants(database, sessions)
-    accounts = Accounts(database, sessions, grants, get(Passwords), brake, cockpit.clock, cockpit.random)
+    passwords = get(Passwords)
+    verifiers = {"JOC": PasswordVerifier(passwords)}
+    accounts = Accounts(database, sessions, grants, passwords, brake, cockpit.clock, cockpit.random, verifiers)
     of_anna = {"identityServiceName": "JOC-INITIAL", "accountNames": ["anna"]}
     if change == "disabled":
         sessions.overtaking = lambda: people.root.post("iam/accounts/disable", of_anna)
         with pytest.raises(LoginRefused, match="Access denied"):
-            await accounts.login("anna", SECRET, "here")
+            await accounts.login(ANNA)
         assert await sessions.active("anna") == []
     else:
         sessions.overtaking = lambda: people.role(
             "viewer", ORDERS["permissionPath"], excluded=[VIEWS["permissionPath"]]
         )
-        _, session = await accounts.login("anna", SECRET, "here")
+        _, session = await accounts.login(ANNA)
         assert session.permissions.allows("ctl:orders:view") and not session.permissions.allows("ctl:view")

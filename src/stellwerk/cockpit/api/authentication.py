@@ -12,7 +12,8 @@ import msgspec
 from stellwerk.cockpit.api.dispatch import security
 from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
 from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
-from stellwerk.cockpit.auth.accounts import Accounts, LoginRefused
+from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.credentials import Credentials, LoginRefused
 from stellwerk.cockpit.auth.permissions import CONTROLLER_PERMISSIONS, JOC_PERMISSIONS, Permissions
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.values.json import encode
@@ -51,9 +52,13 @@ async def login(context: RequestContext, request: NoRequest) -> Answer:
     """Log in with Basic credentials; the answer's header X-Access-Token is the session."""
     account, password = _basic_credentials(context)
     try:
-        token, session = await context.services.get(Accounts).login(
-            account, password, context.address, context.headers.get("x-identity-service")
+        credentials = Credentials(
+            account=account,
+            password=password,
+            address=context.address,
+            identity_service=context.headers.get("x-identity-service"),
         )
+        token, session = await context.services.get(Accounts).login(credentials)
     except LoginRefused as refused:
         body = security(account=account, message=f"{refused.reason}: Could not login")
         raise StatusAnswer(401, body) from None

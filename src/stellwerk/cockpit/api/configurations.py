@@ -14,6 +14,7 @@ from stellwerk.cockpit.api.decoding import first_json_value
 from stellwerk.cockpit.api.errors import BadRequest, MissingParameter
 from stellwerk.cockpit.api.iam_accounts import MANAGE as MANAGE_ACCOUNTS
 from stellwerk.cockpit.api.routes import NoRequest, RequestContext, Route, timestamp
+from stellwerk.cockpit.auth.service_settings import check_settings
 from stellwerk.cockpit.auth.services import IdentityServices
 from stellwerk.cockpit.settings.catalogue import SECTIONS, Entry
 from stellwerk.cockpit.settings.configurations import Configuration, Configurations, Key
@@ -230,9 +231,14 @@ async def save(context: RequestContext, request: ConfigurationRequest) -> Config
         document = first_json_value(request.configuration_item.encode())
         return ConfigurationOk(timestamp(context.now_ms()), await context.services.get(Settings).store(document))
     if key.configuration_type == "IAM":
-        await _check_identity_service(context, key)
-        if not isinstance(first_json_value(request.configuration_item.encode()), dict):
+        document = first_json_value(request.configuration_item.encode())
+        if not isinstance(document, dict):
             raise BadRequest("configurationItem must be a JSON object")
+        if _GENERAL not in (key.object_type, key.name):
+            service = await context.services.get(IdentityServices).read(key.name)
+            if service.required and not service.disabled:
+                # Unusable ones would lock everybody out; others may be completed later.
+                check_settings(key.object_type, document)
     elif await store.find(key) is None and len(await store.matching(account=key.account)) >= MAXIMUM_PER_ACCOUNT:
         raise BadRequest(f"account '{key.account}' has {MAXIMUM_PER_ACCOUNT} configurations; delete some first")
     id_ = await store.save(key, request.configuration_item, shared=request.shared)

@@ -205,8 +205,8 @@ async def change_password(context: RequestContext, request: PasswordRequest) -> 
     session, directory = context.session, context.services.get(Directory)
     service, name = request.identity_service_name, request.account_name
     # Whoever has neither the account nor the permission is not told which accounts exist.
-    own = bool(session.account_ids) and name == session.account
-    own = own and await directory.account_id(service, name) in session.account_ids
+    grounds = {ground.account_id for ground in session.grounds} - {None}
+    own = bool(grounds) and name == session.account and await directory.account_id(service, name) in grounds
     if not own:
         context.require(MANAGE)
     if request.password != request.repeated_password:

@@ -10,6 +10,7 @@ from stellwerk.cockpit.api.errors import MissingParameter
 from stellwerk.cockpit.api.iam_accounts import CATEGORY, MANAGE, VIEW
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.auth import services as identity
+from stellwerk.cockpit.auth.service_settings import ServiceSettings
 from stellwerk.cockpit.auth.services import IdentityServices
 
 
@@ -103,19 +104,20 @@ async def store(context: RequestContext, request: StoreRequest) -> IdentityServi
     """Add or change an identity service; answers what has been stored."""
     if request.identity_service_type is None:
         raise MissingParameter("identityServiceType")
-    stored = await context.services.get(IdentityServices).store(
-        identity.IdentityService(
-            type=request.identity_service_type,
-            name=request.identity_service_name,
-            authentication_scheme=request.service_authentication_scheme,
-            second_factor=request.second_factor,
-            second_factor_name=request.second_factor_identity_service_name or None,
-            ordering=request.ordering,
-            disabled=request.disabled,
-            required=request.required,
-        )
+    one = identity.IdentityService(
+        type=request.identity_service_type,
+        name=request.identity_service_name,
+        authentication_scheme=request.service_authentication_scheme,
+        second_factor=request.second_factor,
+        second_factor_name=request.second_factor_identity_service_name or None,
+        ordering=request.ordering,
+        disabled=request.disabled,
+        required=request.required,
     )
-    return _view(stored)
+    if one.required and not one.disabled and one.unavailable is None:
+        # Nobody could log in any more.
+        await context.services.get(ServiceSettings).check(one)
+    return _view(await context.services.get(IdentityServices).store(one))
 
 
 async def rename(context: RequestContext, request: RenameRequest) -> Renamed:

@@ -8,18 +8,19 @@ for it (issue: settled points).
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import insert, select
 
+from stellwerk.cockpit.auth.credentials import WRONG, Credentials, LoginRefused, Proven, Verifier
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.grants import Grants, is_sufficient
 from stellwerk.cockpit.auth.passwords import Passwords
 from stellwerk.cockpit.auth.permissions import ROOT
 from stellwerk.cockpit.auth.services import IdentityService, read_all
-from stellwerk.cockpit.auth.sessions import Identity, Session, Sessions
+from stellwerk.cockpit.auth.sessions import Ground, Identity, Session, Sessions
 from stellwerk.cockpit.database import Database, insert_row
 from stellwerk.cockpit.database.tables.identity import (
     iam_account2roles,
@@ -74,20 +75,10 @@ DEFAULT_ROLES: dict[str, tuple[str, ...]] = {
 }
 
 
-_WRONG = "Unknown account or wrong password"
-
-
-class LoginRefused(Exception):
-    """`reason` is said to the client; it does not tell whether the account exists."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class _Known(msgspec.Struct, frozen=True):
     """What the tables say about a name that wants to log in."""
 
+    #: Those that are enabled, in the order in which they are asked.
     services: list[IdentityService]
     #: Rows of `iam_accounts` by the id of their service.
     accounts: dict[int, Any]
@@ -106,6 +97,7 @@ class Accounts:
         brake: LoginBrake,
         clock: Clock,
         random: Random,
+        verifiers: Mapping[str, Verifier],
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -114,6 +106,8 @@ class Accounts:
         self._brake = brake
         self._clock = clock
         self._random = random
+        #: How credentials are checked, by the type of the identity service.
+        self._verifiers = verifiers
 
     async def create_first(self, password: str | None) -> str | None:
         """Create service, roles and `root` if there is no identity service yet.
@@ -160,16 +154,12 @@ class Accounts:
                     )
         return password
 
-    async def login(
-        self, account: str, password: str, address: str, identity_service: str | None = None
-    ) -> tuple[str, Session]:
-        """Check the password; returns token and session or raises `LoginRefused` after the delay that is due.
-
-        `identity_service`: the one that the client names (needed for those of OpenID Connect only).
-        """
+    async def login(self, credentials: Credentials) -> tuple[str, Session]:
+        """Check the credentials; returns token and session or raises `LoginRefused` after the delay that is due."""
+        account, address = credentials.account, credentials.address
         async with self._brake.lock(account, address):
             try:
-                identity = await self._check(account, password, identity_service)
+                identity = await self._check(credentials)
                 opened = await self._sessions.open(identity, address)
                 await self._is_still(opened[1], identity)
             except LoginRefused as refused:
@@ -177,26 +167,26 @@ class Accounts:
                 await self._brake.wait_after_failure(account, address)
                 raise
             self._brake.succeeded(account, address)
-        await self._record(account, identity.identity_service, None)
+        await self._record(identity.account, identity.identity_service, None)
         return opened
 
-    async def _check(self, account: str, password: str, identity_service: str | None) -> Identity:
+    async def _check(self, credentials: Credentials) -> Identity:
         """All required services must accept; if there are none, the first optional one that does."""
-        known = await self._known(account)
-        named = [one for one in known.services if one.name == identity_service and one.type.startswith("OIDC")]
+        known = await self._known(credentials.account)
+        named = [one for one in known.services if one.name == credentials.identity_service and one.is_chosen]
         if named and named[0].unavailable is not None:
             raise LoginRefused(named[0].unavailable)
-        usable = [one for one in known.services if not one.type.startswith("OIDC")]
+        usable = [one for one in known.services if not one.is_chosen]
         required = [one for one in usable if one.required]
         for service in required:
             if service.unavailable is not None:
                 raise LoginRefused(service.unavailable)
-        ids = (
-            await self._required(required, known, password)
+        grounds = (
+            await self._required(required, known, credentials)
             if required
-            else await self._optional(usable, known, password)
+            else [await self._optional(usable, known, credentials)]
         )
-        identity = await self._grants.of(ids)
+        identity = await self._grants.of(grounds)
         if identity is None:
             raise LoginRefused("Access denied")
         if not identity.roles:
@@ -205,38 +195,63 @@ class Accounts:
             raise LoginRefused("login denied: no permission assignment found")
         return identity
 
-    async def _required(self, services: Sequence[IdentityService], known: _Known, password: str) -> list[int]:
-        reasons = [await self._refusal(service, known, password) for service in services]
-        for reason in reasons:
-            if reason is not None:
-                raise LoginRefused(reason)
-        return [known.accounts[service.id].id for service in services]
+    async def _required(
+        self, services: Sequence[IdentityService], known: _Known, credentials: Credentials
+    ) -> list[Ground]:
+        """Each service is asked, also after one that refuses: how long it takes tells nobody which one it was."""
+        grounds, refusals = [], []
+        for service in services:
+            try:
+                grounds.append(await self._verify(service, known, credentials))
+            except LoginRefused as refused:
+                refusals.append(refused)
+        if refusals:
+            raise refusals[0]
+        return grounds
 
-    async def _optional(self, services: Sequence[IdentityService], known: _Known, password: str) -> list[int]:
+    async def _optional(self, services: Sequence[IdentityService], known: _Known, credentials: Credentials) -> Ground:
         reasons = []
         for service in services:
             if service.unavailable is None:
-                reason = await self._refusal(service, known, password)
-                if reason is None:
-                    return [known.accounts[service.id].id]
-                reasons.append(reason)
+                try:
+                    return await self._verify(service, known, credentials)
+                except LoginRefused as refused:
+                    reasons.append(refused.reason)
         unavailable = [service.unavailable for service in services if service.unavailable is not None]
         # What is said of a wrong password must not depend on the account: the first reason of one that is more.
-        reasons.sort(key=lambda reason: reason == _WRONG)
+        reasons.sort(key=lambda reason: reason == WRONG)
         raise LoginRefused(next(iter([*reasons, *unavailable, "there is no identity service"])))
 
-    async def _refusal(self, service: IdentityService, known: _Known, password: str) -> str | None:
-        row = known.accounts.get(service.id)
-        matches = await self._passwords.matches(None if row is None else row.account_password, password)
-        if known.is_blocked:
-            return "Account is blocked"
-        if not matches or row is None:
-            return _WRONG
-        return "Access denied" if row.disabled else None
+    async def _verify(self, service: IdentityService, known: _Known, credentials: Credentials) -> Ground:
+        verifier, row = self._verifiers[service.type], known.accounts.get(service.id)
+        try:
+            proven = await verifier.verify(service, row, credentials)
+        finally:
+            # Whatever the credentials, and only after the time that these take.
+            if known.is_blocked:
+                raise LoginRefused("Account is blocked")
+        return await self._ground(service, row, proven)
+
+    async def _ground(self, service: IdentityService, row: Any, proven: Proven) -> Ground:
+        if proven.roles is not None:
+            return Ground(service_id=service.id, account=proven.account, roles=proven.roles)
+        if row is None or row.account_name != proven.account:
+            row = await self._account(service, proven.account)
+        if row is None:
+            raise LoginRefused(WRONG)
+        if row.disabled:
+            raise LoginRefused("Access denied")
+        return Ground(service_id=service.id, account=row.account_name, account_id=row.id)
+
+    async def _account(self, service: IdentityService, name: str) -> Any:
+        table = iam_accounts.c
+        async with self._database.read() as connection:
+            query = select(iam_accounts).where(table.identity_service_id == service.id, table.account_name == name)
+            return (await connection.execute(query)).first()
 
     async def _is_still(self, session: Session, identity: Identity) -> None:
         """A change of the account between reading it and opening the session has not found the session: look again."""
-        now = await self._grants.of(identity.account_ids)
+        now = await self._grants.of(identity.grounds)
         if now is None or not is_sufficient(now):
             await self._sessions.end(session.token_hash)
             raise LoginRefused("Access denied")

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
 from stellwerk.cockpit.auth.grants import Grants
-from stellwerk.cockpit.auth.lookup import account_rows, check_name, service_row
+from stellwerk.cockpit.auth.lookup import WITH_PASSWORDS, account_rows, check_name, service_row
 from stellwerk.cockpit.auth.passwords import MAXIMUM_LENGTH, Passwords
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.database import Database
@@ -120,7 +120,8 @@ class Directory:
         disabled: bool = False,
         roles: Sequence[str] | None = None,
     ) -> None:
-        """Insert or update. A new account without a password gets the initial one, which it must change.
+        """Insert or update. A new account without a password gets the initial one, which it must change; it has none
+        where the identity service checks credentials elsewhere.
 
         `roles` replaces the roles held (None: they stay); names of roles that do not exist are ignored. A password of
         None, empty, or `UNCHANGED` leaves that of an existing account as it is.
@@ -130,9 +131,10 @@ class Directory:
         if given is not None:
             self._check_password(given)
         async with self._database.read() as connection:
-            service_id = (await service_row(connection, service)).id
+            row = await service_row(connection, service)
+            service_id = row.id
             is_new = (await self._find(connection, service_id, name)) is None
-        if is_new and given is None:
+        if is_new and given is None and row.type == WITH_PASSWORDS:
             given, force_password_change = self._initial_password(), True
         # Outside of the transaction: hashing takes its time.
         hashed = await self._passwords.hash(given) if given is not None else None
@@ -215,6 +217,7 @@ class Directory:
         """Back to the initial password, which must be changed."""
         async with self._database.read() as connection:
             await account_rows(connection, service, _some(names))
+            await _check_has_passwords(connection, service)
         password = self._initial_password()
         hashes = {name: await self._passwords.hash(password) for name in dict.fromkeys(names)}
         async with self._database.write() as connection:
@@ -236,6 +239,8 @@ class Directory:
         self, service: str, name: str, password: str, *, force_password_change: bool = False, kept: bytes = b""
     ) -> None:
         """A new password, not the initial one. All sessions of the account end but `kept` (a hash of its token)."""
+        async with self._database.read() as connection:
+            await _check_has_passwords(connection, service)
         self._check_password(password)
         if password == self._initial_password():
             raise ApiError("the initial password cannot be the new one; choose another")
@@ -313,6 +318,14 @@ async def _hand_over(connection: AsyncConnection, old: str, new: str | None) -> 
     else:
         await connection.execute(delete(joc_configurations).where(stored.account == new))
         await connection.execute(update(joc_configurations).where(stored.account == old).values(account=new))
+
+
+async def _check_has_passwords(connection: AsyncConnection, service: str) -> None:
+    row = await service_row(connection, service)
+    if row.type != WITH_PASSWORDS:
+        raise BadRequest(
+            f"identity service '{service}' of type {row.type} keeps no passwords here: change it where it is kept"
+        )
 
 
 def _some(names: Sequence[str]) -> Sequence[str]:

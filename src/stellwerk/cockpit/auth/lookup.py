@@ -16,6 +16,9 @@ from stellwerk.cockpit.database.tables.identity import (
     iam_roles,
 )
 
+#: The type of identity services whose passwords are kept (as hashes) in the database.
+WITH_PASSWORDS = "JOC"
+
 
 async def service_row(connection: AsyncConnection, name: str) -> Any:
     row = (await connection.execute(select(iam_identity_services).where(iam_identity_services.c.name == name))).first()

@@ -90,18 +90,19 @@ class Roles:
                 raise ApiError(f"a role '{new}' exists already in the identity service '{service}'")
             await connection.execute(update(iam_roles).where(_roles.id == row.id).values(role_name=new))
             holders = await accounts_with_roles(connection, [row.id])
-        await self._grants.refresh(holders)
+        await self._grants.refresh(holders, row.identity_service_id)
 
     async def delete(self, service: str, names: Sequence[str]) -> None:
         if not names:
             raise BadRequest("roleNames is empty: name at least one role")
         async with self._database.write() as connection:
-            ids = [row.id for row in await role_rows(connection, service, names)]
+            rows = await role_rows(connection, service, names)
+            ids = [row.id for row in rows]
             holders = await accounts_with_roles(connection, ids)
             await connection.execute(delete(iam_account2roles).where(iam_account2roles.c.role_id.in_(ids)))
             await connection.execute(delete(iam_permissions).where(_table.role_id.in_(ids)))
             await connection.execute(delete(iam_roles).where(_roles.id.in_(ids)))
-        await self._grants.refresh(holders)
+        await self._grants.refresh(holders, rows[0].identity_service_id)
 
     async def reorder(self, service: str, names: Sequence[str]) -> None:
         """Those named come first, in this order."""
@@ -208,7 +209,7 @@ class Roles:
             for values in added.values():
                 await connection.execute(insert(iam_permissions).values(**scope, **values))
             holders = await accounts_with_roles(connection, [row.id])
-        await self._grants.refresh(holders)
+        await self._grants.refresh(holders, row.identity_service_id)
 
 
 def _is_scope(controller_id: str) -> Any:

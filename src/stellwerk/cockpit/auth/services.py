@@ -1,6 +1,6 @@
 """`IdentityServices`: who checks credentials, in which order (cockpit-services 7.1).
 
-Services of all types can be kept and configured; logins are possible through type JOC only, until the others come.
+Services of all types can be kept and configured; through which one can log in says `AVAILABLE_TYPES`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stellwerk.cockpit.database.tables.settings import joc_configurations
 
 TYPES = ("JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE", "FIDO", "KEYCLOAK", "KEYCLOAK-JOC")
 #: Types through which one can log in.
-AVAILABLE_TYPES = frozenset({"JOC"})
+AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC"})
 #: Types of services that can be a second factor.
 _SECOND_FACTORS = ("CERTIFICATE", "FIDO")
 SCHEMES = ("SINGLE-FACTOR", "TWO-FACTOR")
@@ -46,6 +46,11 @@ class IdentityService(msgspec.Struct, frozen=True, kw_only=True):
     ordering: int | None = None
     disabled: bool = False
     required: bool = False
+
+    @property
+    def is_chosen(self) -> bool:
+        """Asked only if the client chooses it, and not with passwords."""
+        return self.type.startswith("OIDC")
 
     @property
     def unavailable(self) -> str | None:
@@ -155,7 +160,7 @@ class IdentityServices:
                     configurations.configuration_type == "IAM", configurations.name == name
                 )
             )
-        await self._grants.refresh(account_ids)
+        await self._grants.refresh(account_ids, row.id)
 
     async def reorder(self, names: list[str]) -> None:
         """Those named come first, in this order."""
@@ -172,7 +177,7 @@ class IdentityServices:
     async def _refresh(self, service_id: int) -> None:
         async with self._database.read() as connection:
             account_ids = await _accounts_of(connection, service_id)
-        await self._grants.refresh(account_ids)
+        await self._grants.refresh(account_ids, service_id)
 
 
 async def read_all(connection: AsyncConnection) -> list[IdentityService]:

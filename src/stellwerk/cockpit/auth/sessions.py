@@ -31,15 +31,28 @@ CHANGED_TOPIC = "sessions changed"
 _NOTHING = Permissions([])
 
 
+class Ground(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The word of one identity service for who somebody is.
+
+    `account_id`: the row in `iam_accounts`; None where a directory keeps the accounts. It then says at login which
+    `roles` of the service the account holds.
+    """
+
+    service_id: int
+    account: str
+    account_id: int | None = None
+    roles: tuple[str, ...] = ()
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has logged in, by which accounts (ids; none for a session of this machine), and what that entitles to."""
+    """Who has logged in, on which grounds (none for a session of this machine), and what that entitles to."""
 
     account: str
     identity_service: str
     roles: tuple[str, ...]
     permissions: Permissions
     force_password_change: bool = False
-    account_ids: tuple[int, ...] = ()
+    grounds: tuple[Ground, ...] = ()
 
     def columns(self) -> dict[str, Any]:
         """As it is stored in `joc_sessions`."""
@@ -49,7 +62,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             "roles": msgspec.json.encode(self.roles).decode(),
             "permissions": msgspec.json.encode(self.permissions.rows).decode(),
             "folders": msgspec.json.encode(self.permissions.folders).decode(),
-            "account_ids": msgspec.json.encode(self.account_ids).decode(),
+            "grounds": msgspec.json.encode(self.grounds).decode(),
             "force_password_change": self.force_password_change,
         }
 
@@ -64,7 +77,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
                 decode(row.permissions, type=list[PermissionRow]), decode(row.folders, type=list[FolderRow])
             ),
             force_password_change=row.force_password_change,
-            account_ids=decode(row.account_ids, type=tuple[int, ...]),
+            grounds=decode(row.grounds, type=tuple[Ground, ...]),
         )
 
 
@@ -73,10 +86,10 @@ class Session:
 
     __slots__ = (
         "account",
-        "account_ids",
         "address",
         "checked_at",
         "force_password_change",
+        "grounds",
         "identity_service",
         "is_eternal",
         "last_used",
@@ -103,7 +116,7 @@ class Session:
     def take(self, identity: Identity) -> None:
         """What the session is and may do from now on; with a password that must be changed it may do nothing else."""
         self.account = identity.account
-        self.account_ids = identity.account_ids
+        self.grounds = identity.grounds
         self.identity_service = identity.identity_service
         self.roles = identity.roles
         self.permissions = _NOTHING if identity.force_password_change else identity.permissions
@@ -228,12 +241,12 @@ class Sessions:
     async def end(self, token_hash: bytes) -> None:
         await self._delete(joc_sessions.c.token_hash == token_hash)
 
-    async def with_accounts(self) -> list[tuple[bytes, tuple[int, ...]]]:
-        """All sessions of all members, with the ids of the accounts by which they were opened."""
+    async def with_grounds(self) -> list[tuple[bytes, tuple[Ground, ...]]]:
+        """All sessions of all members, with the grounds on which they were opened."""
         table = joc_sessions.c
         async with self._database.read() as connection:
-            rows = (await connection.execute(select(table.token_hash, table.account_ids))).all()
-        return [(row.token_hash, msgspec.json.decode(row.account_ids, type=tuple[int, ...])) for row in rows]
+            rows = (await connection.execute(select(table.token_hash, table.grounds))).all()
+        return [(row.token_hash, msgspec.json.decode(row.grounds, type=tuple[Ground, ...])) for row in rows]
 
     async def active(self, account: str | None = None) -> list[ActiveSession]:
         """Sessions that live, those used last first."""

@@ -92,8 +92,8 @@ iam_blocklist = Table(
 )
 
 #: Logins that live, valid at every member. Only a hash of the token is kept. `roles`, `permissions` and `folders` are
-#: JSON, written anew when what they come from changes. `account_ids`: JSON list of the ids in `iam_accounts` by which
-#: the login succeeded. `last_used` by the database's clock.
+#: JSON, written anew when what they come from changes. `grounds`: JSON of what the identity services said
+#: at login (`Ground`). `last_used` by the database's clock.
 joc_sessions = Table(
     "joc_sessions",
     METADATA,
@@ -104,7 +104,7 @@ joc_sessions = Table(
     text_column("roles", nullable=False),
     text_column("permissions", nullable=False),
     text_column("folders", nullable=False, server_default="[]"),
-    text_column("account_ids", nullable=False, server_default="[]"),
+    text_column("grounds", nullable=False, server_default="[]"),
     flag("force_password_change"),
     instant("last_used", nullable=False),
     Index(None, "account"),

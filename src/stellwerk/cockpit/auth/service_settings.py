@@ -1,0 +1,41 @@
+"""`ServiceSettings`: the stored settings of identity services (type IAM of `Configurations`; cockpit-services 7.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellwerk.cockpit.api.decoding import first_json_value
+from stellwerk.cockpit.api.errors import BadRequest
+from stellwerk.cockpit.auth.ldap_settings import read_ldap_settings
+from stellwerk.cockpit.auth.services import IdentityService
+from stellwerk.cockpit.settings.configurations import Configurations, Key
+
+CONFIGURATION_TYPE = "IAM"
+_CHECKS = {"LDAP": read_ldap_settings, "LDAP-JOC": read_ldap_settings}
+
+
+class ServiceSettings:
+    """Reads the settings of a service; what they mean is the matter of its type."""
+
+    def __init__(self, configurations: Configurations) -> None:
+        self._configurations = configurations
+
+    async def read(self, service: IdentityService) -> Any:
+        """The JSON document; raises `BadRequest` if there is none."""
+        key = Key(configuration_type=CONFIGURATION_TYPE, object_type=service.type, name=service.name)
+        found = await self._configurations.find(key)
+        if found is None:
+            raise BadRequest(f"identity service '{service.name}' has no settings: store them first")
+        return first_json_value(found.configuration_item.encode())
+
+    async def check(self, service: IdentityService) -> None:
+        """Raises `BadRequest` if the service needs settings with which it could work, and has none."""
+        if service.type in _CHECKS:
+            check_settings(service.type, await self.read(service))
+
+
+def check_settings(type_: str, document: Any) -> None:
+    """Raises `BadRequest` for settings with which a service of this type could not work."""
+    check = _CHECKS.get(type_)
+    if check is not None:
+        check(document)
