@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+from oidc_provider import CLIENT_ID, SECRET, OidcProvider
 from playwright.sync_api import Page, expect
 from tests.browser.world import Installation, Person
 
@@ -57,3 +60,51 @@ def test_a_blocked_account_is_told_so_and_a_wrong_password_is_not_explained(
     expect(person.page.get_by_role("alert")).to_have_text("Account is blocked.")
     try_to_log_in(person.page, "nobody", "whatever")
     expect(person.page.get_by_role("alert")).to_contain_text("Account or password is wrong.")
+
+
+@pytest.fixture
+def provider(installation: Installation) -> Iterator[OidcProvider]:
+    """A provider at which the person is logged in already, and the identity service for it."""
+    running = OidcProvider()
+    running.redirect_uris = [f"{installation.url}/ui/"]
+    running.start()
+    service = {"identityServiceName": "Müller sign-on", "identityServiceType": "OIDC"}
+    installation.post("iam/identityservice/store", service)
+    installation.post("iam/role/store", {**service, "roleName": "viewer"})
+    permissions = [{"permissionPath": "sos:products:controller:view"}]
+    installation.post("iam/permissions/store", {**service, "roleName": "viewer", "permissions": permissions})
+    settings = {
+        "iamOidcClientId": CLIENT_ID,
+        "iamOidcClientSecret": SECRET,
+        "iamOidcAuthenticationUrl": running.url,
+        "iamOidcName": "Müller",
+        "iamOidcGroupRolesMap": {"items": [{"oidcGroup": "operators", "roles": ["viewer"]}]},
+    }
+    key = {"configurationType": "IAM", "objectType": "OIDC", "name": "Müller sign-on"}
+    installation.post("configuration/save", {**key, "configurationItem": json.dumps({"oidc": settings})})
+    yield running
+    installation.post("iam/identityservice/delete", service)
+    running.stop()
+
+
+def test_a_provider_logs_in_and_one_is_back_where_one_was(
+    someone: Callable[..., Person], installation: Installation, provider: OidcProvider
+) -> None:
+    person = someone()
+    person.others.append(provider.url)
+    person.open("/history")
+    button = person.page.get_by_role("button", name="Log in with Müller")
+    expect(button).to_be_visible()
+    person.check_accessibility()
+    provider.alter = lambda header, claims, key: (header, {**claims, "aud": "another"}, key)
+    button.click()
+    expect(person.page.get_by_role("alert")).to_contain_text("has proven nothing")
+    assert "code=" not in person.page.url and person.page.url.endswith("/ui/history")
+    provider.alter = lambda *parts: parts
+    person.page.get_by_role("button", name="Log in with Müller").click()
+    expect(person.page.get_by_role("navigation", name="Screens")).to_be_visible()
+    assert person.page.url.endswith("/ui/history")
+    # An answer to somebody else's login is not taken.
+    stranger = someone()
+    stranger.page.goto(f"{installation.url}/ui/?code=stolen&state=guessed")
+    expect(stranger.page.get_by_label("Account")).to_be_visible()

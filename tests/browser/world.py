@@ -65,6 +65,8 @@ class Person:
         self.page = page
         self.installation = installation
         self.problems: list[str] = []
+        #: Beginnings of URLs of others to whom this person may be sent.
+        self.others: list[str] = []
         self._axe = axe
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.problems.append(f"error in the page: {error}"))
@@ -76,7 +78,7 @@ class Person:
             self.problems.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:
-        if not request.url.startswith((self.installation.url, "data:", "blob:")):
+        if not request.url.startswith((self.installation.url, *self.others, "data:", "blob:")):
             self.problems.append(f"request to another host: {request.url}")
 
     def open(self, path: str) -> None:

@@ -26,23 +26,15 @@ from stellwerk.cockpit.api.native_topology import OwnCertificate
 from stellwerk.cockpit.api.routes import COMPATIBLE
 from stellwerk.cockpit.audit.log import AuditLog
 from stellwerk.cockpit.auth.accounts import Accounts
-from stellwerk.cockpit.auth.credentials import PasswordVerifier, Verifier
-from stellwerk.cockpit.auth.delays import LoginBrake
-from stellwerk.cockpit.auth.directory import Directory
-from stellwerk.cockpit.auth.grants import Grants
-from stellwerk.cockpit.auth.ldap import LdapVerifier
+from stellwerk.cockpit.auth.assembly import add_identity_services
 from stellwerk.cockpit.auth.local_session import LocalSession
-from stellwerk.cockpit.auth.passwords import Passwords
-from stellwerk.cockpit.auth.roles import Roles
-from stellwerk.cockpit.auth.service_settings import ServiceSettings
-from stellwerk.cockpit.auth.services import IdentityServices
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.cockpit.cleanup.service import CleanupService
 from stellwerk.cockpit.cluster.active_services import ActiveServices
 from stellwerk.cockpit.cluster.members import Members, member_id_of
 from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.cluster.watch import ControllerWatch, WatchControl, WatchKnowledge
-from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
+from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.controllers.cluster_survey import ClusterSurvey
 from stellwerk.cockpit.controllers.connections import ControllerConnections, Urls
 from stellwerk.cockpit.daily_plan.services import add_daily_plan_services
@@ -269,26 +261,6 @@ def add_standard_services(cockpit: Cockpit) -> None:
     cleanup = CleanupService(services.get(Fence), cockpit.clock, services.get(Settings))
     services.add(cleanup, is_started_here=False)
     services.get(ActiveServices).add("cleanup", cleanup)
-
-
-def add_identity_services(
-    services: Services, sessions: Sessions, settings: Settings, delays: LoginDelays, clock: Clock, random: Random
-) -> None:
-    """Who may log in, and what they may do."""
-    database = services.get(Database)
-    grants = services.add(Grants(database, sessions))
-    passwords = services.add(Passwords())
-    brake = services.add(LoginBrake(delays))
-    service_settings = services.add(ServiceSettings(services.get(Configurations)))
-    verifiers: dict[str, Verifier] = {
-        "JOC": PasswordVerifier(passwords),
-        "LDAP": LdapVerifier(service_settings, maps_roles=True),
-        "LDAP-JOC": LdapVerifier(service_settings, maps_roles=False),
-    }
-    services.add(Accounts(database, sessions, grants, passwords, brake, clock, random, verifiers))
-    services.add(Directory(database, settings, passwords, sessions, grants, clock))
-    services.add(IdentityServices(database, grants))
-    services.add(Roles(database, grants))
 
 
 def add_live_services(cockpit: Cockpit) -> None:

@@ -142,8 +142,8 @@ async def test_another_spelling_is_the_same_account_and_blocked_as_it_is(company
     assert session["identityService"] == "LDAP:company"
     await company.people.root.post("iam/blockedAccount/store", {"accountName": "anna"})
     await entered.post("touch", status=440)
-    assert "Account is blocked" in await company.people.refusal("anna", PASSWORD)
-    assert "Access denied" in await company.people.refusal("ANNA", PASSWORD)
+    for spelling in ("anna", "ANNA"):
+        assert "Account is blocked" in await company.people.refusal(spelling, PASSWORD)
 
 
 async def test_what_roles_permit_reaches_sessions_without_accounts(company: Company) -> None:

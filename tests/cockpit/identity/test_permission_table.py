@@ -30,6 +30,8 @@ PUBLIC = {
     "/authentication/login": "the way to a session",
     "/authentication/logout": "also for a session that has ended",
     "/configuration/login": "for the login page",
+    "/iam/identityproviders": "for the login page",
+    "/iam/identityclient": "for the login page",
     "/joc/is_active": "for load balancers",
     "/stellwerk/openapi.json": "the description of the API",
 }

@@ -31,15 +31,26 @@ export function change<Answer>(path: string, body: unknown, idempotencyKey: stri
   return call<Answer>("POST", path, body, { "Idempotency-Key": idempotencyKey });
 }
 
-export async function login(account: string, password: string): Promise<LoginAnswer> {
+export function login(account: string, password: string): Promise<LoginAnswer> {
   const bytes = new TextEncoder().encode(`${account}:${password}`);
-  const credentials = btoa(String.fromCharCode(...bytes));
-  const answer = await call<LoginAnswer>("POST", "authentication/login", undefined, {
-    Authorization: `Basic ${credentials}`,
-  });
+  return enter({ Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` });
+}
+
+/** With what an OpenID Connect provider has sent the browser back (signOn.ts). */
+export function loginWithCode(service: string, body: Record<string, string>): Promise<LoginAnswer> {
+  return enter({ "X-IDENTITY-SERVICE": headerText(service) }, body);
+}
+
+async function enter(headers: Record<string, string>, body?: unknown): Promise<LoginAnswer> {
+  const answer = await call<LoginAnswer>("POST", "authentication/login", body, headers);
   if (!answer.isAuthenticated || answer.accessToken === "")
     throw new ApiError(401, "HTTP-401", answer.message ?? "The login was refused.", "authentication/login");
   return answer;
+}
+
+/** Headers hold bytes: names of services travel as UTF-8. */
+function headerText(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
 /** A new password for who has just logged in and may do nothing before; the session has not begun for the page yet. */

@@ -14,6 +14,7 @@ MODULES = (
     "iam_accounts",
     "iam_roles",
     "iam_services",
+    "iam_clients",
     "configurations",
     "profiles",
     "settings",

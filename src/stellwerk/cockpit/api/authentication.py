@@ -13,7 +13,7 @@ from stellwerk.cockpit.api.dispatch import security
 from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
 from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
 from stellwerk.cockpit.auth.accounts import Accounts
-from stellwerk.cockpit.auth.credentials import Credentials, LoginRefused
+from stellwerk.cockpit.auth.credentials import AuthorizationCode, Credentials, LoginRefused
 from stellwerk.cockpit.auth.permissions import CONTROLLER_PERMISSIONS, JOC_PERMISSIONS, Permissions
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.values.json import encode
@@ -48,16 +48,20 @@ class PermissionsAnswer(msgspec.Struct, frozen=True, rename="camel"):
     controllers: dict[str, Any]
 
 
-async def login(context: RequestContext, request: NoRequest) -> Answer:
-    """Log in with Basic credentials; the answer's header X-Access-Token is the session."""
-    account, password = _basic_credentials(context)
+class LoginRequest(msgspec.Struct):
+    """Empty but for OpenID Connect: with what the provider has sent the browser back."""
+
+    code: str | None = None
+    redirect_uri: str | None = None
+    code_verifier: str | None = None
+    nonce: str | None = None
+
+
+async def login(context: RequestContext, request: LoginRequest) -> Answer:
+    """Log in with Basic credentials, or with a provider's code; the answer's header X-Access-Token is the session."""
+    credentials = _credentials(context, request)
+    account = credentials.account
     try:
-        credentials = Credentials(
-            account=account,
-            password=password,
-            address=context.address,
-            identity_service=context.headers.get("x-identity-service"),
-        )
         token, session = await context.services.get(Accounts).login(credentials)
     except LoginRefused as refused:
         body = security(account=account, message=f"{refused.reason}: Could not login")
@@ -107,6 +111,34 @@ def permissions_answer(roles: Sequence[str], granted: Permissions) -> Permission
     )
 
 
+def _credentials(context: RequestContext, request: LoginRequest) -> Credentials:
+    headers = context.headers
+    service = _text(headers.get("x-identity-service"))
+    if request.code is not None:
+        for name in ("redirect_uri", "code_verifier"):
+            if not getattr(request, name):
+                raise MissingParameter(name)
+        code = AuthorizationCode(
+            code=request.code,
+            redirect_uri=request.redirect_uri or "",
+            code_verifier=request.code_verifier or "",
+            nonce=request.nonce,
+        )
+        return Credentials(address=context.address, identity_service=service, code=code)
+    account, password = ("", "") if "x-id-token" in headers else _basic_credentials(context)
+    return Credentials(account=account, password=password, address=context.address, identity_service=service)
+
+
+def _text(header: str | None) -> str | None:
+    """Names in headers are UTF-8, or, as some clients send them, Latin-1."""
+    if header is None:
+        return None
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
+
+
 def _basic_credentials(context: RequestContext) -> tuple[str, str]:
     scheme, _, encoded = context.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -120,7 +152,7 @@ def _basic_credentials(context: RequestContext) -> tuple[str, str]:
 
 
 ROUTES = [
-    Route("/authentication/login", NoRequest, SecurityAnswer, None, False, login, public=True),
+    Route("/authentication/login", LoginRequest, SecurityAnswer, None, False, login, public=True),
     Route("/authentication/logout", NoRequest, dict[str, Any], None, False, logout, public=True),
     Route("/authentication/joc_cockpit_permissions", NoRequest, PermissionsAnswer, None, False, permissions),
     Route("/touch", NoRequest, Ok, None, False, touch),

@@ -114,7 +114,7 @@ async def store(context: RequestContext, request: StoreRequest) -> IdentityServi
         disabled=request.disabled,
         required=request.required,
     )
-    if one.required and not one.disabled and one.unavailable is None:
+    if one.required and not (one.disabled or one.is_chosen or one.unavailable):
         # Nobody could log in any more.
         await context.services.get(ServiceSettings).check(one)
     return _view(await context.services.get(IdentityServices).store(one))

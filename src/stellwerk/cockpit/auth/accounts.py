@@ -157,34 +157,44 @@ class Accounts:
     async def login(self, credentials: Credentials) -> tuple[str, Session]:
         """Check the credentials; returns token and session or raises `LoginRefused` after the delay that is due."""
         account, address = credentials.account, credentials.address
+        if credentials.code is not None:
+            # Codes cannot be guessed, and all people of a provider may come from one address.
+            return await self._enter(credentials)
         async with self._brake.lock(account, address):
             try:
-                identity = await self._check(credentials)
-                opened = await self._sessions.open(identity, address)
-                await self._is_still(opened[1], identity)
-            except LoginRefused as refused:
-                await self._record(account, None, refused.reason)
+                opened = await self._enter(credentials)
+            except LoginRefused:
                 await self._brake.wait_after_failure(account, address)
                 raise
             self._brake.succeeded(account, address)
+        return opened
+
+    async def _enter(self, credentials: Credentials) -> tuple[str, Session]:
+        try:
+            identity = await self._check(credentials)
+            opened = await self._sessions.open(identity, credentials.address)
+            await self._is_still(opened[1], identity)
+        except LoginRefused as refused:
+            await self._record(credentials.account, None, refused.reason)
+            raise
         await self._record(identity.account, identity.identity_service, None)
         return opened
 
     async def _check(self, credentials: Credentials) -> Identity:
-        """All required services must accept; if there are none, the first optional one that does."""
+        """The service that was chosen; else all required ones must accept, or the first optional one that does."""
         known = await self._known(credentials.account)
-        named = [one for one in known.services if one.name == credentials.identity_service and one.is_chosen]
-        if named and named[0].unavailable is not None:
-            raise LoginRefused(named[0].unavailable)
-        usable = [one for one in known.services if not one.is_chosen]
-        required = [one for one in usable if one.required]
+        asked = [one for one in known.services if one.is_chosen and one.name == credentials.identity_service]
+        if credentials.code is not None and not asked:
+            raise LoginRefused(f"there is no identity service '{credentials.identity_service}' of type OIDC")
+        asked = asked or [one for one in known.services if not one.is_chosen]
+        required = [one for one in asked if one.required]
         for service in required:
             if service.unavailable is not None:
                 raise LoginRefused(service.unavailable)
         grounds = (
             await self._required(required, known, credentials)
             if required
-            else [await self._optional(usable, known, credentials)]
+            else [await self._optional(asked, known, credentials)]
         )
         identity = await self._grants.of(grounds)
         if identity is None:
@@ -233,21 +243,19 @@ class Accounts:
         return await self._ground(service, row, proven)
 
     async def _ground(self, service: IdentityService, row: Any, proven: Proven) -> Ground:
+        if row is None or row.account_name != proven.account:
+            # It is not the name that was typed.
+            known = await self._known(proven.account)
+            if known.is_blocked:
+                raise LoginRefused("Account is blocked")
+            row = known.accounts.get(service.id)
         if proven.roles is not None:
             return Ground(service_id=service.id, account=proven.account, roles=proven.roles)
-        if row is None or row.account_name != proven.account:
-            row = await self._account(service, proven.account)
         if row is None:
-            raise LoginRefused(WRONG)
+            raise LoginRefused(f"there is no account '{proven.account}' here" if service.is_chosen else WRONG)
         if row.disabled:
             raise LoginRefused("Access denied")
         return Ground(service_id=service.id, account=row.account_name, account_id=row.id)
-
-    async def _account(self, service: IdentityService, name: str) -> Any:
-        table = iam_accounts.c
-        async with self._database.read() as connection:
-            query = select(iam_accounts).where(table.identity_service_id == service.id, table.account_name == name)
-            return (await connection.execute(query)).first()
 
     async def _is_still(self, session: Session, identity: Identity) -> None:
         """A change of the account between reading it and opening the session has not found the session: look again."""

@@ -24,6 +24,15 @@ class LoginRefused(Exception):
         self.reason = reason
 
 
+class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):
+    """With what an OpenID Connect provider has sent somebody back, and what proves that it is for this client."""
+
+    code: str
+    redirect_uri: str
+    code_verifier: str
+    nonce: str | None = None
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one login request brings; `address` is that of the caller."""
 
@@ -32,6 +41,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     #: The identity service that the client chooses (header X-IDENTITY-SERVICE).
     identity_service: str | None = None
+    code: AuthorizationCode | None = None
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,14 +30,14 @@ from stellwerk.cockpit.auth.ldap_settings import (
 )
 from stellwerk.cockpit.auth.service_settings import ServiceSettings
 from stellwerk.cockpit.auth.services import IdentityService
+from stellwerk.cockpit.auth.turns import Turns
 from stellwerk.wire.tls import TlsError, TlsOptions, client_context
 
 if TYPE_CHECKING:
     import ldap3
 
-#: Logins at directories at the same time, and how many more may wait for their turn.
+#: Logins at directories at the same time.
 THREADS = 4
-MAXIMUM_WAITING = 100
 #: Groups of groups are followed up to that many.
 MAXIMUM_GROUPS = 1000
 _logger = structlog.get_logger(__name__)
@@ -52,27 +52,24 @@ class _Unusable(Exception):
 
 
 class LdapVerifier:
-    """Types LDAP (`maps_roles`: no accounts here, groups stand for roles) and LDAP-JOC."""
+    """Types LDAP (no accounts here, groups stand for roles) and LDAP-JOC."""
 
-    def __init__(self, settings: ServiceSettings, *, maps_roles: bool) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._maps_roles = maps_roles
         self._threads: ThreadPoolExecutor | None = None
-        self._waiting = 0
+        self._turns = Turns(THREADS)
 
     async def verify(self, service: IdentityService, row: Any, credentials: Credentials) -> Proven:
         account, password = credentials.account, credentials.password
         if not account.strip() or not account.isprintable() or not password or "\0" in password:
             raise LoginRefused(WRONG)
-        if self._waiting >= THREADS + MAXIMUM_WAITING:
-            raise LoginRefused(f"identity service '{service.name}' has too many logins at once; try again")
         self._threads = self._threads or ThreadPoolExecutor(THREADS, thread_name_prefix="ldap")
-        self._waiting += 1
         try:
             settings = read_ldap_settings(await self._settings.read(service))
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, _login, settings, account, password, self._maps_roles
-            )
+            async with self._turns:
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _login, settings, account, password, service.maps_roles
+                )
         except _Wrong:
             raise LoginRefused(WRONG) from None
         except (_Unusable, ApiError) as error:
@@ -80,8 +77,6 @@ class LdapVerifier:
             raise LoginRefused(
                 f"the directory of identity service '{service.name}' cannot be asked now; the log says why"
             ) from None
-        finally:
-            self._waiting -= 1
 
 
 def _login(settings: LdapSettings, account: str, password: str, maps_roles: bool) -> Proven:

@@ -15,6 +15,7 @@ import msgspec
 
 from stellwerk.cockpit.api.decoding import Reader, RequestError
 from stellwerk.cockpit.api.errors import BadRequest
+from stellwerk.cockpit.auth.trust_stores import trust_store
 
 PLAIN, STARTTLS, SSL = "PLAIN", "STARTTLS", "SSL"
 _PORTS = {PLAIN: 389, STARTTLS: 389, SSL: 636}
@@ -161,7 +162,7 @@ def read_ldap_settings(document: Any) -> LdapSettings:
         host=host,
         port=port,
         protocol=protocol,
-        trust=_trust(expert),
+        trust=trust_store(expert.iamLdapTruststorePath, expert.iamLdapTruststoreType),
         trust_password=expert.iamLdapTruststorePassword or None,
         verifies_host_name=expert.iamLdapHostNameVerification.lower() not in ("false", "off", "no", "0"),
         connect_seconds=_seconds(expert.iamLdapConnectTimeout),
@@ -266,18 +267,6 @@ def _server(simple: _Simple, expert: _Expert) -> tuple[str, int, str]:
     if port is not None and not 0 < port < 65536:
         raise BadRequest(f"{port} is no port")
     return host, port or _PORTS[protocol], protocol
-
-
-def _trust(expert: _Expert) -> Path | None:
-    if not expert.iamLdapTruststorePath:
-        return None
-    path = Path(expert.iamLdapTruststorePath)
-    if expert.iamLdapTruststoreType.upper() == "JKS" or path.suffix.lower() == ".jks":
-        raise BadRequest(
-            "a trust store of type JKS cannot be read: convert it to PKCS12 (keytool -importkeystore "
-            "-deststoretype PKCS12) or PEM"
-        )
-    return path
 
 
 def _seconds(milliseconds: int) -> float:

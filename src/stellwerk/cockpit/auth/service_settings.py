@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from stellwerk.cockpit.api.decoding import first_json_value
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.auth.ldap_settings import read_ldap_settings
+from stellwerk.cockpit.auth.oidc_settings import read_oidc_settings
 from stellwerk.cockpit.auth.services import IdentityService
 from stellwerk.cockpit.settings.configurations import Configurations, Key
 
 CONFIGURATION_TYPE = "IAM"
-_CHECKS = {"LDAP": read_ldap_settings, "LDAP-JOC": read_ldap_settings}
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "LDAP": read_ldap_settings,
+    "LDAP-JOC": read_ldap_settings,
+    "OIDC": read_oidc_settings,
+    "OIDC-JOC": read_oidc_settings,
+}
 
 
 class ServiceSettings:
@@ -27,6 +34,13 @@ class ServiceSettings:
         if found is None:
             raise BadRequest(f"identity service '{service.name}' has no settings: store them first")
         return first_json_value(found.configuration_item.encode())
+
+    async def title(self, service: IdentityService) -> str:
+        """What people read on the button of a service of type OIDC."""
+        try:
+            return read_oidc_settings(await self.read(service)).title or service.name
+        except BadRequest:
+            return service.name
 
     async def check(self, service: IdentityService) -> None:
         """Raises `BadRequest` if the service needs settings with which it could work, and has none."""

@@ -26,7 +26,7 @@ from stellwerk.cockpit.database.tables.settings import joc_configurations
 
 TYPES = ("JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE", "FIDO", "KEYCLOAK", "KEYCLOAK-JOC")
 #: Types through which one can log in.
-AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC"})
+AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC"})
 #: Types of services that can be a second factor.
 _SECOND_FACTORS = ("CERTIFICATE", "FIDO")
 SCHEMES = ("SINGLE-FACTOR", "TWO-FACTOR")
@@ -51,6 +51,11 @@ class IdentityService(msgspec.Struct, frozen=True, kw_only=True):
     def is_chosen(self) -> bool:
         """Asked only if the client chooses it, and not with passwords."""
         return self.type.startswith("OIDC")
+
+    @property
+    def maps_roles(self) -> bool:
+        """It keeps no accounts here: what it says of somebody's groups stands for roles."""
+        return self.type in ("LDAP", "OIDC")
 
     @property
     def unavailable(self) -> str | None:
@@ -86,6 +91,10 @@ class IdentityServices:
             raise BadRequest(f"'{service.type}' is no type of identity services; give one of {', '.join(TYPES)}")
         if service.authentication_scheme not in SCHEMES:
             raise BadRequest(f"serviceAuthenticationScheme must be one of {', '.join(SCHEMES)}")
+        if service.required and service.is_chosen:
+            raise BadRequest(
+                f"an identity service of type {service.type} is asked only when people choose it: it cannot be required"
+            )
         if service.required and not service.disabled and service.unavailable is not None:
             raise BadRequest(
                 f"{service.unavailable}: a required one would lock everybody out; store it disabled, or not required"

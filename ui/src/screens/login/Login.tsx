@@ -1,4 +1,4 @@
-/** S1 login (ui.md): account and password, nothing else; small enough to be there at once. */
+/** S1 login (ui.md): account and password, and a button for each provider; small enough to be there at once. */
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { ApiError } from "../../api/errors";
 import { login } from "../../api/http";
@@ -6,6 +6,7 @@ import { sessionStore } from "../../api/session";
 import { type LoginAnswer } from "../../api/types";
 import styles from "./login.module.css";
 import { NewPasswordForm } from "./NewPassword";
+import { SignOn } from "./SignOn";
 
 interface LoginFormProps {
   account?: string;
@@ -29,14 +30,17 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
     setBusy(true);
     setProblem(undefined);
     try {
-      const answer = await login(account, password);
-      if (answer.forcePasswordChange === true) setMustChange(answer);
-      else begin(answer);
+      enter(await login(account, password));
     } catch (error) {
       setProblem(sentence(error));
       setBusy(false);
       passwordField.current?.select();
     }
+  }
+
+  function enter(answer: LoginAnswer) {
+    if (answer.forcePasswordChange === true) setMustChange(answer);
+    else begin(answer);
   }
 
   if (mustChange !== undefined)
@@ -89,6 +93,7 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
       <button type="submit" className={styles.submit} disabled={busy}>
         {busy ? "Checking…" : submitLabel}
       </button>
+      <SignOn onLogin={enter} onProblem={(error) => setProblem(sentence(error))} />
     </form>
   );
 }
@@ -99,14 +104,14 @@ function begin(answer: LoginAnswer): void {
 
 function sentence(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
-  if (error.status === 0) return "The Cockpit does not answer. Is it running? Try again in a moment.";
+  if (error.code === "UNREACHABLE") return "The Cockpit does not answer. Is it running? Try again in a moment.";
   if (error.status === 401) {
     // A blocked account, a service that is not available: the server says it, and then adds what is plain to see.
     const reason = error.message.replace(/: Could not login$/, "");
     if (!reason.includes("wrong password")) return `${reason}.`;
     return "Account or password is wrong. After several wrong tries the answer takes longer.";
   }
-  return `${error.message} (${error.code})`;
+  return error.status === 0 ? error.message : `${error.message} (${error.code})`;
 }
 
 export function Login({ onTyping }: { onTyping: () => void }) {
