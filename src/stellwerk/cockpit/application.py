@@ -17,6 +17,7 @@ import uvicorn
 from litestar import Litestar, asgi
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import stellwerk
 from stellwerk.cockpit.api import all_routes
@@ -312,6 +313,16 @@ async def _answer(send: Send, status: int, body: bytes, media_type: str, **heade
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol; adds the client's certificate to the scope."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.app_state = {**self.app_state, "peer_certificate": tls.getpeercert(True)}
+
+
 class _Server:
     """uvicorn inside the caller's loop, without its signal handlers."""
 
@@ -320,7 +331,7 @@ class _Server:
             application,
             host=configuration.host,
             port=configuration.port,
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -13,6 +13,7 @@ from stellwerk.cockpit.api.dispatch import security
 from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
 from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
 from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.certificates import common_name
 from stellwerk.cockpit.auth.credentials import AuthorizationCode, Credentials, LoginRefused
 from stellwerk.cockpit.auth.permissions import CONTROLLER_PERMISSIONS, JOC_PERMISSIONS, Permissions
 from stellwerk.cockpit.auth.sessions import Sessions
@@ -125,8 +126,17 @@ def _credentials(context: RequestContext, request: LoginRequest) -> Credentials:
             nonce=request.nonce,
         )
         return Credentials(address=context.address, identity_service=service, code=code)
-    account, password = ("", "") if "x-id-token" in headers else _basic_credentials(context)
-    return Credentials(account=account, password=password, address=context.address, identity_service=service)
+    holder = common_name(context.certificate)
+    # Other proofs need no password.
+    is_proven = "x-id-token" in headers or holder is not None
+    account, password = ("", "") if is_proven and "authorization" not in headers else _basic_credentials(context)
+    return Credentials(
+        account=account or holder or "",
+        password=password,
+        address=context.address,
+        identity_service=service,
+        certificate_name=holder,
+    )
 
 
 def _text(header: str | None) -> str | None:

@@ -171,6 +171,7 @@ class Dispatcher:
                 address=client[0] if client else "",
                 token=token,
                 session=session,
+                certificate=scope.get("state", {}).get("peer_certificate"),
             )
             context.response_headers = extra
             context.files = files

@@ -64,6 +64,7 @@ class RequestContext:
     __slots__ = (
         "_session",
         "address",
+        "certificate",
         "clock",
         "configuration",
         "controller_id",
@@ -94,6 +95,7 @@ class RequestContext:
         address: str,
         token: str | None,
         session: Session | None,
+        certificate: bytes | None = None,
     ) -> None:
         self.database = database
         self.services = services
@@ -107,6 +109,8 @@ class RequestContext:
         self.query = query
         self.raw_body = raw_body
         self.address = address
+        #: The client certificate of the TLS connection (DER), which the server has verified.
+        self.certificate = certificate
         self.token = token
         self._session = session
         #: `controllerId` of the request, if it has one.

@@ -186,7 +186,7 @@ class Accounts:
         asked = [one for one in known.services if one.is_chosen and one.name == credentials.identity_service]
         if credentials.code is not None and not asked:
             raise LoginRefused(f"there is no identity service '{credentials.identity_service}' of type OIDC")
-        asked = asked or [one for one in known.services if not one.is_chosen]
+        asked = asked or _asked_by_order(known.services, credentials)
         required = [one for one in asked if one.required]
         for service in required:
             if service.unavailable is not None:
@@ -240,7 +240,22 @@ class Accounts:
             # Whatever the credentials, and only after the time that these take.
             if known.is_blocked:
                 raise LoginRefused("Account is blocked")
-        return await self._ground(service, row, proven)
+        ground = await self._ground(service, row, proven)
+        if service.has_second_factor:
+            await self._second_factor(service, known, msgspec.structs.replace(credentials, account=ground.account))
+        return ground
+
+    async def _second_factor(self, first: IdentityService, known: _Known, credentials: Credentials) -> None:
+        """Something else must prove the same account, in the service that the first one names."""
+        service = next((one for one in known.services if one.name == first.second_factor_name), None)
+        if service is None:
+            raise LoginRefused(f"the second factor of identity service '{first.name}' is disabled")
+        if service.unavailable is not None:
+            raise LoginRefused(service.unavailable)
+        row = (await self._known(credentials.account)).accounts.get(service.id)
+        proven = await self._verifiers[service.type].verify(service, row, credentials)
+        if proven.account != credentials.account or (row is not None and row.disabled):
+            raise LoginRefused("Access denied")
 
     async def _ground(self, service: IdentityService, row: Any, proven: Proven) -> Ground:
         if row is None or row.account_name != proven.account:
@@ -290,3 +305,11 @@ class Accounts:
                     message=message,
                 )
             )
+
+
+def _asked_by_order(services: Sequence[IdentityService], credentials: Credentials) -> list[IdentityService]:
+    """Services that nobody has to choose. Without a certificate those for certificates have nothing to say."""
+    candidates = [one for one in services if not one.is_chosen and not one.second_factor]
+    if credentials.certificate_name is not None:
+        return candidates
+    return [one for one in candidates if one.type != "CERTIFICATE" or one.required] or candidates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stellwerk.cockpit.auth.accounts import Accounts
+from stellwerk.cockpit.auth.certificates import CertificateVerifier
 from stellwerk.cockpit.auth.credentials import PasswordVerifier, Verifier
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.directory import Directory
@@ -39,6 +40,7 @@ def add_identity_services(
         "LDAP-JOC": ldap,
         "OIDC": oidc,
         "OIDC-JOC": oidc,
+        "CERTIFICATE": CertificateVerifier(),
     }
     services.add(Accounts(database, sessions, grants, passwords, brake, clock, random, verifiers))
     services.add(Directory(database, settings, passwords, sessions, grants, clock))

@@ -42,6 +42,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     #: The identity service that the client chooses (header X-IDENTITY-SERVICE).
     identity_service: str | None = None
     code: AuthorizationCode | None = None
+    #: The common name in the client certificate of the TLS connection.
+    certificate_name: str | None = None
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,10 +26,11 @@ from stellwerk.cockpit.database.tables.settings import joc_configurations
 
 TYPES = ("JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE", "FIDO", "KEYCLOAK", "KEYCLOAK-JOC")
 #: Types through which one can log in.
-AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC"})
+AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE"})
 #: Types of services that can be a second factor.
 _SECOND_FACTORS = ("CERTIFICATE", "FIDO")
-SCHEMES = ("SINGLE-FACTOR", "TWO-FACTOR")
+TWO_FACTOR = "TWO-FACTOR"
+SCHEMES = ("SINGLE-FACTOR", TWO_FACTOR)
 
 _table = iam_identity_services.c
 
@@ -53,6 +54,10 @@ class IdentityService(msgspec.Struct, frozen=True, kw_only=True):
         return self.type.startswith("OIDC")
 
     @property
+    def has_second_factor(self) -> bool:
+        return self.authentication_scheme == TWO_FACTOR
+
+    @property
     def maps_roles(self) -> bool:
         """It keeps no accounts here: what it says of somebody's groups stands for roles."""
         return self.type in ("LDAP", "OIDC")
@@ -62,8 +67,8 @@ class IdentityService(msgspec.Struct, frozen=True, kw_only=True):
         """Why nobody can log in through this service yet; None: one can."""
         if self.type not in AVAILABLE_TYPES:
             return f"logins through identity service '{self.name}' of type {self.type} are not available yet"
-        if self.authentication_scheme == "TWO-FACTOR":
-            return f"the second factor of identity service '{self.name}' is not available yet"
+        if self.has_second_factor and self.second_factor_name is None:
+            return f"identity service '{self.name}' has the scheme TWO-FACTOR, and no second factor: name one"
         return None
 
 
@@ -91,6 +96,12 @@ class IdentityServices:
             raise BadRequest(f"'{service.type}' is no type of identity services; give one of {', '.join(TYPES)}")
         if service.authentication_scheme not in SCHEMES:
             raise BadRequest(f"serviceAuthenticationScheme must be one of {', '.join(SCHEMES)}")
+        if service.has_second_factor and service.type.startswith("OIDC"):
+            raise BadRequest("a provider asks for a second factor itself: use the scheme SINGLE-FACTOR")
+        if service.second_factor and service.type not in _SECOND_FACTORS:
+            raise BadRequest(f"only services of type {' or '.join(_SECOND_FACTORS)} can be a second factor")
+        if service.required and service.second_factor:
+            raise BadRequest("a service that is a second factor is not asked by itself: it cannot be required")
         if service.required and service.is_chosen:
             raise BadRequest(
                 f"an identity service of type {service.type} is asked only when people choose it: it cannot be required"
@@ -122,7 +133,7 @@ class IdentityServices:
         second_id = None
         if service.second_factor_name:
             second = existing.get(service.second_factor_name)
-            if second is None or second.type not in _SECOND_FACTORS:
+            if second is None or second.type not in _SECOND_FACTORS or second.name == service.name:
                 raise BadRequest(
                     f"'{service.second_factor_name}' is no identity service of type {' or '.join(_SECOND_FACTORS)}"
                 )
