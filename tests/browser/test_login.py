@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from component_processes import wait_until
 from oidc_provider import CLIENT_ID, SECRET, OidcProvider
 from playwright.sync_api import Page, expect
 from tests.browser.world import Installation, Person
@@ -108,3 +109,64 @@ def test_a_provider_logs_in_and_one_is_back_where_one_was(
     stranger = someone()
     stranger.page.goto(f"{installation.url}/ui/?code=stolen&state=guessed")
     expect(stranger.page.get_by_label("Account")).to_be_visible()
+
+
+def test_a_device_is_registered_approved_and_logs_in_alone_and_as_second_factor(
+    someone: Callable[..., Person], installation: Installation
+) -> None:
+    # Browsers bind devices to host names; an address has none.
+    url = installation.url.replace("127.0.0.1", "localhost")
+    person = someone()
+    person.others.append(url)
+    page = person.page
+    tools = page.context.new_cdp_session(page)
+    tools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    service = {"identityServiceName": "keys"}
+    installation.post("iam/identityservice/store", {**service, "identityServiceType": "FIDO"})
+    local = {**OF_SERVICE, "identityServiceType": "JOC"}
+    try:
+        page.goto(f"{url}/ui/")
+        page.get_by_role("button", name="Register a device for keys").click()
+        page.get_by_label("Account").fill("carla")
+        person.check_accessibility()
+        page.get_by_role("button", name="Register", exact=True).click()
+        (waiting,) = _until(lambda: installation.post("iam/fidoregistrations", service)["fidoRegistrationItems"])
+        expect(page.get_by_role("status")).to_contain_text(waiting["fingerprint"])
+        named = {**service, "accounts": [{"accountName": "carla", "origin": waiting["origin"]}]}
+        installation.post("iam/fidoregistration/approve", named)
+        installation.post("iam/role/store", {**service, "roleName": "viewer"})
+        permissions = [{"permissionPath": "sos:products:controller:view"}]
+        installation.post("iam/permissions/store", {**service, "roleName": "viewer", "permissions": permissions})
+        installation.post("iam/account/store", {**service, "accountName": "carla", "roles": ["viewer"]})
+        page.get_by_role("button", name="Back to the login").click()
+        page.get_by_role("button", name="Log in with a device (keys)").click()
+        expect(page.get_by_role("navigation", name="Screens")).to_be_visible()
+
+        # The same device as second factor of a password.
+        installation.post("iam/identityservice/store", {**service, "identityServiceType": "FIDO", "secondFactor": True})
+        account = {**OF_SERVICE, "accountName": "carla", "password": "carla's password", "roles": ["business_user"]}
+        installation.post("iam/account/store", account)
+        both = {"serviceAuthenticationScheme": "TWO-FACTOR", "secondFactorIdentityServiceName": "keys"}
+        installation.post("iam/identityservice/store", {**local, **both})
+        page.evaluate("sessionStorage.clear()")
+        page.reload()
+        try_to_log_in(page, "carla", "carla's password")
+        expect(page.get_by_role("navigation", name="Screens")).to_be_visible()
+        sessions = installation.post("iam/sessions", {"accountName": "carla"})["activeSessions"]
+        assert sessions[0]["identityService"] == "JOC:JOC-INITIAL"
+    finally:
+        installation.post("iam/identityservice/store", local)
+        installation.post("iam/identityservice/delete", service)
+
+
+def _until(look: Callable[[], list[Any]]) -> list[Any]:
+    return wait_until(look, "the device waits for approval")

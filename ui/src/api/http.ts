@@ -2,6 +2,7 @@
  * One way to call the Cockpit: JSON, session header, errors as `ApiError`, server clock.
  * Must not know: React, screens.
  */
+import { type FirstFactor } from "./devices";
 import { ApiError, errorFrom } from "./errors";
 import { type LoginAnswer } from "./types";
 import { sessionStore } from "./session";
@@ -32,8 +33,18 @@ export function change<Answer>(path: string, body: unknown, idempotencyKey: stri
 }
 
 export function login(account: string, password: string): Promise<LoginAnswer> {
-  const bytes = new TextEncoder().encode(`${account}:${password}`);
-  return enter({ Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` });
+  return enter({ Authorization: basic(account, password) });
+}
+
+/** With what a device has signed (devices.ts); after a first factor together with that. */
+export function loginWithDevice(signed: Record<string, string>, service: string, first?: FirstFactor): Promise<LoginAnswer> {
+  if (first === undefined) return enter({ ...signed, "X-IDENTITY-SERVICE": headerText(service) });
+  const { account, password, service: firstService } = first;
+  return enter({ ...signed, Authorization: basic(account, password), "X-1ST-IDENTITY-SERVICE": headerText(firstService) });
+}
+
+function basic(account: string, password: string): string {
+  return `Basic ${btoa(headerText(`${account}:${password}`))}`;
 }
 
 /** With what an OpenID Connect provider has sent the browser back (signOn.ts). */
@@ -43,7 +54,7 @@ export function loginWithCode(service: string, body: Record<string, string>): Pr
 
 async function enter(headers: Record<string, string>, body?: unknown): Promise<LoginAnswer> {
   const answer = await call<LoginAnswer>("POST", "authentication/login", body, headers);
-  if (!answer.isAuthenticated || answer.accessToken === "")
+  if (!answer.isAuthenticated || (answer.accessToken === "" && answer.secondFactoridentityService === undefined))
     throw new ApiError(401, "HTTP-401", answer.message ?? "The login was refused.", "authentication/login");
   return answer;
 }

@@ -4,6 +4,8 @@
  * `leaveFor` goes to the provider; what proves that the answer is for this tab (state, verifier, nonce) waits in
  * `sessionStorage`. `comeBack` finds the answer in the address, takes it out of there, and logs in. Each attempt is good once.
  */
+import { type DeviceService } from "./devices";
+import { base64url } from "./encoding";
 import { ApiError } from "./errors";
 import { loginWithCode, post } from "./http";
 import { type LoginAnswer } from "./types";
@@ -30,9 +32,19 @@ interface Attempt {
 
 const KEY = "stellwerk.signOn";
 
-export async function providers(signal?: AbortSignal): Promise<Provider[]> {
-  const answer = await post<{ oidcServiceItems?: Provider[] }>("iam/identityproviders", {}, signal);
-  return answer.oidcServiceItems ?? [];
+/** The ways to log in besides a password. */
+export interface Offered {
+  providers: Provider[];
+  devices: DeviceService[];
+}
+
+export async function offered(signal?: AbortSignal): Promise<Offered> {
+  const answer = await post<{ oidcServiceItems?: Provider[]; fidoServiceItems?: DeviceService[] }>(
+    "iam/identityproviders",
+    {},
+    signal,
+  );
+  return { providers: answer.oidcServiceItems ?? [], devices: answer.fidoServiceItems ?? [] };
 }
 
 /** The one address to register at the provider. */
@@ -93,8 +105,4 @@ export async function comeBack(): Promise<LoginAnswer> {
 
 function random(): string {
   return base64url(crypto.getRandomValues(new Uint8Array(32)));
-}
-
-export function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }

@@ -276,6 +276,8 @@ export interface LoginAnswer {
   identityService?: string;
   sessionTimeout?: number;
   forcePasswordChange?: boolean;
+  /** The first factor is right, and this service asks for the second one; there is no token yet. Spelled so by the API. */
+  secondFactoridentityService?: string;
 }
 
 /** Anything under `workflow.instructions`; the graph reads what it knows and keeps the rest. */

@@ -15,6 +15,7 @@ MODULES = (
     "iam_roles",
     "iam_services",
     "iam_clients",
+    "iam_fido",
     "configurations",
     "profiles",
     "settings",

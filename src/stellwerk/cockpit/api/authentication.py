@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,10 +14,18 @@ from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
 from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.certificates import common_name
-from stellwerk.cockpit.auth.credentials import AuthorizationCode, Credentials, LoginRefused
+from stellwerk.cockpit.auth.credentials import (
+    Assertion,
+    AuthorizationCode,
+    Credentials,
+    LoginRefused,
+    SecondFactorNeeded,
+)
 from stellwerk.cockpit.auth.permissions import CONTROLLER_PERMISSIONS, JOC_PERMISSIONS, Permissions
 from stellwerk.cockpit.auth.sessions import Sessions
 from stellwerk.values.json import encode
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 class SecurityAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -64,6 +72,16 @@ async def login(context: RequestContext, request: LoginRequest) -> Answer:
     account = credentials.account
     try:
         token, session = await context.services.get(Accounts).login(credentials)
+    except SecondFactorNeeded as needed:
+        # The name of the last member is spelled so in the specification.
+        body = security(
+            account=needed.account,
+            accessToken="",
+            message="Second factor needed",
+            identityService=f"{needed.first.type}:{needed.first.name}",
+            secondFactoridentityService=needed.second,
+        )
+        return Answer(encode({**body, "isAuthenticated": True}))
     except LoginRefused as refused:
         body = security(account=account, message=f"{refused.reason}: Could not login")
         raise StatusAnswer(401, body) from None
@@ -128,7 +146,7 @@ def _credentials(context: RequestContext, request: LoginRequest) -> Credentials:
         return Credentials(address=context.address, identity_service=service, code=code)
     holder = common_name(context.certificate)
     # Other proofs need no password.
-    is_proven = "x-id-token" in headers or holder is not None
+    is_proven = "x-id-token" in headers or "x-signature" in headers or holder is not None
     account, password = ("", "") if is_proven and "authorization" not in headers else _basic_credentials(context)
     return Credentials(
         account=account or holder or "",
@@ -136,7 +154,18 @@ def _credentials(context: RequestContext, request: LoginRequest) -> Credentials:
         address=context.address,
         identity_service=service,
         certificate_name=holder,
+        assertion=_assertion(headers),
+        first_service=_text(headers.get("x-1st-identity-service")),
     )
+
+
+def _assertion(headers: Mapping[str, str]) -> Assertion | None:
+    """What a device has signed, in headers; base64 is taken in both its alphabets."""
+    if "x-signature" not in headers:
+        return None
+    names = ("x-request-id", "x-credential-id", "x-client-data-json", "x-authenticator-data", "x-signature")
+    texts = [headers.get(name, "").translate(_URL_SAFE).rstrip("=") for name in names]
+    return Assertion(**dict(zip(Assertion.__struct_fields__, texts, strict=True)))
 
 
 def _text(header: str | None) -> str | None:

@@ -27,9 +27,18 @@ class Provider(msgspec.Struct, frozen=True, rename="camel"):
     iam_oidc_name: str
 
 
+class DeviceService(msgspec.Struct, frozen=True, rename="camel"):
+    """A service to which people log in with a device."""
+
+    identity_service_name: str
+    identity_service_type: str
+    second_factor: bool
+
+
 class ProvidersAnswer(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     oidc_service_items: list[Provider]
+    fido_service_items: list[DeviceService]
 
 
 class ClientAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -47,17 +56,21 @@ class ClientAnswer(msgspec.Struct, frozen=True, rename="camel"):
 async def providers(context: RequestContext, request: NoRequest) -> ProvidersAnswer:
     """The identity services that people can choose at the login page."""
     settings = context.services.get(ServiceSettings)
-    items = [
-        Provider(one.name, one.type, await settings.title(one))
-        for one in await context.services.get(IdentityServices).all()
-        if one.type.startswith("OIDC") and not one.disabled
-    ]
-    return ProvidersAnswer(timestamp(context.now_ms()), items)
+    enabled = [one for one in await context.services.get(IdentityServices).all() if not one.disabled]
+    return ProvidersAnswer(
+        delivery_date=timestamp(context.now_ms()),
+        oidc_service_items=[
+            Provider(one.name, one.type, await settings.title(one)) for one in enabled if one.type.startswith("OIDC")
+        ],
+        fido_service_items=[
+            DeviceService(one.name, one.type, one.second_factor) for one in enabled if one.type == "FIDO"
+        ],
+    )
 
 
 async def client(context: RequestContext, request: ClientRequest) -> ClientAnswer:
     """Where the browser has to go to log in by OpenID Connect, and what it has to say there."""
-    service = await _chosen(context, request.identity_service_name, "OIDC")
+    service = await chosen_service(context, request.identity_service_name, "OIDC")
     try:
         found = await context.services.get(OidcVerifier).client(service)
     except LoginRefused as refused:
@@ -73,7 +86,7 @@ async def client(context: RequestContext, request: ClientRequest) -> ClientAnswe
     )
 
 
-async def _chosen(context: RequestContext, name: str, type_: str) -> IdentityService:
+async def chosen_service(context: RequestContext, name: str, type_: str) -> IdentityService:
     """An enabled service of the type; others are as unknown as those that do not exist."""
     for one in await context.services.get(IdentityServices).all():
         if one.name == name and one.type.startswith(type_) and not one.disabled:

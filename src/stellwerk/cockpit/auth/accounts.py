@@ -14,7 +14,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import insert, select
 
-from stellwerk.cockpit.auth.credentials import WRONG, Credentials, LoginRefused, Proven, Verifier
+from stellwerk.cockpit.auth.credentials import (
+    WRONG,
+    Credentials,
+    LoginRefused,
+    Proven,
+    SecondFactorNeeded,
+    Verifier,
+)
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.grants import Grants, is_sufficient
 from stellwerk.cockpit.auth.passwords import Passwords
@@ -155,10 +162,13 @@ class Accounts:
         return password
 
     async def login(self, credentials: Credentials) -> tuple[str, Session]:
-        """Check the credentials; returns token and session or raises `LoginRefused` after the delay that is due."""
+        """Check the credentials; returns token and session or raises `LoginRefused` after the delay that is due.
+
+        Raises `SecondFactorNeeded` when the first factor is right and the second one has not been shown.
+        """
         account, address = credentials.account, credentials.address
-        if credentials.code is not None:
-            # Codes cannot be guessed, and all people of a provider may come from one address.
+        if credentials.chosen_type is not None:
+            # They cannot be guessed, and all people of a provider may come from one address.
             return await self._enter(credentials)
         async with self._brake.lock(account, address):
             try:
@@ -183,9 +193,12 @@ class Accounts:
     async def _check(self, credentials: Credentials) -> Identity:
         """The service that was chosen; else all required ones must accept, or the first optional one that does."""
         known = await self._known(credentials.account)
-        asked = [one for one in known.services if one.is_chosen and one.name == credentials.identity_service]
-        if credentials.code is not None and not asked:
-            raise LoginRefused(f"there is no identity service '{credentials.identity_service}' of type OIDC")
+        chosen, type_ = credentials.identity_service, credentials.chosen_type
+        asked = [one for one in known.services if one.is_chosen and one.name == chosen and not one.second_factor]
+        if type_ is not None:
+            asked = [one for one in asked if one.type.startswith(type_)]
+            if not asked:
+                raise LoginRefused(f"there is no identity service '{chosen}' of type {type_}")
         asked = asked or _asked_by_order(known.services, credentials)
         required = [one for one in asked if one.required]
         for service in required:
@@ -209,14 +222,18 @@ class Accounts:
         self, services: Sequence[IdentityService], known: _Known, credentials: Credentials
     ) -> list[Ground]:
         """Each service is asked, also after one that refuses: how long it takes tells nobody which one it was."""
-        grounds, refusals = [], []
+        grounds: list[Ground] = []
+        refusals: list[LoginRefused] = []
+        needs: list[SecondFactorNeeded] = []
         for service in services:
             try:
                 grounds.append(await self._verify(service, known, credentials))
             except LoginRefused as refused:
                 refusals.append(refused)
-        if refusals:
-            raise refusals[0]
+            except SecondFactorNeeded as needed:
+                needs.append(needed)
+        for error in (*refusals, *needs):
+            raise error
         return grounds
 
     async def _optional(self, services: Sequence[IdentityService], known: _Known, credentials: Credentials) -> Ground:
@@ -252,6 +269,8 @@ class Accounts:
             raise LoginRefused(f"the second factor of identity service '{first.name}' is disabled")
         if service.unavailable is not None:
             raise LoginRefused(service.unavailable)
+        if service.type == "FIDO" and credentials.assertion is None:
+            raise SecondFactorNeeded(credentials.account, first, service.name)
         row = (await self._known(credentials.account)).accounts.get(service.id)
         proven = await self._verifiers[service.type].verify(service, row, credentials)
         if proven.account != credentials.account or (row is not None and row.disabled):
@@ -309,7 +328,11 @@ class Accounts:
 
 def _asked_by_order(services: Sequence[IdentityService], credentials: Credentials) -> list[IdentityService]:
     """Services that nobody has to choose. Without a certificate those for certificates have nothing to say."""
-    candidates = [one for one in services if not one.is_chosen and not one.second_factor]
+    candidates = [
+        one
+        for one in services
+        if not one.is_chosen and not one.second_factor and credentials.first_service in (None, one.name)
+    ]
     if credentials.certificate_name is not None:
         return candidates
     return [one for one in candidates if one.type != "CERTIFICATE" or one.required] or candidates

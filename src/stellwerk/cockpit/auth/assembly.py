@@ -7,6 +7,7 @@ from stellwerk.cockpit.auth.certificates import CertificateVerifier
 from stellwerk.cockpit.auth.credentials import PasswordVerifier, Verifier
 from stellwerk.cockpit.auth.delays import LoginBrake
 from stellwerk.cockpit.auth.directory import Directory
+from stellwerk.cockpit.auth.fido import FidoDevices
 from stellwerk.cockpit.auth.grants import Grants
 from stellwerk.cockpit.auth.ldap import LdapVerifier
 from stellwerk.cockpit.auth.oidc import OidcVerifier
@@ -34,6 +35,7 @@ def add_identity_services(
     service_settings = services.add(ServiceSettings(services.get(Configurations)))
     ldap = LdapVerifier(service_settings)
     oidc = services.add(OidcVerifier(service_settings, clock))
+    fido = services.add(FidoDevices(database, service_settings, clock, random))
     verifiers: dict[str, Verifier] = {
         "JOC": PasswordVerifier(passwords),
         "LDAP": ldap,
@@ -41,6 +43,7 @@ def add_identity_services(
         "OIDC": oidc,
         "OIDC-JOC": oidc,
         "CERTIFICATE": CertificateVerifier(),
+        "FIDO": fido,
     }
     services.add(Accounts(database, sessions, grants, passwords, brake, clock, random, verifiers))
     services.add(Directory(database, settings, passwords, sessions, grants, clock))

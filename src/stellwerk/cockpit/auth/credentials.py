@@ -24,6 +24,16 @@ class LoginRefused(Exception):
         self.reason = reason
 
 
+class SecondFactorNeeded(Exception):
+    """The first factor is right by `first`; the service named `second` asks for the second one."""
+
+    def __init__(self, account: str, first: IdentityService, second: str) -> None:
+        super().__init__(second)
+        self.account = account
+        self.first = first
+        self.second = second
+
+
 class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):
     """With what an OpenID Connect provider has sent somebody back, and what proves that it is for this client."""
 
@@ -31,6 +41,16 @@ class AuthorizationCode(msgspec.Struct, frozen=True, kw_only=True):
     redirect_uri: str
     code_verifier: str
     nonce: str | None = None
+
+
+class Assertion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device has signed (WebAuthn); texts are base64url. `request_id`: of the challenge."""
+
+    request_id: str
+    credential_id: str
+    client_data_json: str
+    authenticator_data: str
+    signature: str
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +64,16 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     code: AuthorizationCode | None = None
     #: The common name in the client certificate of the TLS connection.
     certificate_name: str | None = None
+    assertion: Assertion | None = None
+    #: The service that has accepted the first factor, in the second step (header X-1ST-IDENTITY-SERVICE).
+    first_service: str | None = None
+
+    @property
+    def chosen_type(self) -> str | None:
+        """The type of service that these are for, where they are for no other; they cannot be guessed."""
+        if self.code is not None:
+            return "OIDC"
+        return "FIDO" if self.assertion is not None and self.first_service is None else None
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from stellwerk.cockpit.database.tables.identity import (
     iam_account2roles,
     iam_accounts,
     iam_blocklist,
+    iam_fido2_devices,
     iam_roles,
 )
 from stellwerk.cockpit.database.tables.settings import joc_configurations
@@ -193,6 +194,7 @@ class Directory:
             ]
             ids = [row.id for row in rows]
             await connection.execute(delete(iam_account2roles).where(iam_account2roles.c.account_id.in_(ids)))
+            await connection.execute(delete(iam_fido2_devices).where(iam_fido2_devices.c.account_id.in_(ids)))
             await connection.execute(delete(iam_accounts).where(_table.id.in_(ids)))
             for row in rows:
                 await _hand_over(connection, row.account_name, None)

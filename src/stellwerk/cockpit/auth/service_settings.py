@@ -7,6 +7,7 @@ from typing import Any
 
 from stellwerk.cockpit.api.decoding import first_json_value
 from stellwerk.cockpit.api.errors import BadRequest
+from stellwerk.cockpit.auth.fido_settings import read_fido_settings
 from stellwerk.cockpit.auth.ldap_settings import read_ldap_settings
 from stellwerk.cockpit.auth.oidc_settings import read_oidc_settings
 from stellwerk.cockpit.auth.services import IdentityService
@@ -18,6 +19,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "LDAP-JOC": read_ldap_settings,
     "OIDC": read_oidc_settings,
     "OIDC-JOC": read_oidc_settings,
+    "FIDO": read_fido_settings,
 }
 
 
@@ -29,11 +31,16 @@ class ServiceSettings:
 
     async def read(self, service: IdentityService) -> Any:
         """The JSON document; raises `BadRequest` if there is none."""
-        key = Key(configuration_type=CONFIGURATION_TYPE, object_type=service.type, name=service.name)
-        found = await self._configurations.find(key)
+        found = await self.find(service)
         if found is None:
             raise BadRequest(f"identity service '{service.name}' has no settings: store them first")
-        return first_json_value(found.configuration_item.encode())
+        return found
+
+    async def find(self, service: IdentityService) -> Any:
+        """The JSON document, or None."""
+        key = Key(configuration_type=CONFIGURATION_TYPE, object_type=service.type, name=service.name)
+        found = await self._configurations.find(key)
+        return None if found is None else first_json_value(found.configuration_item.encode())
 
     async def title(self, service: IdentityService) -> str:
         """What people read on the button of a service of type OIDC."""

@@ -16,6 +16,7 @@ from stellwerk.cockpit.auth.grants import Grants
 from stellwerk.cockpit.auth.lookup import check_name, next_ordering, service_row
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.identity import (
+    OF_DEVICES,
     iam_account2roles,
     iam_accounts,
     iam_identity_services,
@@ -26,7 +27,7 @@ from stellwerk.cockpit.database.tables.settings import joc_configurations
 
 TYPES = ("JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE", "FIDO", "KEYCLOAK", "KEYCLOAK-JOC")
 #: Types through which one can log in.
-AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE"})
+AVAILABLE_TYPES = frozenset({"JOC", "LDAP", "LDAP-JOC", "OIDC", "OIDC-JOC", "CERTIFICATE", "FIDO"})
 #: Types of services that can be a second factor.
 _SECOND_FACTORS = ("CERTIFICATE", "FIDO")
 TWO_FACTOR = "TWO-FACTOR"
@@ -51,7 +52,7 @@ class IdentityService(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_chosen(self) -> bool:
         """Asked only if the client chooses it, and not with passwords."""
-        return self.type.startswith("OIDC")
+        return self.type.startswith(("OIDC", "FIDO"))
 
     @property
     def has_second_factor(self) -> bool:
@@ -172,7 +173,7 @@ class IdentityServices:
             account_ids = await _accounts_of(connection, row.id)
             held = select(iam_accounts.c.id).where(iam_accounts.c.identity_service_id == row.id)
             await connection.execute(delete(iam_account2roles).where(iam_account2roles.c.account_id.in_(held)))
-            for table in (iam_accounts, iam_permissions, iam_roles):
+            for table in (*OF_DEVICES, iam_accounts, iam_permissions, iam_roles):
                 await connection.execute(delete(table).where(table.c.identity_service_id == row.id))
             await connection.execute(delete(iam_identity_services).where(_table.id == row.id))
             await connection.execute(

@@ -1,11 +1,13 @@
-/** S1 login (ui.md): account and password, and a button for each provider; small enough to be there at once. */
+/** S1 login (ui.md): account and password, other ways in, a second factor; small enough to be there at once. */
 import { type FormEvent, useEffect, useRef, useState } from "react";
+import { enterWithDevice } from "../../api/devices";
 import { ApiError } from "../../api/errors";
 import { login } from "../../api/http";
 import { sessionStore } from "../../api/session";
 import { type LoginAnswer } from "../../api/types";
 import styles from "./login.module.css";
 import { NewPasswordForm } from "./NewPassword";
+import { RegisterDevice } from "./RegisterDevice";
 import { SignOn } from "./SignOn";
 
 interface LoginFormProps {
@@ -23,6 +25,8 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
   const [mustChange, setMustChange] = useState<LoginAnswer>();
+  const [waitsForDevice, setWaitsForDevice] = useState(false);
+  const [registering, setRegistering] = useState<string>();
   const passwordField = useRef<HTMLInputElement>(null);
 
   async function submit(event: FormEvent) {
@@ -30,9 +34,17 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
     setBusy(true);
     setProblem(undefined);
     try {
-      enter(await login(account, password));
+      let answer = await login(account, password);
+      const second = answer.secondFactoridentityService;
+      if (second !== undefined) {
+        setWaitsForDevice(true);
+        const service = (answer.identityService ?? "").split(":").slice(1).join(":");
+        answer = await enterWithDevice(second, answer.account, { account, password, service });
+      }
+      enter(answer);
     } catch (error) {
       setProblem(sentence(error));
+      setWaitsForDevice(false);
       setBusy(false);
       passwordField.current?.select();
     }
@@ -45,6 +57,7 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
 
   if (mustChange !== undefined)
     return <NewPasswordForm session={mustChange} oldPassword={password} onChanged={() => begin(mustChange)} />;
+  if (registering !== undefined) return <RegisterDevice service={registering} onBack={() => setRegistering(undefined)} />;
   return (
     <form className={styles.form} onSubmit={(event) => void submit(event)} aria-busy={busy}>
       <label className={styles.field}>
@@ -91,9 +104,14 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
         </p>
       )}
       <button type="submit" className={styles.submit} disabled={busy}>
-        {busy ? "Checking…" : submitLabel}
+        {waitsForDevice ? "Waiting for your device…" : busy ? "Checking…" : submitLabel}
       </button>
-      <SignOn onLogin={enter} onProblem={(error) => setProblem(sentence(error))} />
+      <SignOn
+        account={account}
+        onLogin={enter}
+        onProblem={(error) => setProblem(sentence(error))}
+        onRegister={setRegistering}
+      />
     </form>
   );
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, UniqueConstraint
 
 from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
 
@@ -90,6 +90,60 @@ iam_blocklist = Table(
     instant("since", nullable=False),
     UniqueConstraint("account_name"),
 )
+
+#: Devices that prove who somebody is. `public_key`: COSE, base64url, as `credential_id`. `sign_count`: uses that the
+#: device has told of; a lower one comes from a copy.
+iam_fido2_devices = Table(
+    "iam_fido2_devices",
+    METADATA,
+    id_column(),
+    reference("identity_service_id"),
+    reference("account_id"),
+    text_column("credential_id", nullable=False),
+    text_column("public_key", nullable=False),
+    Column("algorithm", Integer, nullable=False),
+    text_column("origin", nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    instant("created", nullable=False),
+    UniqueConstraint("credential_id"),
+    Index(None, "account_id"),
+)
+
+#: Devices that somebody asks to be let in with.
+iam_fido2_registrations = Table(
+    "iam_fido2_registrations",
+    METADATA,
+    id_column(),
+    reference("identity_service_id"),
+    text_column("account_name", nullable=False),
+    text_column("email"),
+    text_column("credential_id", nullable=False),
+    text_column("public_key", nullable=False),
+    Column("algorithm", Integer, nullable=False),
+    text_column("origin", nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    flag("deferred"),
+    instant("created", nullable=False),
+    UniqueConstraint("identity_service_id", "account_name", "origin"),
+)
+
+#: Challenges that have been given out; each is good once, and for a short time.
+iam_fido2_requests = Table(
+    "iam_fido2_requests",
+    METADATA,
+    id_column(),
+    reference("identity_service_id"),
+    text_column("request_id", nullable=False),
+    text_column("purpose", nullable=False),
+    text_column("account_name"),
+    text_column("challenge", nullable=False),
+    instant("created", nullable=False),
+    UniqueConstraint("request_id"),
+    Index(None, "created"),
+)
+
+#: What belongs to identity services of type FIDO.
+OF_DEVICES = (iam_fido2_devices, iam_fido2_registrations, iam_fido2_requests)
 
 #: Logins that live, valid at every member. Only a hash of the token is kept. `roles`, `permissions` and `folders` are
 #: JSON, written anew when what they come from changes. `grounds`: JSON of what the identity services said
