@@ -25,6 +25,7 @@ from stellwerk.cockpit.api.dispatch import Dispatcher, RouteTable
 from stellwerk.cockpit.api.native_stream import Streams
 from stellwerk.cockpit.api.native_topology import OwnCertificate
 from stellwerk.cockpit.api.routes import COMPATIBLE
+from stellwerk.cockpit.approvals.approvals import Approvals
 from stellwerk.cockpit.audit.log import AuditLog
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.assembly import add_identity_services
@@ -44,7 +45,7 @@ from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.services import add_services
 from stellwerk.cockpit.history.log_index import LogIndexer
-from stellwerk.cockpit.live.hub import LiveHub
+from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.metrics import observe
@@ -148,6 +149,7 @@ class Cockpit:
         )
         services.add(AuditLog(self.database))
         add_identity_services(services, sessions, settings, configuration.login_delays, self.clock, self.random)
+        services.add(Approvals(self.database, settings, news, self.clock))
         services.add(LocalSession(sessions, configuration.data / "work"))
         members = services.add(Members(self.database, member_id_of(configuration.data)))
         fence = services.add(Fence(self.database))
@@ -269,6 +271,7 @@ def add_live_services(cockpit: Cockpit) -> None:
     services, database, clock = cockpit.services, cockpit.database, cockpit.clock
     names = services.add(WorkflowNames(database))
     hub = services.add(LiveHub(clock, names))
+    services.get(Approvals).on_change = lambda: hub.emit("", EventSnapshot("ApprovalUpdated", "APPROVAL"))
     services.add(Streams())
     connections, fence = services.get(ControllerConnections), services.get(Fence)
     services.add(ClusterSurvey(connections, hub, clock))

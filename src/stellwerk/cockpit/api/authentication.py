@@ -12,6 +12,7 @@ import msgspec
 from stellwerk.cockpit.api.dispatch import security
 from stellwerk.cockpit.api.errors import MissingParameter, StatusAnswer
 from stellwerk.cockpit.api.routes import Answer, NoRequest, Ok, RequestContext, Route
+from stellwerk.cockpit.approvals.approvals import Approvals
 from stellwerk.cockpit.auth.accounts import Accounts
 from stellwerk.cockpit.auth.certificates import common_name
 from stellwerk.cockpit.auth.credentials import (
@@ -86,6 +87,7 @@ async def login(context: RequestContext, request: LoginRequest) -> Answer:
         body = security(account=account, message=f"{refused.reason}: Could not login")
         raise StatusAnswer(401, body) from None
     timeout = context.services.get(Sessions).timeout_ms()
+    approvals = context.services.get(Approvals)
     answer = SecurityAnswer(
         access_token=token,
         account=session.account,
@@ -95,6 +97,8 @@ async def login(context: RequestContext, request: LoginRequest) -> Answer:
         identity_service=session.identity_service,
         role=", ".join(session.roles),
         session_timeout=timeout,
+        is_approval_requestor=approvals.requestor_role in session.roles,
+        is_approver=session.account in {one.account for one in await approvals.approvers()},
     )
     return Answer(encode(answer), headers={"X-Access-Token": token, "X-JOC-Timeout": str(timeout)})
 

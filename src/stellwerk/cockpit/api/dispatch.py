@@ -20,6 +20,8 @@ from stellwerk.cockpit.api.decoding import Reader, RequestError, first_json_valu
 from stellwerk.cockpit.api.errors import (
     AccessDenied,
     ApiError,
+    ApprovalNeeded,
+    BadRequest,
     BulkError,
     ControllerRefused,
     ControllerUnreachable,
@@ -28,7 +30,9 @@ from stellwerk.cockpit.api.errors import (
 from stellwerk.cockpit.api.forms import Upload, read_form
 from stellwerk.cockpit.api.published import NotImplementedYet, missing_routes
 from stellwerk.cockpit.api.routes import COMPATIBLE, Answer, RequestContext, Route, Stream, timestamp
+from stellwerk.cockpit.approvals.approvals import Approvals, Approver
 from stellwerk.cockpit.audit.log import AuditLog
+from stellwerk.cockpit.auth.permissions import Permissions
 from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
@@ -153,9 +157,20 @@ class Dispatcher:
         try:
             body = await _read_body(receive, self._configuration.maximum_body_bytes)
             query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
-            plain, files = _plain_request(route, body, query, headers)
-            request = reader.read(plain)
             token = headers.get("x-access-token") or query.get("accessToken")
+            approved = None
+            if "x-approval-request-id" in headers and route.can_be_approved:
+                approved = _approval_id(headers["x-approval-request-id"])
+                requestor = (await self._session(route, token)).account
+                # What was approved counts, whatever the client sends now.
+                body = (await self._services.get(Approvals).claim(approved, requestor, path)).encode()
+            try:
+                plain, files = _plain_request(route, body, query, headers)
+                request = reader.read(plain)
+            except RequestError:
+                if approved is not None:
+                    await self._services.get(Approvals).give_back(approved)
+                raise
             session = None if route.public else await self._session(route, token)
             client = scope.get("client")
             context = RequestContext(
@@ -177,9 +192,48 @@ class Dispatcher:
             context.files = files
             if isinstance(plain, dict) and isinstance(plain.get("controllerId"), str):
                 context.controller_id = plain["controllerId"] or None
-            return await self._call(route, context, request, plain)
+            if approved is None:
+                self._ask_for_approval(route, context)
+                return await self._call(route, context, request, plain)
+            return await self._call_approved(approved, route, context, request, plain)
+        except ApprovalNeeded:
+            return await self._approval_needed(route, context, plain)
         except Exception as error:
             return self._error(error, route, path, extra)
+
+    def _ask_for_approval(self, route: Route, context: RequestContext) -> None:
+        """What the role of requestors grants counts, for a change, only with approval."""
+        role = self._services.get(Approvals).requestor_role
+        if role is not None and route.audit and not route.public and role in context.session.roles:
+            context.restrict(context.session.permissions.without_grants_of(role))
+
+    async def _call_approved(
+        self, approval: int, route: Route, context: RequestContext, request: Any, plain: Any
+    ) -> Answer | Stream:
+        """An approval that was refused before it could do anything is good for another attempt."""
+        try:
+            return await self._call(route, context, request, plain)
+        except (ApiError, StatusAnswer) as error:
+            if not isinstance(error, ControllerUnreachable | ControllerRefused):
+                await self._services.get(Approvals).give_back(approval)
+            raise
+
+    async def _approval_needed(self, route: Route, context: RequestContext, plain: Any) -> Answer:
+        """Status 433 with what an approval request needs (cockpit-api 1.3)."""
+        if route.form or route.method == "GET" or not route.can_be_approved:
+            message = "Access denied: uploads and changes of who may do what cannot be approved; ask who may do it"
+            return Answer(encode(self._denied(context) | {"message": message}), status=403)
+        approvers = await self._services.get(Approvals).approvers()
+        body = {
+            "deliveryDate": timestamp(self._clock.now_ms()),
+            "message": "The four-eyes principle: this needs the approval of somebody else",
+            "requestor": context.account,
+            "requestUrl": "." + context.path,
+            "requestBody": plain,
+            "category": route.category,
+            "approvers": [approver_view(one) for one in approvers],
+        }
+        return Answer(encode(body), status=433)
 
     async def _session(self, route: Route, token: str | None) -> Session:
         session = await self._sessions.get(token, renew=route.renews_session) if token else None
@@ -190,12 +244,10 @@ class Dispatcher:
 
     async def _call(self, route: Route, context: RequestContext, request: Any, plain: Any) -> Answer | Stream:
         if route.permission is not None:
-            permissions = context.session.permissions
-            if context.controller_id is None:
-                allowed = permissions.allows_for_any_controller(route.permission)
-            else:
-                allowed = permissions.allows(route.permission, context.controller_id)
-            if not allowed:
+            wanted, scope = route.permission, context.controller_id
+            if not _allows(context.session.permissions, wanted, scope):
+                if context.with_approval is not None and _allows(context.with_approval, wanted, scope):
+                    raise ApprovalNeeded
                 raise StatusAnswer(403, self._denied(context))
         audit = self._audit(route, plain) if route.audit else None
         status = 500
@@ -205,6 +257,9 @@ class Dispatcher:
         except AccessDenied:
             status = 403
             raise StatusAnswer(403, self._denied(context)) from None
+        except ApprovalNeeded:
+            status = 433
+            raise
         except ApiError as error:
             status = error.status
             raise
@@ -335,6 +390,30 @@ def _masked_member(name: str, value: Any) -> Any:
         except (msgspec.DecodeError, RecursionError):
             return "********"
     return masked(value)
+
+
+def _allows(permissions: Permissions, permission: str, controller_id: str | None) -> bool:
+    """Without a Controller it is enough to be permitted for one: the handler then asks for each, or filters."""
+    if controller_id is None:
+        return permissions.allows_for_any_controller(permission)
+    return permissions.allows(permission, controller_id)
+
+
+def _approval_id(header: str) -> int:
+    if not header.isascii() or not header.isdigit() or len(header) > 18:
+        raise BadRequest(f"X-Approval-Request-Id '{header[:50]}' is no id of an approval request")
+    return int(header)
+
+
+def approver_view(approver: Approver) -> dict[str, Any]:
+    """One approver as the API shows them."""
+    members = {
+        "accountName": approver.account,
+        "firstName": approver.first_name,
+        "lastName": approver.last_name,
+        "email": approver.email,
+    }
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _plain_request(

@@ -83,6 +83,10 @@ class AccessDenied(Exception):
         self.permission = permission
 
 
+class ApprovalNeeded(Exception):
+    """Status 433: the session may do this once somebody has approved it (four-eyes principle)."""
+
+
 class StatusAnswer(Exception):
     """An answer with a status of its own: a failed login (401), an expired session (440)."""
 

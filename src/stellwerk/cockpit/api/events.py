@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
+from stellwerk.cockpit.approvals.approvals import Approvals
 from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
 
@@ -71,7 +72,24 @@ async def events(context: RequestContext, request: EventsRequest) -> Events:
         event_snapshots=[_shown(snapshot) for snapshot in _without_orders(session, found)],
         events_from_system_monitoring=_monitoring(session, found, now, is_of_system=True),
         events_from_order_monitoring=_monitoring(session, found, now, is_of_system=False),
+        events_from_approval_requests=await _approvals(context, found),
     )
+
+
+async def _approvals(context: RequestContext, found: list[EventSnapshot]) -> list[dict[str, Any]]:
+    """How many requests wait for the account, and what has become of its own, when that may have changed."""
+    if not any(snapshot.object_type == "APPROVAL" for snapshot in found):
+        return []
+    counts = await context.services.get(Approvals).counts(context.account)
+    return [
+        {"eventType": "ApproverNotification", "approver": context.account, "numOfPendingApprovals": counts.pending},
+        {
+            "eventType": "RequestorNotification",
+            "requestor": context.account,
+            "numOfApprovedRequests": counts.approved,
+            "numOfRejectedRequests": counts.rejected,
+        },
+    ]
 
 
 def _is_visible(session: Session, controller_id: str, snapshot: EventSnapshot) -> bool:

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from stellwerk.cockpit.api.errors import AccessDenied
+from stellwerk.cockpit.api.errors import AccessDenied, ApprovalNeeded
 from stellwerk.cockpit.api.forms import Upload
-from stellwerk.cockpit.auth.permissions import long_form
+from stellwerk.cockpit.auth.permissions import Permissions, long_form
 from stellwerk.cockpit.auth.sessions import Session
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.database import Database
@@ -78,6 +78,7 @@ class RequestContext:
         "response_headers",
         "services",
         "token",
+        "with_approval",
     )
 
     def __init__(
@@ -117,6 +118,8 @@ class RequestContext:
         self.controller_id: str | None = None
         #: Files of a form, by the names of their fields.
         self.files: Mapping[str, Upload] = {}
+        #: What the session could do with somebody's approval; None: what it may do needs none.
+        self.with_approval: Permissions | None = None
         #: Headers to send with the answer.
         self.response_headers: dict[str, str] = {}
 
@@ -134,9 +137,17 @@ class RequestContext:
         return self.clock.now_ms()
 
     def require(self, permission: str, controller_id: str | None = None) -> None:
-        """Refuse with 403 unless the session has `permission` (short form) for the Controller."""
-        if not self.session.permissions.allows(permission, controller_id):
-            raise AccessDenied(long_form(permission))
+        """Refuse with 403 unless the session has `permission` (short form) for the Controller; 433 if with approval."""
+        if self.session.permissions.allows(permission, controller_id):
+            return
+        if self.with_approval is not None and self.with_approval.allows(permission, controller_id):
+            raise ApprovalNeeded
+        raise AccessDenied(long_form(permission))
+
+    def restrict(self, permissions: Permissions) -> None:
+        """From now on the session may do only this without approval."""
+        self.with_approval = self.session.permissions
+        self._session = self.session.restricted_to(permissions)
 
     def ok(self, survey_ms: int | None = None) -> Ok:
         now = self.now_ms()
@@ -172,6 +183,11 @@ class Route(msgspec.Struct, frozen=True):
     renews_session: bool = True
     unreachable_status: int = 420
     summary: str = ""
+
+    @property
+    def can_be_approved(self) -> bool:
+        """Whether the four-eyes principle applies (cockpit-services 7.3): to changes, but of who may do what."""
+        return self.audit and not self.public and self.category != "IDENTITY"
 
     @property
     def description(self) -> str:

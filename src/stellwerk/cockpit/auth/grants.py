@@ -134,8 +134,9 @@ async def _roles_and_permissions(
             select(iam_permissions).where(table.role_id.in_([role.id for role in role_rows])).order_by(table.id)
         )
     ).all()
+    names = {role.id: role.role_name for role in role_rows}
     permissions = [
-        PermissionRow(row.account_permission, row.controller_id, bool(row.excluded))
+        PermissionRow(row.account_permission, row.controller_id, bool(row.excluded), names[row.role_id])
         for row in rows
         if row.account_permission is not None
     ]

@@ -59,12 +59,14 @@ CONTROLLER_PERMISSIONS: tuple[str, ...] = (
 )
 
 
-class PermissionRow(msgspec.Struct, frozen=True):
+class PermissionRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of a role: grants `permission` and all below it, or excludes them; for one Controller or (None) all."""
 
     permission: str
     controller_id: str | None = None
     excluded: bool = False
+    #: The name of the role.
+    role: str = ""
 
 
 class FolderRow(msgspec.Struct, frozen=True):
@@ -120,6 +122,10 @@ class Permissions:
         self.rows = [msgspec.structs.replace(row, permission=long_form(row.permission)) for row in rows]
         self._granted = [row for row in self.rows if not row.excluded]
         self._excluded = [row for row in self.rows if row.excluded]
+
+    def without_grants_of(self, role: str) -> Permissions:
+        """What would be left without what this role grants; what it excludes stays excluded."""
+        return Permissions([row for row in self.rows if row.excluded or row.role != role], self.folders)
 
     @property
     def is_empty(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -112,6 +113,12 @@ class Session:
         self.checked_at = self.touched_at = 0.0
         #: Set when the session ends; streams of the session wait for it.
         self.revoked = asyncio.Event()
+
+    def restricted_to(self, permissions: Permissions) -> Session:
+        """The same session for one call, which may do less."""
+        session = copy.copy(self)
+        session.permissions = permissions
+        return session
 
     def take(self, identity: Identity) -> None:
         """What the session is and may do from now on; with a password that must be changed it may do nothing else."""

@@ -5,6 +5,7 @@ milliseconds (UTC), booleans are SQL booleans, JSON is text that we encode ourse
 """
 
 from stellwerk.cockpit.database.tables import (
+    approvals,
     cluster,
     controllers,
     daily_plan,
@@ -21,6 +22,7 @@ from stellwerk.cockpit.database.tables.base import METADATA
 
 __all__ = [
     "METADATA",
+    "approvals",
     "cluster",
     "controllers",
     "daily_plan",
