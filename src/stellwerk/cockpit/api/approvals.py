@@ -1,6 +1,6 @@
 """`/approval*`: the four-eyes principle: requests, decisions, approvers (cockpit-api 1.3, 7; cockpit-services 10.4).
 
-Who needs approval is decided in `dispatch`: accounts with the role of the setting `approval_requestor_role`, for what
+Who needs approval is decided in `four_eyes`: accounts with the role of the setting `approval_requestor_role`, for what
 only that role grants them. They get status 433, ask here, and repeat the call with X-Approval-Request-Id.
 """
 
@@ -12,8 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from stellwerk.cockpit.api.decoding import Reader, RequestError, first_json_value
-from stellwerk.cockpit.api.dispatch import approver_view
 from stellwerk.cockpit.api.errors import ApiError, BadRequest, BulkError
+from stellwerk.cockpit.api.four_eyes import approver_view
 from stellwerk.cockpit.api.iam_accounts import CATEGORY, MANAGE, VIEW
 from stellwerk.cockpit.api.routes import COMPATIBLE, NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.approvals import rules

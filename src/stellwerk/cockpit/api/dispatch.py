@@ -21,16 +21,15 @@ from stellwerk.cockpit.api.errors import (
     AccessDenied,
     ApiError,
     ApprovalNeeded,
-    BadRequest,
     BulkError,
     ControllerRefused,
     ControllerUnreachable,
     StatusAnswer,
 )
 from stellwerk.cockpit.api.forms import Upload, read_form
+from stellwerk.cockpit.api.four_eyes import HEADER, FourEyes
 from stellwerk.cockpit.api.published import NotImplementedYet, missing_routes
 from stellwerk.cockpit.api.routes import COMPATIBLE, Answer, RequestContext, Route, Stream, timestamp
-from stellwerk.cockpit.approvals.approvals import Approvals, Approver
 from stellwerk.cockpit.audit.log import AuditLog
 from stellwerk.cockpit.auth.permissions import Permissions
 from stellwerk.cockpit.auth.sessions import Session, Sessions
@@ -128,6 +127,7 @@ class Dispatcher:
         self._missing = RouteTable(missing_routes(table.routes))
         self._database = database
         self._services = services
+        self._four_eyes = FourEyes(services)
         self._sessions = sessions
         self._clock = clock
         self._configuration = configuration
@@ -158,19 +158,14 @@ class Dispatcher:
             body = await _read_body(receive, self._configuration.maximum_body_bytes)
             query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
             token = headers.get("x-access-token") or query.get("accessToken")
-            approved = None
-            if "x-approval-request-id" in headers and route.can_be_approved:
-                approved = _approval_id(headers["x-approval-request-id"])
-                requestor = (await self._session(route, token)).account
+            claim = None
+            if HEADER in headers and route.can_be_approved:
+                requestor = await self._session(route, token)
+                claim = await self._four_eyes.claim(headers[HEADER], requestor.account, path)
                 # What was approved counts, whatever the client sends now.
-                body = (await self._services.get(Approvals).claim(approved, requestor, path)).encode()
-            try:
-                plain, files = _plain_request(route, body, query, headers)
-                request = reader.read(plain)
-            except RequestError:
-                if approved is not None:
-                    await self._services.get(Approvals).give_back(approved)
-                raise
+                body = claim.body
+            plain, files = _plain_request(route, body, query, headers)
+            request = reader.read(plain)
             session = None if route.public else await self._session(route, token)
             client = scope.get("client")
             context = RequestContext(
@@ -192,48 +187,22 @@ class Dispatcher:
             context.files = files
             if isinstance(plain, dict) and isinstance(plain.get("controllerId"), str):
                 context.controller_id = plain["controllerId"] or None
-            if approved is None:
-                self._ask_for_approval(route, context)
-                return await self._call(route, context, request, plain)
-            return await self._call_approved(approved, route, context, request, plain)
+            if claim is not None:
+                async with claim:
+                    return await self._call(route, context, request, plain)
+            self._four_eyes.restrict(route, context)
+            return await self._call(route, context, request, plain)
         except ApprovalNeeded:
             return await self._approval_needed(route, context, plain)
         except Exception as error:
             return self._error(error, route, path, extra)
 
-    def _ask_for_approval(self, route: Route, context: RequestContext) -> None:
-        """What the role of requestors grants counts, for a change, only with approval."""
-        role = self._services.get(Approvals).requestor_role
-        if role is not None and route.audit and not route.public and role in context.session.roles:
-            context.restrict(context.session.permissions.without_grants_of(role))
-
-    async def _call_approved(
-        self, approval: int, route: Route, context: RequestContext, request: Any, plain: Any
-    ) -> Answer | Stream:
-        """An approval that was refused before it could do anything is good for another attempt."""
-        try:
-            return await self._call(route, context, request, plain)
-        except (ApiError, StatusAnswer) as error:
-            if not isinstance(error, ControllerUnreachable | ControllerRefused):
-                await self._services.get(Approvals).give_back(approval)
-            raise
-
     async def _approval_needed(self, route: Route, context: RequestContext, plain: Any) -> Answer:
-        """Status 433 with what an approval request needs (cockpit-api 1.3)."""
-        if route.form or route.method == "GET" or not route.can_be_approved:
-            message = "Access denied: uploads and changes of who may do what cannot be approved; ask who may do it"
-            return Answer(encode(self._denied(context) | {"message": message}), status=403)
-        approvers = await self._services.get(Approvals).approvers()
-        body = {
-            "deliveryDate": timestamp(self._clock.now_ms()),
-            "message": "The four-eyes principle: this needs the approval of somebody else",
-            "requestor": context.account,
-            "requestUrl": "." + context.path,
-            "requestBody": plain,
-            "category": route.category,
-            "approvers": [approver_view(one) for one in approvers],
-        }
-        return Answer(encode(body), status=433)
+        explanation = await self._four_eyes.explanation(route, context, plain)
+        if explanation is not None:
+            return Answer(encode(explanation), status=433)
+        message = "Access denied: uploads and changes of who may do what cannot be approved; ask who may do it"
+        return Answer(encode(self._denied(context) | {"message": message}), status=403)
 
     async def _session(self, route: Route, token: str | None) -> Session:
         session = await self._sessions.get(token, renew=route.renews_session) if token else None
@@ -397,23 +366,6 @@ def _allows(permissions: Permissions, permission: str, controller_id: str | None
     if controller_id is None:
         return permissions.allows_for_any_controller(permission)
     return permissions.allows(permission, controller_id)
-
-
-def _approval_id(header: str) -> int:
-    if not header.isascii() or not header.isdigit() or len(header) > 18:
-        raise BadRequest(f"X-Approval-Request-Id '{header[:50]}' is no id of an approval request")
-    return int(header)
-
-
-def approver_view(approver: Approver) -> dict[str, Any]:
-    """One approver as the API shows them."""
-    members = {
-        "accountName": approver.account,
-        "firstName": approver.first_name,
-        "lastName": approver.last_name,
-        "email": approver.email,
-    }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 def _plain_request(
