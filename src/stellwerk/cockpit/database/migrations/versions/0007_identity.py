@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "identity"
-down_revision = "0006"
+down_revision = "history"
 branch_labels = None
 depends_on = None
 
