@@ -203,3 +203,20 @@ async def test_a_workflow_is_revoked_when_its_waiting_orders_are_cancelled_or_go
     await world.client.post("inventory/deployment/revoke", revocation)
     assert await world.see() == {}
     assert "WAITING" not in world.controller.state.current
+
+
+async def test_orders_are_found_and_workflows_suspended_by_tags(world: Any, client: Any) -> None:
+    await client.post("inventory/workflow/tags/store", {"path": "WAITING", "tags": ["site:paris"]})
+    waiting = await world.add("WAITING", scheduledFor="2099-01-01 00:00:00")
+    asking = await world.add("QUESTION", arguments={"file": "a"}, scheduledFor="2099-01-01 00:00:00")
+    answer = await world.call("orders", workflowTags=["paris"])
+    assert [item["orderId"] for item in answer["orders"]] == [waiting]
+    assert answer["workflowTagsPerWorkflow"] == {"WAITING": ["paris"]}
+    everything = await world.call("orders", withoutWorkflowTags=True)
+    assert {item["orderId"] for item in everything["orders"]} == {waiting, asking}
+    assert everything["workflowTagsPerWorkflow"] == {}
+    # Commands are for them alone.
+    await world.call("workflows/suspend", workflowTags=["site:paris"])
+    found = (await world.call("workflows"))["workflows"]
+    assert [item["path"] for item in found if item["suspended"]] == ["/f/WAITING"]
+    await world.call("workflows/resume", workflowTags=["unknown"], status=420)

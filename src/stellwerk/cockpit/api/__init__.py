@@ -34,6 +34,8 @@ MODULES = (
     "inventory_rename",
     "inventory_views",
     "inventory_publishable",
+    "tags",
+    "workflow_tags",
     "deployment",
     "workflows",
     "workflow_controls",

@@ -29,6 +29,8 @@ from stellwerk.cockpit.daily_plan.selection import (
 from stellwerk.cockpit.daily_plan.sources import Permits
 from stellwerk.cockpit.daily_plan.start_times import plan_date
 from stellwerk.cockpit.inventory.names import is_in_folder, name_of, normalized
+from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.language.daily_plan import Schedule
 
 #: A position array or a label.
@@ -48,6 +50,7 @@ class OrdersSelection(msgspec.Struct, rename="camel"):
     daily_plan_date_from: str | None = None
     daily_plan_date_to: str | None = None
     submission_history_ids: list[int] = []
+    workflow_tags: list[str] = []
 
 
 class DailyPlanOrdersFilter(OrdersSelection):
@@ -116,6 +119,8 @@ class OrderFilter(msgspec.Struct, rename="camel"):
 class PlannedOrders(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     planned_order_items: list[dict[str, Any]]
+    #: Name of a workflow → its tags.
+    workflow_tags_per_workflow: dict[str, list[str]]
 
 
 class DailyPlanOrdersSummary(msgspec.Struct, rename="camel"):
@@ -175,6 +180,7 @@ async def _filter(context: RequestContext, request: OrdersSelection, permission:
         schedule_folders=folders_of(request.schedule_folders),
         workflow_names=[name_of(path) for path in request.workflow_paths],
         workflow_folders=folders_of(request.workflow_folders),
+        workflow_tags=names_of(request.workflow_tags),
         permits=lambda path, controller_id: permitted(context, path, controller_id),
     )
 
@@ -194,7 +200,9 @@ async def orders(context: RequestContext, request: DailyPlanOrdersFilter) -> Pla
     rows = await _select(context, filter_)
     now_ms = context.now_ms()
     groups = [[row] for row in rows] if request.expand_cycle_orders else cycles(rows)
-    return PlannedOrders(timestamp(now_ms), [_item(group, now_ms) for group in groups])
+    tags = await context.services.get(Inventory).workflow_tags()
+    shown = {row.workflow_name: tags[row.workflow_name] for row in rows if row.workflow_name in tags}
+    return PlannedOrders(timestamp(now_ms), [_item(group, now_ms) for group in groups], shown)
 
 
 def _item(group: list[PlannedRow], now_ms: int) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from stellwerk.cockpit.api.routes import Answer, Ok, RequestContext, Route
 from stellwerk.cockpit.archives import ArchiveError, ArchiveFormat, Entry, NoArchiveError, read_archive, write_archive
 from stellwerk.cockpit.deployment.deployer import SIGNED, Deployer
 from stellwerk.cockpit.inventory import names
-from stellwerk.cockpit.inventory.archive_objects import ArchivedObject, ImportFailure, files_of, objects_of
+from stellwerk.cockpit.inventory.archive_objects import ArchivedObject, ImportFailure, files_of, objects_of, tags_in
 from stellwerk.cockpit.inventory.exporter import Choice, Exporter, as_entries
 from stellwerk.cockpit.inventory.importer import Importer
 from stellwerk.cockpit.inventory.releases import Releases
 from stellwerk.cockpit.inventory.rows import StoredObject
 from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.tag_names import ArchivedTags
 from stellwerk.cockpit.inventory.types import DEPLOYABLE, RELEASABLE, ObjectType
 
 
@@ -68,6 +69,8 @@ class ForSigning(msgspec.Struct, rename="camel"):
 class ShallowCopy(msgspec.Struct, rename="camel"):
     deployables: Deployables | None = None
     releasables: Releasables | None = None
+    #: Also tags that no workflow of the archive has.
+    incl_all_tags: bool = False
 
 
 class ExportRequest(msgspec.Struct, rename="camel"):
@@ -95,6 +98,7 @@ class FolderShallowCopy(msgspec.Struct, rename="camel"):
     without_drafts: bool = False
     without_deployed: bool = False
     without_released: bool = False
+    incl_all_tags: bool = False
 
 
 class ExportFolderRequest(msgspec.Struct, rename="camel"):
@@ -156,9 +160,7 @@ async def export(context: RequestContext, request: ExportRequest) -> Answer:
             RELEASABLE,
             only_valid=rest.without_invalid,
         )
-    return await _archive(
-        context, request.export_file, files_of(as_entries(_filled(found)), start_folders=start_folders)
-    )
+    return await _copied(context, request.export_file, found, start_folders, is_all_tags=copy.incl_all_tags)
 
 
 async def export_folder(context: RequestContext, request: ExportFolderRequest) -> Answer:
@@ -185,9 +187,7 @@ async def export_folder(context: RequestContext, request: ExportFolderRequest) -
     released = [] if copy.without_released else folders
     found = await _choose(context, drafts, deployed, types & DEPLOYABLE, only_valid=only_valid)
     found += await _choose(context, drafts, released, types - DEPLOYABLE, only_valid=only_valid)
-    return await _archive(
-        context, request.export_file, files_of(as_entries(_filled(found)), start_folders=start_folders)
-    )
+    return await _copied(context, request.export_file, found, start_folders, is_all_tags=copy.incl_all_tags)
 
 
 async def _choose(
@@ -224,6 +224,21 @@ def _filled(objects: Sequence[StoredObject]) -> Sequence[StoredObject]:
     if not objects:
         raise BadRequest("there is nothing to export: no object was found in the states that are asked for")
     return objects
+
+
+async def _copied(
+    context: RequestContext,
+    export_file: ExportFile,
+    objects: Sequence[StoredObject],
+    start_folders: Sequence[str],
+    *,
+    is_all_tags: bool,
+) -> Answer:
+    """The objects in inventory spelling, with the tags of workflows."""
+    workflows = [item.name for item in _filled(objects) if item.type == ObjectType.WORKFLOW]
+    async with context.services.get(Inventory).reading() as transaction:
+        tags = await transaction.tags.archived(workflows, is_all_known=is_all_tags)
+    return await _archive(context, export_file, files_of(as_entries(objects), start_folders=start_folders, tags=tags))
 
 
 async def _signable(
@@ -271,7 +286,7 @@ async def import_(context: RequestContext, request: ImportRequest) -> Ok:
     upload = context.files.get("file")
     if upload is None:
         raise MissingParameter("file")
-    objects = await asyncio.to_thread(read_upload, upload, request.format, request.filename)
+    objects, tags = await asyncio.to_thread(read_upload, upload, request.format, request.filename)
     await context.services.get(Importer).import_objects(
         objects,
         target_folder=request.target_folder or "/",
@@ -279,15 +294,20 @@ async def import_(context: RequestContext, request: ImportRequest) -> Ok:
         suffix=request.suffix,
         prefix=request.prefix,
         permitted=partial(folder_permitted, context),
+        tags=tags,
+        overwrite_tags=request.overwrite_tags,
     )
     return context.ok()
 
 
-def read_upload(upload: Upload, format_: str | None, file_name: str | None) -> list[ArchivedObject]:
-    """The objects of an uploaded archive. Raises `ApiError`."""
+def read_upload(
+    upload: Upload, format_: str | None, file_name: str | None
+) -> tuple[list[ArchivedObject], ArchivedTags | None]:
+    """The objects of an uploaded archive, and what it says of tags. Raises `ApiError`."""
     archive_format = _format(format_, file_name or upload.filename)
     try:
-        return objects_of(read_archive(upload.data, archive_format))
+        files = read_archive(upload.data, archive_format)
+        return objects_of(files), tags_in(files)
     except NoArchiveError as error:
         raise _unsupported(str(error)) from None
     except ArchiveError as error:

@@ -23,6 +23,7 @@ from stellwerk.cockpit.inventory.releases import Releases
 from stellwerk.cockpit.inventory.rows import StoredObject
 from stellwerk.cockpit.inventory.search import MINIMUM_LENGTH, glob, matches, matches_advanced
 from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.cockpit.inventory.trash import Trash, TrashedObject
 from stellwerk.cockpit.inventory.types import CALENDARS, FOLDER_MEMBERS, ObjectType
 
@@ -48,6 +49,7 @@ class SearchRequest(msgspec.Struct, rename="camel"):
     return_type: str
     search: str | None = None
     folders: list[str] = []
+    tags: list[str] = []
     advanced: dict[str, Any] | None = None
     deployed_or_released: bool = False
     undeployed_or_unreleased: bool = False
@@ -197,11 +199,14 @@ async def search(context: RequestContext, request: SearchRequest) -> dict[str, A
     deployed = {item.inv_cid for item in await context.services.get(Deployer).current()}
     released = set(await context.services.get(Releases).of_objects())
     folders = [names.normalized(folder) for folder in request.folders]
+    tags = set(names_of(request.tags))
+    tagged = await context.services.get(Inventory).workflow_tags() if tags else {}
     results = []
     for item in await folder_objects(context, "/", recursive=True, types=types):
         is_published = item.deployed or item.released
         if (
             (folders and not any(names.is_in_folder(item.path, folder, recursive=True) for folder in folders))
+            or (tags and (item.type != ObjectType.WORKFLOW or tags.isdisjoint(tagged.get(item.name, ()))))
             or not matches(request.search, item.name, item.title)
             or (request.valid is not None and item.valid != request.valid)
             or (request.deployed_or_released and not is_published)

@@ -38,7 +38,7 @@ async def _arguments(context: RequestContext, request: PlanRequest) -> dict[str,
     folder = names.normalized(request.target_folder)
     if folder != "/":
         require_folder(context, folder)
-    objects = await asyncio.to_thread(read_upload, upload, request.format, None)
+    objects, _ = await asyncio.to_thread(read_upload, upload, request.format, None)
     return {
         "controller_id": request.controller_id,
         "objects": objects,

@@ -26,6 +26,7 @@ from stellwerk.cockpit.controllers.start_times import scheduled_for_ms
 from stellwerk.cockpit.database.tables.history import history_orders
 from stellwerk.cockpit.inventory.names import normalized
 from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.cockpit.projection.model import BY_CODE, LiveOrder
 from stellwerk.values.json import decode
@@ -100,6 +101,8 @@ class OrdersRequest(ModifyRequest):
     compact: bool = False
     regex: str | None = None
     limit: int = 10_000
+    workflow_tags: list[str] = []
+    without_workflow_tags: bool = False
 
 
 class OrderRequest(msgspec.Struct, rename="camel"):
@@ -117,6 +120,8 @@ class OrdersAnswer(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     survey_date: str
     orders: list[dict[str, Any]]
+    #: Name of a workflow → its tags.
+    workflow_tags_per_workflow: dict[str, list[str]]
 
 
 def _call(context: RequestContext) -> Call:
@@ -140,6 +145,7 @@ def _selection(context: RequestContext, request: Any) -> Selection:
         workflow_ids=tuple((item.path, item.version_id or None) for item in request.workflow_ids),
         folders=tuple((normalized(item.folder), item.recursive) for item in request.folders),
         states=tuple(request.states),
+        workflow_tags=names_of(getattr(request, "workflow_tags", ())),
         scheduled_from_ms=first,
         scheduled_to_ms=end,
         permits=_permits(context),
@@ -269,10 +275,14 @@ async def orders(context: RequestContext, request: OrdersRequest) -> OrdersAnswe
     found = _matching(request.regex, found)
     if request.limit >= 0:
         found = found[: request.limit]
-    paths = await context.services.get(Inventory).paths_of(ObjectType.WORKFLOW)
+    inventory = context.services.get(Inventory)
+    paths = await inventory.paths_of(ObjectType.WORKFLOW)
+    tags = {} if request.without_workflow_tags else await inventory.workflow_tags()
     now_ms = context.now_ms()
     now = timestamp(now_ms)
-    return OrdersAnswer(now, now, [order_view(order, now_ms, paths, is_compact=request.compact) for order in found])
+    views = [order_view(order, now_ms, paths, is_compact=request.compact) for order in found]
+    shown = {order.workflow_path: tags[order.workflow_path] for order in found if order.workflow_path in tags}
+    return OrdersAnswer(now, now, views, shown)
 
 
 def _matching(pattern: str | None, found: list[LiveOrder]) -> list[LiveOrder]:

@@ -15,6 +15,7 @@ from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.inventory.names import folder_of, is_in_folder, name_of, normalized
 from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.cockpit.inventory.types import ObjectType
 
 
@@ -39,6 +40,7 @@ class WorkflowsRequest(msgspec.Struct, rename="camel"):
     controller_id: str
     workflow_paths: list[str] = []
     folders: list[Folder] = []
+    workflow_tags: list[str] = []
     all: bool = False
 
 
@@ -101,7 +103,7 @@ def _suspend(summary: str, *, suspended: bool) -> Any:
 
 
 async def _chosen(context: RequestContext, request: WorkflowsRequest) -> list[str]:
-    """The workflows that a request means: all, else its paths, else those in its folders."""
+    """The workflows that a request means: all, else its paths, else those in its folders or with its tags."""
     paths = await workflow_paths(context, request.controller_id)
     if request.all:
         return list(paths)
@@ -111,13 +113,15 @@ async def _chosen(context: RequestContext, request: WorkflowsRequest) -> list[st
         if unknown:
             raise ControllerObjectNotFound(f"not deployed to Controller '{request.controller_id}': {unknown[0]}")
         return named
-    if not request.folders:
-        raise BadRequest("give workflowPaths, folders, or all")
+    if not request.folders and not request.workflow_tags:
+        raise BadRequest("give workflowPaths, folders, workflowTags, or all")
     folders = [(normalized(entry.folder), entry.recursive) for entry in request.folders]
+    tags, tagged = set(names_of(request.workflow_tags)), await context.services.get(Inventory).workflow_tags()
     return [
         name
         for name, path in paths.items()
-        if any(is_in_folder(path, folder, recursive=recursive) for folder, recursive in folders)
+        if (not folders or any(is_in_folder(path, folder, recursive=recursive) for folder, recursive in folders))
+        and (not tags or not tags.isdisjoint(tagged.get(name, ())))
     ]
 
 

@@ -18,6 +18,7 @@ from stellwerk.cockpit.deployment.history import Deployed
 from stellwerk.cockpit.inventory.names import is_in_folder, name_of, normalized
 from stellwerk.cockpit.inventory.references import agent_names_of
 from stellwerk.cockpit.inventory.store import Inventory
+from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.language.inventory import with_positions
 from stellwerk.language.inventory.workflow import walk
@@ -55,6 +56,7 @@ class WorkflowsRequest(msgspec.Struct, rename="camel"):
     states: list[str] = []
     regex: str | None = None
     agent_names: list[str] = []
+    workflow_tags: list[str] = []
 
 
 class WorkflowAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -70,7 +72,7 @@ class WorkflowsAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def _view(
-    deployed: Deployed, known: KnownWorkflows, path: str, *, is_current: bool, is_compact: bool
+    deployed: Deployed, known: KnownWorkflows, path: str, tags: list[str], *, is_current: bool, is_compact: bool
 ) -> dict[str, Any]:
     content = decode(deployed.inv_content)
     instructions = content.get("instructions") or []
@@ -87,6 +89,7 @@ def _view(
         "state": {"_text": state, "severity": _SYNC_SEVERITY[state]},
         "suspended": deployed.name in known.suspended,
         "fileOrderSources": [],
+        "workflowTags": tags,
         "hasExpectedNoticeBoards": bool(types & {"ExpectNotice", "ExpectNotices"}),
         "hasPostNoticeBoards": bool(types & {"PostNotice", "PostNotices"}),
         "hasConsumeNoticeBoards": "ConsumeNotices" in types,
@@ -130,7 +133,8 @@ async def workflow(context: RequestContext, request: WorkflowRequest) -> Workflo
             is_current = False
     known = await context.services.get(WorkflowControls).known(request.controller_id)
     path = (await _paths(context)).get(deployed.name, deployed.path)
-    view = _view(deployed, known, path, is_current=is_current, is_compact=request.compact)
+    tags = (await context.services.get(Inventory).workflow_tags()).get(deployed.name, [])
+    view = _view(deployed, known, path, tags, is_current=is_current, is_compact=request.compact)
     now = timestamp(context.now_ms())
     return WorkflowAnswer(now, now, view)
 
@@ -145,11 +149,13 @@ async def workflows(context: RequestContext, request: WorkflowsRequest) -> Workf
     former_ids = {key for key in (known.in_use | set(known.versions)) if key not in current_ids}
     former = await deployer.versions(request.controller_id, former_ids) if former_ids else []
     paths = await _paths(context)
-    views = [
-        (item, _view(item, known, paths.get(item.name, item.path), is_current=is_current, is_compact=request.compact))
-        for items, is_current in ((current, True), (former, False))
-        for item in items
-    ]
+    tags = await context.services.get(Inventory).workflow_tags()
+    views = []
+    for items, is_current in ((current, True), (former, False)):
+        for item in items:
+            path, own = paths.get(item.name, item.path), tags.get(item.name, [])
+            view = _view(item, known, path, own, is_current=is_current, is_compact=request.compact)
+            views.append((item, view))
     chosen = [
         view for item, view in views if _is_wanted(request, item, view) and folder_permitted(context, view["path"])
     ]
@@ -159,6 +165,8 @@ async def workflows(context: RequestContext, request: WorkflowsRequest) -> Workf
 
 
 def _is_wanted(request: WorkflowsRequest, item: Deployed, view: dict[str, Any]) -> bool:
+    if request.workflow_tags and set(names_of(request.workflow_tags)).isdisjoint(view["workflowTags"]):
+        return False
     if request.states and view["state"]["_text"] not in request.states:
         return False
     if request.agent_names and not agent_names_of(decode(item.inv_content)) & set(request.agent_names):

@@ -16,6 +16,7 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.live import live_orders
 from stellwerk.cockpit.inventory.names import folder_of, is_in_folder, name_of
+from stellwerk.cockpit.inventory.tags import workflows_with
 from stellwerk.cockpit.projection.model import LiveOrder, api_state, decode_live_order
 from stellwerk.effects.clock import Clock
 
@@ -35,6 +36,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     workflow_ids: Sequence[tuple[str, str | None]] = ()
     folders: Sequence[tuple[str, bool]] = ()
     states: Sequence[str] = ()
+    #: Bare names; orders of workflows that have one of them.
+    workflow_tags: Sequence[str] = ()
     scheduled_from_ms: int | None = None
     scheduled_to_ms: int | None = None
     #: Says whether orders of the workflow at a path may be seen; None: all may.
@@ -85,6 +88,8 @@ class OrderFinder:
         query = select(table.c.data).where(table.c.controller_id == controller_id).order_by(table.c.order_id)
         if selection.order_ids:
             return await self._rows(query, table.c.order_id, selection.order_ids)
+        if selection.workflow_tags:
+            query = query.where(table.c.workflow_path.in_(workflows_with(selection.workflow_tags)))
         if selection.workflow_ids:
             names = sorted({name_of(path) for path, _ in selection.workflow_ids})
             orders = await self._rows(query, table.c.workflow_path, names)

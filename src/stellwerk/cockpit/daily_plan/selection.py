@@ -13,6 +13,7 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.daily_plan import dpl_order_variables, dpl_orders, dpl_submissions
 from stellwerk.cockpit.database.tables.history import IS_ROOT, history_orders
+from stellwerk.cockpit.inventory.tags import workflows_with
 from stellwerk.cockpit.projection.model import BROKEN, CANCELLED, FINISHED
 from stellwerk.language.daily_plan import main_part
 from stellwerk.values.json import decode
@@ -120,6 +121,7 @@ class PlanFilter(msgspec.Struct, frozen=True, kw_only=True):
     workflow_folders: Sequence[FolderChoice] = ()
     states: Sequence[str] = ()
     tags: Sequence[str] = ()
+    workflow_tags: Sequence[str] = ()
     late: bool = False
     #: Whether an object at a path may be seen, at a Controller.
     permits: Callable[[str, str], bool] = everything_anywhere
@@ -211,6 +213,8 @@ def _condition(filter_: PlanFilter) -> Any:
         conditions.append(dates <= filter_.date_to)
     if filter_.submission_ids:
         conditions.append(orders.submission_history_id.in_(list(filter_.submission_ids)))
+    if filter_.workflow_tags:
+        conditions.append(orders.workflow_name.in_(workflows_with(filter_.workflow_tags)))
     for names, folders, name, folder in (
         (filter_.schedule_names, filter_.schedule_folders, orders.schedule_name, orders.schedule_folder),
         (filter_.workflow_names, filter_.workflow_folders, orders.workflow_name, orders.workflow_folder),

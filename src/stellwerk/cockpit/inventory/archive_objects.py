@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from stellwerk import __version__
-from stellwerk.cockpit.api.errors import ApiError
+from stellwerk.cockpit.api.errors import ApiError, BadRequest
 from stellwerk.cockpit.archives import Entry
 from stellwerk.cockpit.inventory import names
+from stellwerk.cockpit.inventory.tag_names import ArchivedTags, archived_tags_of, tags_file
 from stellwerk.cockpit.inventory.types import CALENDARS, IMPORT_ORDER, INVENTORY_VERSION, ObjectType, name_space
 from stellwerk.language.inventory.names import EXTENSIONS as FILE_EXTENSIONS
 from stellwerk.language.reader import parse_json
@@ -25,8 +26,10 @@ EXTENSIONS: Mapping[ObjectType, str] = {ObjectType[name]: end for name, end in F
 _TYPES = {extension: type_ for type_, extension in EXTENSIONS.items()}
 #: Files that say something of the archive, not objects.
 META = "meta_inf"
-#: Tags come with a later release; signatures count in `import_deploy` only.
-_PASSED_OVER = frozenset({META, "tags.json", "workflow.tags.json"})
+#: The first is written; the second is its name in older archives.
+TAGS = ("tags.json", "workflow.tags.json")
+#: Signatures count in `import_deploy` only.
+_PASSED_OVER = frozenset({META, *TAGS})
 _SIGNATURES = (".json.sig", ".json.asc", ".json.pem")
 
 
@@ -67,6 +70,18 @@ def objects_of(files: Iterable[Entry]) -> list[ArchivedObject]:
     return sorted(found.values(), key=lambda item: (IMPORT_ORDER.index(item.type), item.path))
 
 
+def tags_in(files: Iterable[Entry]) -> ArchivedTags | None:
+    """What an archive says of tags, if it does. Raises `ImportFailure`."""
+    by_name = {file.name: file.data for file in files}
+    entry = next((name for name in TAGS if name in by_name), None)
+    if entry is None:
+        return None
+    try:
+        return archived_tags_of(_json(entry, by_name[entry]))
+    except BadRequest as error:
+        raise ImportFailure(f"{entry}: {error.message.partition(': ')[2]}") from None
+
+
 def _object(entry: str, content: bytes) -> ArchivedObject:
     extension = next((end for end in _TYPES if entry.endswith(end)), None)
     if extension is None:
@@ -76,16 +91,21 @@ def _object(entry: str, content: bytes) -> ArchivedObject:
     fault = names.path_fault(path)
     if fault is not None:
         raise ImportFailure(f"{entry}: {fault}")
+    configuration = _json(entry, content)
+    if not isinstance(configuration, dict):
+        raise ImportFailure(f"{entry}: a JSON object is expected")
+    return ArchivedObject(entry, _type_of(extension, configuration), path, configuration)
+
+
+def _json(entry: str, content: bytes) -> Any:
     try:
-        configuration = parse_json(content.removeprefix(b"\xef\xbb\xbf"))
-        encode(configuration)
+        value = parse_json(content.removeprefix(b"\xef\xbb\xbf"))
+        encode(value)
     except ProblemError as error:
         raise ImportFailure(f"{entry}: {error.problem}") from None
     except UnicodeEncodeError:
         raise ImportFailure(f"{entry}: an escape stands for half a character (unpaired surrogate)") from None
-    if not isinstance(configuration, dict):
-        raise ImportFailure(f"{entry}: a JSON object is expected")
-    return ArchivedObject(entry, _type_of(extension, configuration), path, configuration)
+    return value
 
 
 def _type_of(extension: str, configuration: Mapping[str, Any]) -> ObjectType:
@@ -96,18 +116,24 @@ def _type_of(extension: str, configuration: Mapping[str, Any]) -> ObjectType:
 
 
 def files_of(
-    objects: Iterable[tuple[ObjectType, str, Any]], *, start_folders: Iterable[str] = (), version_id: str | None = None
+    objects: Iterable[tuple[ObjectType, str, Any]],
+    *,
+    start_folders: Iterable[str] = (),
+    version_id: str | None = None,
+    tags: ArchivedTags | None = None,
 ) -> list[Entry]:
     """The files of an archive of (type, path, configuration).
 
     `start_folders`: for short paths; entries begin with the last segment of the innermost of them that they lie in.
-    `version_id`: of an archive that is to be signed.
+    `version_id`: of an archive that is to be signed. `tags`: written unless there are none.
     """
     folders = sorted((names.normalized(folder) for folder in start_folders), key=len, reverse=True)
     meta = {"jocVersion": __version__, "inventorySchemaVersion": INVENTORY_VERSION, "apiVersion": __version__}
     if version_id is not None:
         meta["versionId"] = version_id
     files = [Entry(META, pretty(meta))]
+    if tags is not None and (tags.known or tags.jobs):
+        files.append(Entry(TAGS[0], pretty(tags_file(tags))))
     for type_, path, configuration in objects:
         files.append(Entry(_short(path, folders).lstrip("/") + EXTENSIONS[type_], pretty(configuration)))
     return files

@@ -84,6 +84,11 @@ class Inventory:
             rows = await connection.execute(select(table.c.name, table.c.path).where(table.c.type == int(type_)))
             return {row.name: row.path for row in rows}
 
+    async def workflow_tags(self) -> dict[str, list[str]]:
+        """Name → tags of the workflows that have some."""
+        async with self.reading() as transaction:
+            return await transaction.tags.of_workflows()
+
     async def released_scripts(self) -> dict[str, str]:
         """Name → text of the released include scripts."""
         table = inv_released_configurations

@@ -27,6 +27,8 @@ from stellwerk.cockpit.inventory import names, rows
 from stellwerk.cockpit.inventory.cross_checks import DEPENDENT, find_misfits, with_file_parameter
 from stellwerk.cockpit.inventory.references import SOFT, Reference, references_of, renaming, with_names
 from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.tag_names import TagKind, order_tags_of
+from stellwerk.cockpit.inventory.tags import TagTransaction
 from stellwerk.cockpit.inventory.types import CALENDARS, INVENTORY_VERSION, ObjectType, name_space
 from stellwerk.cockpit.inventory.validation import describe, find_problems
 from stellwerk.language.inventory import Target
@@ -58,6 +60,7 @@ class InventoryTransaction:
     def __init__(self, connection: AsyncConnection, now_ms: int) -> None:
         self.connection = connection
         self.now_ms = now_ms
+        self.tags = TagTransaction(connection, now_ms)
         self._agents: dict[str, str] | None = None
         #: Folders that are known to exist.
         self._folders: set[str] = {"/"}
@@ -187,6 +190,7 @@ class InventoryTransaction:
         }
         await self._update(existing, values)
         await self.write_references(existing.id, references_of(type_, configuration))
+        await self.tags.add(TagKind.ORDER, order_tags_of(type_, configuration))
         await self._revalidate_some(referrers)
         return msgspec.structs.replace(existing, **values)
 
@@ -292,6 +296,8 @@ class InventoryTransaction:
         moved = await self.read_by_id(item.id)
         if is_renamed and item.type != ObjectType.FOLDER:
             await self._adopt_name(item, moved)
+        if is_renamed and item.type == ObjectType.WORKFLOW:
+            await self.tags.rename_workflow(item.name, moved.name)
         return moved
 
     async def _move_publications(self, item: StoredObject, path: str) -> None:

@@ -116,6 +116,7 @@ class Trash:
                 item = await _find(transaction, type_, path, id_)
                 is_folder = item.type == ObjectType.FOLDER
                 await _delete(transaction, await _subtree(transaction, item.path) if is_folder else [item])
+            await transaction.tags.forget_workflows()
 
     async def delete_folder(self, folder: str, permitted: Permitted, types: Sequence[ObjectType] = ()) -> None:
         """Delete for good what has been removed from a folder and below it."""
@@ -128,6 +129,7 @@ class Trash:
                 transaction,
                 [item for item in found if permitted(item.path) and (not types or item.type in types)],
             )
+            await transaction.tags.forget_workflows()
 
 
 async def throw_away(transaction: InventoryTransaction, items: Sequence[StoredObject]) -> None:

@@ -17,6 +17,7 @@ from stellwerk.cockpit.database.tables import (
     monitoring,
     registry,
     settings,
+    tags,
 )
 from stellwerk.cockpit.database.tables.base import METADATA
 
@@ -34,4 +35,5 @@ __all__ = [
     "monitoring",
     "registry",
     "settings",
+    "tags",
 ]
