@@ -69,6 +69,8 @@ class CockpitConfiguration(msgspec.Struct, frozen=True):
     release_interval_seconds: float = 15.0
     delivery_pauses_seconds: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0, 900.0)
     cluster: ClusterConfiguration = ClusterConfiguration()
+    #: By which Git repositories of the inventory may be reached; `file` reads whatever this process may read.
+    git_protocols: tuple[str, ...] = ("https", "ssh")
     #: How other members of the cluster and people reach this Cockpit; None: host name and port.
     url: str | None = None
     log_level: str = "INFO"

@@ -36,6 +36,7 @@ MODULES = (
     "inventory_publishable",
     "tags",
     "workflow_tags",
+    "repositories",
     "deployment",
     "workflows",
     "workflow_controls",

@@ -134,7 +134,7 @@ async def export(context: RequestContext, request: ExportRequest) -> Answer:
     start_folders = [request.start_folder] if request.use_short_path and request.start_folder else []
     if request.for_signing is not None:
         deployables = request.for_signing.deployables
-        objects = await _choose(
+        objects = await choose_objects(
             context, deployables.draft_configurations, deployables.deploy_configurations, DEPLOYABLE, only_valid=True
         )
         return await _signable(context, request.export_file, objects, request.for_signing.controller_id, start_folders)
@@ -144,7 +144,7 @@ async def export(context: RequestContext, request: ExportRequest) -> Answer:
     found: list[StoredObject] = []
     if copy.deployables is not None:
         part = copy.deployables
-        found += await _choose(
+        found += await choose_objects(
             context,
             part.draft_configurations,
             part.deploy_configurations,
@@ -153,7 +153,7 @@ async def export(context: RequestContext, request: ExportRequest) -> Answer:
         )
     if copy.releasables is not None:
         rest = copy.releasables
-        found += await _choose(
+        found += await choose_objects(
             context,
             rest.draft_configurations,
             rest.released_configurations,
@@ -179,18 +179,18 @@ async def export_folder(context: RequestContext, request: ExportFolderRequest) -
     drafts = [] if wanted.without_drafts else folders
     deployed = [] if wanted.without_deployed else folders
     if request.for_signing is not None:
-        objects = await _choose(context, drafts, deployed, types & SIGNED, only_valid=True)
+        objects = await choose_objects(context, drafts, deployed, types & SIGNED, only_valid=True)
         return await _signable(context, request.export_file, objects, request.for_signing.controller_id, start_folders)
     copy = request.shallow_copy
     assert copy is not None, "one of both is there"
     only_valid = copy.only_valid_objects
     released = [] if copy.without_released else folders
-    found = await _choose(context, drafts, deployed, types & DEPLOYABLE, only_valid=only_valid)
-    found += await _choose(context, drafts, released, types - DEPLOYABLE, only_valid=only_valid)
+    found = await choose_objects(context, drafts, deployed, types & DEPLOYABLE, only_valid=only_valid)
+    found += await choose_objects(context, drafts, released, types - DEPLOYABLE, only_valid=only_valid)
     return await _copied(context, request.export_file, found, start_folders, is_all_tags=copy.incl_all_tags)
 
 
-async def _choose(
+async def choose_objects(
     context: RequestContext,
     drafts: Iterable[Chosen],
     published: Iterable[Chosen],

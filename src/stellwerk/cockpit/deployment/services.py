@@ -29,7 +29,13 @@ from stellwerk.cockpit.inventory.renaming import Renamer
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.trash import Trash
 from stellwerk.cockpit.inventory.types import ObjectType
+from stellwerk.cockpit.repositories.credentials import GitCredentials
+from stellwerk.cockpit.repositories.git import Git
+from stellwerk.cockpit.repositories.service import Repositories
+from stellwerk.cockpit.repositories.working_copies import WorkingCopies
 from stellwerk.cockpit.services import Services
+from stellwerk.cockpit.settings.configurations import Configurations
+from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.effects.clock import Clock, Random
 
 
@@ -62,6 +68,9 @@ def add_services(
     undeployer = services.add(Undeployer(deployer, inventory, connections, finder, clock, random))
     remover = services.add(Remover(inventory, deployer, undeployer))
     services.add(Applier(inventory, deployer, releases, remover))
+    settings, credentials = services.get(Settings), services.add(GitCredentials(services.get(Configurations)))
+    git = Git(configuration.data, configuration.git_protocols)
+    services.add(Repositories(inventory, settings, WorkingCopies(configuration.data), git, credentials))
     idempotency = services.add(Idempotency(database, clock))
     order_ids = services.add(OrderIds(database, clock))
     arrivals = services.add(Arrivals(database))
