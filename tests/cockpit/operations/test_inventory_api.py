@@ -283,10 +283,3 @@ async def test_a_deployed_version_is_deployed_again(registered: Any, client: Any
     assert again["timeZone"] == "Europe/Berlin"
     read = await client.post("inventory/read/configuration", {"path": "/W", "objectType": "WORKFLOW"})
     assert read["deployed"] is False and read["configuration"]["timeZone"] == "UTC"
-
-
-async def test_what_is_not_supported_yet_is_refused_and_not_ignored(registered: Any, client: Any) -> None:
-    await client.post("inventory/store", stored("/W", workflow()))
-    request = deployment("/W") | {"addOrdersDateFrom": "now"}
-    answer = await client.post("inventory/deployment/deploy", request, status=420)
-    assert "addOrdersDateFrom" in answer["error"]["message"]

@@ -252,8 +252,6 @@ async def test_invalid_objects_are_not_released_and_then_none_is(deployed: Any, 
     await client.post(
         "inventory/releasables/recall", {"releasables": [{"path": "LOAD", "objectType": "WORKFLOW"}]}, status=420
     )
-    dated = {"update": update[:1], "addOrdersDateFrom": "now"}
-    assert "addOrdersDateFrom" in (await client.post("inventory/release", dated, status=420))["error"]["message"]
 
 
 async def test_jobs_include_released_scripts_only(registered: Any, client: Any) -> None:

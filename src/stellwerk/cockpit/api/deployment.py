@@ -5,7 +5,7 @@ Unlike the reference these calls are answered when each Controller has committed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -25,20 +25,24 @@ from stellwerk.cockpit.api.inventory_requests import (
     cancel_from,
     find_object,
     folder_objects,
-    refuse_daily_plan,
     require_deployment,
 )
-from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
+from stellwerk.cockpit.api.plan_renewal import NOW, renewed_plan
+from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.auth.permissions import long_form
+from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.history import Deployed, deployed_of
 from stellwerk.cockpit.deployment.remover import Remover
 from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.cockpit.inventory import names
+from stellwerk.cockpit.inventory.references import references_of
 from stellwerk.cockpit.inventory.rows import StoredObject
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.transaction import DEPLOYED, UPDATE
 from stellwerk.cockpit.inventory.types import ObjectType
+from stellwerk.values.json import decode
 
 
 class PublishItem(msgspec.Struct, rename="camel"):
@@ -74,6 +78,7 @@ class DeployRequest(msgspec.Struct, rename="camel"):
     store: PublishStore | None = None
     delete: PublishDelete | None = None
     add_orders_date_from: str | None = None
+    include_late: bool = False
     cancel_orders_date_from: str | None = None
 
 
@@ -81,6 +86,15 @@ class RevokeRequest(msgspec.Struct, rename="camel"):
     controller_ids: list[str]
     deploy_configurations: list[Publish]
     cancel_orders_date_from: str | None = None
+
+
+class RedeployRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+
+
+class SynchronizeRequest(RedeployRequest, rename="camel"):
+    folder: str
+    recursive: bool = False
 
 
 class ImportDeployRequest(msgspec.Struct, rename="camel"):
@@ -105,10 +119,9 @@ def _require_controllers(context: RequestContext, controller_ids: Iterable[str])
 async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
     """Deploy drafts, or deployed versions again, or remove deployed objects; each Controller is one transaction.
 
-    `addOrdersDateFrom` is not there yet: it is refused rather than ignored.
+    `addOrdersDateFrom`: planned orders of the workflows are taken back from `now` or a date on, and planned again.
     """
     _require_controllers(context, request.controller_ids)
-    refuse_daily_plan(request.add_orders_date_from)
     if request.delete is not None:
         await _remove_deployed(context, request, request.delete)
     if request.store is None and request.delete is not None:
@@ -118,8 +131,19 @@ async def deploy(context: RequestContext, request: DeployRequest) -> Ok:
     for item in await _deployed_again(context, selections.deploy_configurations, request.controller_ids):
         objects.setdefault(item.id, item)
     permitted = _permitted(context, request.controller_ids, selections, list(objects.values()))
-    await context.services.get(Deployer).deploy(context.account, request.controller_ids, permitted)
+    async with renewed_plan(
+        context,
+        request.add_orders_date_from,
+        controller_ids=request.controller_ids,
+        workflows=_workflows(permitted),
+        include_late=request.include_late,
+    ):
+        await context.services.get(Deployer).deploy(context.account, request.controller_ids, permitted)
     return context.ok()
+
+
+def _workflows(items: Iterable[StoredObject | Deployed]) -> list[str]:
+    return [item.name for item in items if item.type == ObjectType.WORKFLOW]
 
 
 def _permitted(
@@ -214,7 +238,14 @@ async def _remove_deployed(context: RequestContext, request: DeployRequest, dele
     if not items:
         raise BadRequest("there is nothing to delete: nothing of it is deployed at these Controllers")
     cancel = cancel_from(context, request.cancel_orders_date_from)
-    await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
+    async with renewed_plan(
+        context,
+        request.cancel_orders_date_from,
+        controller_ids=request.controller_ids,
+        workflows=_workflows(items),
+        include_late=True,
+    ):
+        await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
     elsewhere = {item.inv_cid for item in await context.services.get(Deployer).current()}
     inventory = context.services.get(Inventory)
     ids = {item.inv_cid for item in items if item.inv_cid is not None} - elsewhere
@@ -227,14 +258,68 @@ async def _remove_deployed(context: RequestContext, request: DeployRequest, dele
 async def revoke(context: RequestContext, request: RevokeRequest) -> Ok:
     """Delete deployed objects from Controllers; they stay in the inventory as drafts.
 
-    Orders of the workflows that have not started are cancelled, from `cancelOrdersDateFrom` on if it is given.
+    Orders of the workflows that have not started are cancelled and taken out of the plan, from `cancelOrdersDateFrom`
+    on if it is given.
     """
     _require_controllers(context, request.controller_ids)
     items = await _deployed(context, request.deploy_configurations, request.controller_ids)
     if not items:
         raise BadRequest("there is nothing to revoke: nothing of it is deployed at these Controllers")
-    cancel = cancel_from(context, request.cancel_orders_date_from or "now")
-    await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
+    first = request.cancel_orders_date_from or NOW
+    async with renewed_plan(
+        context, first, controller_ids=request.controller_ids, workflows=_workflows(items), include_late=True
+    ):
+        cancel = cancel_from(context, first)
+        await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
+    return context.ok()
+
+
+async def redeploy(context: RequestContext, request: RedeployRequest) -> Ok:
+    """Sign and send all that is deployed to a Controller again, as it was deployed last."""
+    await _send_again(context, request.controller_id, lambda item: True)
+    return context.ok()
+
+
+async def synchronize(context: RequestContext, request: SynchronizeRequest) -> Ok:
+    """Send again what of a folder is deployed and not at the Controller, with what it refers to.
+
+    Of objects other than workflows the Cockpit does not know whether a Controller has them: they are sent again, too.
+    """
+    folder = names.normalized(request.folder)
+    require_folder(context, folder, request.controller_id)
+    known = await context.services.get(WorkflowControls).known(request.controller_id)
+    present = {name for name, _ in known.versions}
+    await _send_again(
+        context,
+        request.controller_id,
+        lambda item: (
+            names.is_in_folder(item.path, folder, recursive=request.recursive)
+            and (item.type != ObjectType.WORKFLOW or item.name not in present)
+        ),
+    )
+    return context.ok()
+
+
+async def _send_again(context: RequestContext, controller_id: str, is_wanted: Callable[[Deployed], bool]) -> None:
+    """Nothing is done if nothing is wanted."""
+    require_deployment(context, controller_id)
+    deployer = context.services.get(Deployer)
+    current = {(item.type, item.name): item for item in await deployer.current(controller_id)}
+    permits = context.session.permissions.permits_folder
+    chosen = {key: item for key, item in current.items() if is_wanted(item) and permits(item.path, item.controller_id)}
+    for item in list(chosen.values()):
+        for reference in references_of(item.type, decode(item.inv_content)):
+            key = (reference.type, reference.name)
+            if key in current:
+                chosen[key] = current[key]
+    if chosen:
+        await deployer.deploy_again(context.account, controller_id, list(chosen.values()))
+
+
+async def deploy_plan_calendar(context: RequestContext, request: NoRequest) -> Ok:
+    """Tell all Controllers when the day of the daily plan begins, after that setting has been changed."""
+    for controller_id in await context.services.get(ControllerConnections).registered():
+        await context.services.get(Deployer).deploy_plan_calendar(controller_id)
     return context.ok()
 
 
@@ -288,6 +373,10 @@ _DEPLOY = "joc:inventory:deploy"
 ROUTES = [
     Route("/inventory/deployment/deploy", DeployRequest, Ok, _DEPLOY, True, deploy, category="DEPLOYMENT"),
     Route("/inventory/deployment/revoke", RevokeRequest, Ok, _DEPLOY, True, revoke, category="DEPLOYMENT"),
+    Route("/inventory/deployment/redeploy", RedeployRequest, Ok, _DEPLOY, True, redeploy, category="DEPLOYMENT"),
+    Route(
+        "/inventory/deployment/synchronize", SynchronizeRequest, Ok, _DEPLOY, True, synchronize, category="DEPLOYMENT"
+    ),
     Route(
         "/inventory/deployment/import_deploy",
         ImportDeployRequest,
@@ -297,6 +386,15 @@ ROUTES = [
         import_deploy,
         category="DEPLOYMENT",
         form=True,
+    ),
+    Route(
+        "/daily_plan/calendar/deploy",
+        NoRequest,
+        Ok,
+        "joc:administration:settings:manage",
+        True,
+        deploy_plan_calendar,
+        category="DEPLOYMENT",
     ),
     Route(
         "/inventory/deployment/history",

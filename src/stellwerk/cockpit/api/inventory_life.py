@@ -17,11 +17,12 @@ from stellwerk.cockpit.api.inventory_requests import (
     find_object,
     folder_objects,
     folder_with_contents,
-    refuse_daily_plan,
     require_deployment,
     require_named,
 )
+from stellwerk.cockpit.api.plan_renewal import NOW, renewed_plan
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
+from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.remover import Remover
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.releases import Releases
@@ -35,10 +36,13 @@ class ReleaseRequest(msgspec.Struct, rename="camel"):
     update: list[ObjectFilter] = []
     delete: list[ObjectFilter] = []
     add_orders_date_from: str | None = None
+    include_late: bool = False
 
 
 class RecallRequest(msgspec.Struct, rename="camel"):
     releasables: list[ObjectFilter]
+    #: Orders of recalled schedules stay in the plan.
+    keep_orders: bool = False
 
 
 class RemoveFolderRequest(FolderRequest, rename="camel"):
@@ -84,8 +88,10 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 
 
 async def release(context: RequestContext, request: ReleaseRequest) -> Ok:
-    """Publish releasable objects for the Cockpit's own use, or remove released ones."""
-    refuse_daily_plan(request.add_orders_date_from)
+    """Publish releasable objects for the Cockpit's own use, or remove released ones.
+
+    `addOrdersDateFrom`: planned orders of the schedules are taken back from `now` or a date on, and planned again.
+    """
     if request.delete:
         objects = [await find_object(context, item) for item in request.delete]
         await _remove(context, objects, None)
@@ -93,8 +99,26 @@ async def release(context: RequestContext, request: ReleaseRequest) -> Ok:
         ids: dict[int, None] = {}
         for wanted in request.update:
             ids |= dict.fromkeys(item.id for item in await _releasables(context, wanted))
-        await context.services.get(Releases).release(list(ids))
+        async with renewed_plan(
+            context,
+            request.add_orders_date_from,
+            schedules=await _schedules(context, ids),
+            include_late=request.include_late,
+        ):
+            await context.services.get(Releases).release(list(ids))
     return context.ok()
+
+
+async def _schedules(context: RequestContext, ids: Iterable[int]) -> set[str]:
+    """The names of the schedules among these objects, also those under which they are released."""
+    wanted = set(ids)
+    inventory = context.services.get(Inventory)
+    items = [await inventory.read_by_id(id_) for id_ in sorted(wanted)]
+    found = {item.name for item in items if item.type == ObjectType.SCHEDULE}
+    for item in (await context.services.get(Releases).of_objects()).values():
+        if item.cid in wanted and item.type == ObjectType.SCHEDULE:
+            found.add(names.name_of(item.path))
+    return found
 
 
 async def _releasables(context: RequestContext, wanted: ObjectFilter) -> list[StoredObject]:
@@ -108,10 +132,17 @@ async def _releasables(context: RequestContext, wanted: ObjectFilter) -> list[St
 
 
 async def recall(context: RequestContext, request: RecallRequest) -> Ok:
-    """Withdraw released objects; they stay as drafts."""
+    """Withdraw released objects; they stay as drafts. Orders of schedules leave the plan unless `keepOrders`."""
     objects = [await find_object(context, item) for item in request.releasables]
-    await context.services.get(Releases).recall([item.id for item in objects])
+    await _recall(context, objects, keep_orders=request.keep_orders)
     return context.ok()
+
+
+async def _recall(context: RequestContext, objects: list[StoredObject], *, keep_orders: bool = False) -> None:
+    ids = [item.id for item in objects]
+    first, schedules = None if keep_orders else NOW, await _schedules(context, ids)
+    async with renewed_plan(context, first, schedules=schedules, include_late=True):
+        await context.services.get(Releases).recall(ids)
 
 
 async def recall_folder(context: RequestContext, request: FolderRequest) -> Ok:
@@ -119,7 +150,7 @@ async def recall_folder(context: RequestContext, request: FolderRequest) -> Ok:
     require_folder(context, names.normalized(request.path))
     types = set(request.types) & RELEASABLE if request.object_types else RELEASABLE
     items = await folder_objects(context, request.path, recursive=request.recursive, types=types)
-    await context.services.get(Releases).recall([item.id for item in items])
+    await _recall(context, items)
     return context.ok()
 
 
@@ -148,13 +179,21 @@ async def remove_folder(context: RequestContext, request: RemoveFolderRequest) -
 
 
 async def _remove(context: RequestContext, objects: Iterable[StoredObject], cancel_text: str | None) -> None:
-    cancel = cancel_from(context, cancel_text)
-    await context.services.get(Remover).remove(
-        context.account,
-        list(objects),
-        cancel_from_ms=cancel,
-        require_controller=partial(require_deployment, context),
-    )
+    items, cancel = list(objects), cancel_from(context, cancel_text)
+    ids = {item.id for item in items}
+    for deployed in await context.services.get(Deployer).current():
+        if deployed.inv_cid in ids:  # before anything is taken back
+            require_deployment(context, deployed.controller_id)
+    async with renewed_plan(
+        context,
+        cancel_text,
+        workflows=[item.name for item in items if item.type == ObjectType.WORKFLOW],
+        schedules=await _schedules(context, ids),
+        include_late=True,
+    ):
+        await context.services.get(Remover).remove(
+            context.account, items, cancel_from_ms=cancel, require_controller=partial(require_deployment, context)
+        )
 
 
 async def restore(context: RequestContext, request: RestoreRequest) -> NewPath:

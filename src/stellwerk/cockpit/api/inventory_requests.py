@@ -108,12 +108,3 @@ def cancel_from(context: RequestContext, text: str | None) -> int | None:
     if not _DAY.match(text):
         raise BadRequest(f"cancelOrdersDateFrom: {text!r} is neither 'now' nor a date yyyy-MM-dd")
     return instant_ms(text, context.now_ms())
-
-
-def refuse_daily_plan(add_orders_date_from: str | None) -> None:
-    """`addOrdersDateFrom` is refused rather than ignored."""
-    if add_orders_date_from:
-        raise BadRequest(
-            "addOrdersDateFrom is not supported yet by this release: leave it out, then call "
-            "/daily_plan/orders/generate with overwrite for the dates"
-        )

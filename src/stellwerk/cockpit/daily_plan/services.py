@@ -13,6 +13,7 @@ from stellwerk.cockpit.daily_plan.changes import PlanChanges
 from stellwerk.cockpit.daily_plan.generation import Generator
 from stellwerk.cockpit.daily_plan.news import PlanNews
 from stellwerk.cockpit.daily_plan.projections import Projections
+from stellwerk.cockpit.daily_plan.renewal import PlanRenewal
 from stellwerk.cockpit.daily_plan.rescheduling import Rescheduler
 from stellwerk.cockpit.daily_plan.selection import PlanReader
 from stellwerk.cockpit.daily_plan.service import DailyPlanService
@@ -45,6 +46,7 @@ def add_daily_plan_services(
     changes = services.add(
         PlanChanges(database, clock, reader, generator, submitter, connections, arrivals, sources, settings)
     )
+    services.add(PlanRenewal(database, clock, reader, changes, settings))
     services.add(Rescheduler(database, clock, reader, generator, submitter, changes, order_ids, settings))
     projections = services.add(Projections(database, clock, connections, sources, settings))
     news = services.add(PlanNews(services.get(LiveHub), services.get(News)))

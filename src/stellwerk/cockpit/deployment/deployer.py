@@ -10,7 +10,7 @@ Unlike the reference, a deployment is answered when the Controller has committed
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from stellwerk.cockpit.deployment.history import (
     deletion_columns,
 )
 from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.cockpit.inventory.names import folder_of
 from stellwerk.cockpit.inventory.rows import StoredObject
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.transaction import UPDATE, known_agents
@@ -71,8 +72,11 @@ class Deployer(DeploymentHistory):
         keys: SigningKeys,
         clock: Clock,
         random: Random,
+        plan_day_begins: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`plan_day_begins`: seconds after midnight at which a day of the daily plan begins."""
         super().__init__(database)
+        self._plan_day_begins = plan_day_begins
         self._inventory = inventory
         self._connections = connections
         self._keys = keys
@@ -97,6 +101,38 @@ class Deployer(DeploymentHistory):
         for controller_id in controller_ids:
             await self._deploy_to(account, controller_id, objects, commit_id)
         return commit_id
+
+    async def deploy_again(self, account: str, controller_id: str, deployed: Sequence[Deployed]) -> str:
+        """Sign and send what has been deployed once more, under a new commit id. Raises as `deploy` does."""
+        objects = [
+            StoredObject(
+                id=item.inv_cid or 0,
+                type=item.type,
+                path=item.path,
+                name=item.name,
+                folder=folder_of(item.path),
+                title=item.title,
+                content=item.inv_content,
+                valid=True,
+                invalid_message=None,
+                deleted=False,
+                deployed=True,
+                released=False,
+                modified=item.deployment_date,
+            )
+            for item in deployed
+        ]
+        return await self.deploy(account, [controller_id], objects)
+
+    async def deploy_plan_calendar(self, controller_id: str) -> None:
+        """Tell a Controller when the day of the daily plan begins. Raises `DeploymentError`, `PeerUnreachableError`."""
+        client = await self._connections.client(controller_id)
+        item = _calendar(DAILY_PLAN_CALENDAR, self._plan_day_begins())
+        try:
+            await client.update_items([{"TYPE": "AddOrChangeSimple", "item": item}])
+        except ProblemError as error:
+            text = f"Controller '{controller_id}' refuses the calendar of the daily plan: {error.problem}"
+            raise DeploymentError(text) from error
 
     async def _deploy_to(
         self, account: str, controller_id: str, objects: Sequence[StoredObject], commit_id: str
@@ -136,7 +172,8 @@ class Deployer(DeploymentHistory):
         operations = [{"TYPE": "AddOrChangeSigned", "signedString": {"string": text, "signature": signature}}]
         calendar = value.get("calendarPath")
         if isinstance(calendar, str):
-            offset = 0 if calendar == DAILY_PLAN_CALENDAR else _day_offset_seconds(item)
+            is_own = calendar != DAILY_PLAN_CALENDAR
+            offset = _day_offset_seconds(item) if is_own else self._plan_day_begins()
             operations.append({"TYPE": "AddOrChangeSimple", "item": _calendar(calendar, offset)})
         return _Prepared(source=item, text=text, signature=encode(signature).decode(), operations=operations)
 

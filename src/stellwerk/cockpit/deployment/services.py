@@ -15,6 +15,7 @@ from stellwerk.cockpit.controllers.pairs import Pairs
 from stellwerk.cockpit.controllers.peers import CREDENTIALS_FOLDER, http_peers
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
+from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.applier import Applier
@@ -56,7 +57,10 @@ def add_services(
     registry = services.add(Registry(database, connections, clock))
     services.add(AgentClusters(database, registry, connections, clock))
     services.add(Pairs(registry, connections))
-    deployer = services.add(Deployer(database, inventory, connections, keys, clock, random))
+    plan = DailyPlanSettings(services.get(Settings))
+    deployer = services.add(
+        Deployer(database, inventory, connections, keys, clock, random, lambda: plan.read().period_begin_seconds)
+    )
     services.add(NoticeBoards(database, connections))
     services.add(WorkflowControls(database, connections, deployer))
     releases = services.add(Releases(database, inventory))
