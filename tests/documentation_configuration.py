@@ -40,6 +40,8 @@ _SECTIONS: Final[list[tuple[str, type[msgspec.Struct], dict[str, str]]]] = [
             "certificate_authorities": "PEM file of those whose client certificates are accepted",
             "ui_directory": "another build of the web UI than the one in the package",
             "events_response_seconds": "how long `events` waits for something to tell",
+            "security_level": "who signs what is deployed: `LOW` the Cockpit for all, `MEDIUM` each account with "
+            "its own key, `HIGH` people elsewhere ([how to](../how-to/signing.md))",
             "git_protocols": "by which Git repositories of the inventory may be reached; `file` lets all who may "
             "manage the inventory read what this process may read",
             "events_collect_seconds": "how long `events` goes on collecting once there is something",

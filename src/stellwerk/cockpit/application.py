@@ -180,7 +180,7 @@ class Cockpit:
             "os": platform.system(),
             "host": host,
             "data_directory": str(self.configuration.data.resolve()),
-            "security_level": "LOW",
+            "security_level": self.configuration.security_level,
             "timezone": self.clock.zone(),
             "title": cluster.title or host[:30],
             "ordering": cluster.ordering,

@@ -6,6 +6,7 @@ Durations carry their unit in the name. Nothing here is secret except `first_pas
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -69,6 +70,8 @@ class CockpitConfiguration(msgspec.Struct, frozen=True):
     release_interval_seconds: float = 15.0
     delivery_pauses_seconds: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0, 900.0)
     cluster: ClusterConfiguration = ClusterConfiguration()
+    #: Who signs what is deployed: LOW the Cockpit for all, MEDIUM each account with its key, HIGH people elsewhere.
+    security_level: Literal["LOW", "MEDIUM", "HIGH"] = "LOW"
     #: By which Git repositories of the inventory may be reached; `file` reads whatever this process may read.
     git_protocols: tuple[str, ...] = ("https", "ssh")
     #: How other members of the cluster and people reach this Cockpit; None: host name and port.

@@ -63,36 +63,60 @@ class SigningKey:
         self.certificate = certificate
 
     @classmethod
-    def generate(cls, common_name: str, now: datetime) -> SigningKey:
-        """A new ECDSA key with a self-signed certificate that is valid for 30 years from `now`."""
-        private_key = ec.generate_private_key(ec.SECP384R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    def generate(
+        cls,
+        name: str,
+        now: datetime,
+        *,
+        algorithm: str = "ECDSA",
+        until: datetime | None = None,
+        issuer: SigningKey | None = None,
+        is_authority: bool = False,
+    ) -> SigningKey:
+        """A new key with a certificate, by default self-signed and valid for 30 years from `now`.
+
+        `name`: a distinguished name (`CN=signer,O=acme`), or only the common name. `algorithm`: RSA or ECDSA.
+        `is_authority`: the key signs certificates of others, and nothing else. Raises `ProblemError`.
+        """
+        subject = _subject(name)
         begin = now.astimezone(UTC)
-        certificate = (
+        end = begin + timedelta(days=365 * _GENERATED_YEARS) if until is None else until.astimezone(UTC)
+        if end <= begin:
+            raise ProblemError("A certificate cannot end before it begins")
+        private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+        if algorithm == "ECDSA":
+            private_key = ec.generate_private_key(ec.SECP384R1())
+        elif algorithm == "RSA":
+            private_key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        else:
+            raise ProblemError(f"Keys of algorithm '{algorithm}' are not supported; use RSA or ECDSA")
+        builder = (
             x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
+            .subject_name(subject)
+            .issuer_name(subject if issuer is None else issuer.certificate.subject)
             .public_key(private_key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin - timedelta(days=1))
-            .not_valid_after(begin + timedelta(days=365 * _GENERATED_YEARS))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .not_valid_after(end)
+            .add_extension(
+                x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None), critical=True
+            )
             .add_extension(
                 x509.KeyUsage(
-                    digital_signature=True,
+                    digital_signature=not is_authority,
                     content_commitment=False,
                     key_encipherment=False,
                     data_encipherment=False,
                     key_agreement=False,
-                    key_cert_sign=False,
-                    crl_sign=False,
+                    key_cert_sign=is_authority,
+                    crl_sign=is_authority,
                     encipher_only=False,
                     decipher_only=False,
                 ),
                 critical=True,
             )
-            .sign(private_key, hashes.SHA512())
         )
+        certificate = builder.sign(private_key if issuer is None else issuer._private_key, hashes.SHA512())
         return cls(private_key, certificate)
 
     @classmethod
@@ -128,16 +152,31 @@ class SigningKey:
         return ECDSA_ALGORITHM, self._private_key.sign(data, ec.ECDSA(hashes.SHA512()))
 
 
+def _subject(name: str) -> x509.Name:
+    if "=" not in name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    try:
+        return x509.Name.from_rfc4514_string(_BLANKS_AROUND_COMMA.sub(",", name.strip()))
+    except ValueError as error:
+        raise ProblemError(f"'{name}' is no distinguished name such as CN=signer,O=acme: {error}") from error
+
+
 def sign(text: str, key: SigningKey) -> Signature:
     """The signature of a text."""
     algorithm, signed = key._signed(text.encode())
-    is_self_signed = key.certificate.subject == key.certificate.issuer
+    return signature_of(signed, algorithm, key.certificate)
+
+
+def signature_of(signed: bytes, algorithm: str, certificate: x509.Certificate) -> Signature:
+    """What was signed, elsewhere maybe, by the owner of a certificate. Not verified."""
+    is_self_signed = certificate.subject == certificate.issuer
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
     return Signature(
         type=X509,
         signature_string=base64.b64encode(signed).decode("ascii"),
         algorithm=algorithm,
-        signer_id=key.certificate.subject.rfc4514_string() if is_self_signed else None,
-        signer_certificate=None if is_self_signed else key.certificate_pem().decode("ascii"),
+        signer_id=certificate.subject.rfc4514_string() if is_self_signed else None,
+        signer_certificate=None if is_self_signed else pem.decode("ascii"),
     )
 
 

@@ -312,7 +312,8 @@ async def registered(cockpit: Cockpit, controller: RecordingController, client: 
     folder = cockpit.configuration.data / "private" / "controllers"
     folder.mkdir(parents=True)
     (folder / f"{CONTROLLER_ID}.toml").write_text(f'user = "cockpit"\npassword = "{PASSWORD}"\n')
-    controller.verifier = SignatureVerifier.from_pem([cockpit.services.get(SigningKeys).certificate_pem])
+    stored = await cockpit.services.get(SigningKeys).own("root")
+    controller.verifier = SignatureVerifier.from_pem([] if stored is None else [stored.certificate_pem.encode()])
     await client.post(
         "controller/register",
         {"controllerId": "", "controllers": [{"url": controller.url, "role": "STANDALONE", "title": ""}]},

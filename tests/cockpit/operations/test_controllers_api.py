@@ -11,7 +11,7 @@ from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.configuration import CockpitConfiguration
 from stellwerk.cockpit.deployment.key_files import CERTIFICATE_FILE, KEY_FILE, ensure_key_files
 from stellwerk.cockpit.deployment.keys import SigningKeys
-from stellwerk.wire.signatures import SignatureVerifier
+from stellwerk.wire.signatures import SignatureVerifier, sign
 
 CONTROLLER_ID = "controller"
 
@@ -215,7 +215,7 @@ async def test_a_key_that_was_made_before_the_first_start_is_taken_over(tmp_path
     cockpit = Cockpit(CockpitConfiguration(data=tmp_path, first_password="x" * 12))
     await cockpit.start(listen=False)
     try:
-        signature = cockpit.services.get(SigningKeys).sign("text")
+        signature = sign("text", await cockpit.services.get(SigningKeys).signing_key("anybody"))
         SignatureVerifier.from_pem([certificate]).verify("text", signature)
         assert (tmp_path / CERTIFICATE_FILE).read_bytes() == certificate
     finally:

@@ -184,7 +184,7 @@ async def test_import_deploy_says_that_it_needs_another_security_level(registere
     async with await client.raw("POST", "inventory/deployment/import_deploy", data=form) as response:
         assert response.status == 420
         error = (await response.json())["error"]
-    assert error["code"] == "JOC-004" and "security level LOW" in error["message"]
+    assert error["code"] == "JOC-004" and "Security Level LOW" in error["message"]
 
 
 # --- release and recall -----------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ MODULES = (
     "workflow_tags",
     "repositories",
     "deployment",
+    "keys",
     "workflows",
     "workflow_controls",
     "notices",

@@ -71,7 +71,7 @@ class Controllers(msgspec.Struct, frozen=True, rename="camel"):
     controllers: list[dict[str, Any]]
     agents: list[dict[str, Any]]
     cluster_agents: list[dict[str, Any]]
-    current_security_level: str = "LOW"
+    current_security_level: str
 
 
 class ControllerAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -113,6 +113,7 @@ async def controllers(context: RequestContext, request: ControllerRequest) -> Co
         cluster_agents=[
             cluster_agent_view(agent) for agent in agents if agent.controller_id in known and agent.subagents
         ],
+        current_security_level=context.configuration.security_level,
     )
 
 
@@ -128,7 +129,7 @@ def _registered(item: ControllerInstance) -> dict[str, Any]:
         "isCoupled": False,
         "startedAt": None if item.started_at is None else timestamp(item.started_at),
         "version": item.version,
-        "securityLevel": "LOW",
+        "securityLevel": item.security_level,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -205,7 +206,7 @@ async def test(context: RequestContext, request: TestRequest) -> ControllerAnswe
         "url": request.url,
         "role": "STANDALONE",
         "isCoupled": False,
-        "securityLevel": "LOW",
+        "securityLevel": context.configuration.security_level,
     }
     return ControllerAnswer(timestamp(context.now_ms()), _with_overview(registered, overview, context.now_ms()))
 

@@ -5,6 +5,7 @@ Unlike the reference these calls are answered when each Controller has committed
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -13,7 +14,6 @@ import msgspec
 
 from stellwerk.cockpit.api.errors import (
     AccessDenied,
-    ApiError,
     BadRequest,
     FolderDenied,
     MissingParameter,
@@ -27,6 +27,7 @@ from stellwerk.cockpit.api.inventory_requests import (
     folder_objects,
     require_deployment,
 )
+from stellwerk.cockpit.api.inventory_transfer import uploaded_files
 from stellwerk.cockpit.api.plan_renewal import NOW, renewed_plan
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.auth.permissions import long_form
@@ -35,6 +36,7 @@ from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.history import Deployed, deployed_of
 from stellwerk.cockpit.deployment.remover import Remover
+from stellwerk.cockpit.deployment.signed_archives import SignedArchives
 from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.references import references_of
@@ -101,6 +103,7 @@ class ImportDeployRequest(msgspec.Struct, rename="camel"):
     controller_id: str
     signature_algorithm: str
     format: str | None = None
+    filename: str | None = None
     target_folder: str | None = None
 
 
@@ -324,14 +327,25 @@ async def deploy_plan_calendar(context: RequestContext, request: NoRequest) -> O
 
 
 async def import_deploy(context: RequestContext, request: ImportDeployRequest) -> Ok:
-    """Deploy an archive that was signed elsewhere: at security level HIGH only, which this release does not have."""
+    """Deploy an archive that was exported for signing and signed elsewhere: at security level HIGH only.
+
+    Objects are known by their names, wherever the archive or `targetFolder` puts them.
+    """
     require_deployment(context, request.controller_id)
-    raise ApiError(
-        "import_deploy is not available at security level LOW: the Cockpit signs what it deploys; "
-        "use /inventory/import and /inventory/deployment/deploy",
-        code="JOC-004",
-        kind="JocNotImplementedException",
+    upload = context.files.get("file")
+    if upload is None:
+        raise MissingParameter("file")
+    archives = context.services.get(SignedArchives)
+    archives.require_level()
+    files = await asyncio.to_thread(uploaded_files, upload, request.format, request.filename)
+    await archives.deploy(
+        context.account,
+        request.controller_id,
+        files,
+        request.signature_algorithm,
+        permitted=lambda path: context.session.permissions.permits_folder(path, request.controller_id),
     )
+    return context.ok()
 
 
 async def deployment_history(context: RequestContext, request: DeploymentHistoryRequest) -> dict[str, Any]:

@@ -250,7 +250,9 @@ async def _signable(
 ) -> Answer:
     """The texts to be signed, as the Controller will read them, with one new version."""
     signable = [item for item in _filled(objects) if item.type in SIGNED]
-    commit_id, forms = await context.services.get(Deployer).engine_forms(controller_id, _filled(signable))
+    deployer = context.services.get(Deployer)
+    commit_id = deployer.new_commit_id()
+    forms = await deployer.engine_forms(controller_id, _filled(signable), commit_id)
     entries = [(item.type, item.path, form) for item, form in zip(signable, forms, strict=True)]
     return await _archive(context, export_file, files_of(entries, start_folders=start_folders, version_id=commit_id))
 
@@ -304,10 +306,15 @@ def read_upload(
     upload: Upload, format_: str | None, file_name: str | None
 ) -> tuple[list[ArchivedObject], ArchivedTags | None]:
     """The objects of an uploaded archive, and what it says of tags. Raises `ApiError`."""
+    files = uploaded_files(upload, format_, file_name)
+    return objects_of(files), tags_in(files)
+
+
+def uploaded_files(upload: Upload, format_: str | None, file_name: str | None) -> list[Entry]:
+    """The files of an uploaded archive. Raises `ApiError`."""
     archive_format = _format(format_, file_name or upload.filename)
     try:
-        files = read_archive(upload.data, archive_format)
-        return objects_of(files), tags_in(files)
+        return read_archive(upload.data, archive_format)
     except NoArchiveError as error:
         raise _unsupported(str(error)) from None
     except ArchiveError as error:

@@ -39,7 +39,7 @@ class Properties(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     force_comments_for_audit_log: bool
     inventory_version: str
-    security_level: str = "LOW"
+    security_level: str
     title: str = "Stellwerk"
     default_profile_account: str = ""
     api_version: str = API_VERSION
@@ -104,6 +104,7 @@ async def properties(context: RequestContext, request: NoRequest) -> Properties:
         force_comments_for_audit_log=settings.boolean("joc", "force_comments_for_audit_log"),
         comments=settings.texts("joc", "comments_for_audit_log"),
         inventory_version=stellwerk.__version__,
+        security_level=context.configuration.security_level,
         default_profile_account=settings.text("joc", "default_profile_account") or "",
         display_folders_in_views=settings.boolean("joc", "display_folders_in_views"),
         allow_empty_arguments=settings.boolean("joc", "allow_empty_arguments"),

@@ -42,6 +42,7 @@ class ControllerInstance(msgspec.Struct, frozen=True):
     started_at: int | None
     is_cluster: bool
     is_primary: bool
+    security_level: str = "LOW"
 
     @property
     def role(self) -> str:

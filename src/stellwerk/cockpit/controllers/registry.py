@@ -52,7 +52,10 @@ _OF_CONTROLLERS = (
 class Registry:
     """Which Controllers and Agents this Cockpit knows."""
 
-    def __init__(self, database: Database, connections: ControllerConnections, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, connections: ControllerConnections, clock: Clock, security_level: str = "LOW"
+    ) -> None:
+        self._security_level = security_level
         self._database = database
         self._connections = connections
         self._clock = clock
@@ -136,7 +139,7 @@ class Registry:
             "host": system.get("hostname") or urlsplit(node.url).hostname,
             "os": system.get("distribution"),
             "started_at": overview.get("startedAt"),
-            "security_level": "LOW",
+            "security_level": self._security_level,
             "is_cluster": is_cluster,
             "is_primary": node.is_primary,
             "modified": self._clock.now_ms(),

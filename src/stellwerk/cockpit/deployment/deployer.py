@@ -38,6 +38,7 @@ from stellwerk.effects.peer import PeerUnreachableError
 from stellwerk.language.inventory import Target
 from stellwerk.values.json import encode
 from stellwerk.values.problems import ProblemError
+from stellwerk.wire.signatures import Signature, sign
 
 #: Types whose text is signed; the others go as they are.
 SIGNED = frozenset({ObjectType.WORKFLOW, ObjectType.JOBRESOURCE})
@@ -59,6 +60,15 @@ class _Prepared(msgspec.Struct, frozen=True):
     text: str
     signature: str | None
     operations: list[dict[str, Any]]
+
+
+class SignedObject(msgspec.Struct, frozen=True):
+    """An object of the inventory, and what was signed of it: the text as it was signed, and what it says."""
+
+    source: StoredObject
+    text: str
+    value: dict[str, Any]
+    signature: Signature
 
 
 class Deployer(DeploymentHistory):
@@ -137,11 +147,29 @@ class Deployer(DeploymentHistory):
     async def _deploy_to(
         self, account: str, controller_id: str, objects: Sequence[StoredObject], commit_id: str
     ) -> None:
-        client = await self._connections.client(controller_id)
         async with self._database.read() as connection:
             agent_ids = await known_agents(connection, controller_id)
         scripts = await self._inventory.released_scripts()
-        prepared = [self._prepare(item, commit_id, agent_ids, scripts) for item in objects]
+        is_signed = any(item.type in SIGNED for item in objects)
+        key = await self._keys.signing_key(account) if is_signed else None
+        prepared = []
+        for item in objects:
+            value = engine_form(item, commit_id, agent_ids, scripts)
+            text = encode(value).decode()
+            signature = sign(text, key) if key is not None and item.type in SIGNED else None
+            prepared.append(self._prepared(item, value, text, signature))
+        await self._send(account, controller_id, prepared, commit_id)
+
+    async def deploy_signed(
+        self, account: str, controller_id: str, items: Sequence[SignedObject], commit_id: str
+    ) -> None:
+        """Deploy what was signed elsewhere, as it is. Raises `DeploymentError`, `PeerUnreachableError`."""
+        prepared = [self._prepared(item.source, item.value, item.text, item.signature) for item in items]
+        await self._send(account, controller_id, prepared, commit_id)
+
+    async def _send(self, account: str, controller_id: str, prepared: Sequence[_Prepared], commit_id: str) -> None:
+        client = await self._connections.client(controller_id)
+        objects = [item.source for item in prepared]
         operations = _once(operation for item in prepared for operation in item.operations)
         renamed = await self._renamed(controller_id, objects)
         operations += [delete_operation(item.type, item.name) for item in renamed]
@@ -157,18 +185,13 @@ class Deployer(DeploymentHistory):
                 ) from error
             raise
 
-    def _prepare(
-        self, item: StoredObject, commit_id: str, agent_ids: dict[str, str], scripts: dict[str, str]
-    ) -> _Prepared:
-        value = engine_form(item, commit_id, agent_ids, scripts)
-        text = encode(value).decode()
-        if item.type not in SIGNED:
+    def _prepared(self, item: StoredObject, value: Any, text: str, signature: Signature | None) -> _Prepared:
+        if signature is None:
             operations = [{"TYPE": "AddOrChangeSimple", "item": value}]
             if item.type == ObjectType.FILEORDERSOURCE:
                 # Its orders belong to the plan of their day.
                 operations.append({"TYPE": "AddOrChangeSimple", "item": DAILY_PLAN_SCHEMA})
             return _Prepared(source=item, text=text, signature=None, operations=operations)
-        signature = self._keys.sign(text)
         operations = [{"TYPE": "AddOrChangeSigned", "signedString": {"string": text, "signature": signature}}]
         calendar = value.get("calendarPath")
         if isinstance(calendar, str):
@@ -216,13 +239,15 @@ class Deployer(DeploymentHistory):
         rows += [common | deletion_columns(item, common["deployment_date"]) for item in renamed]
         return await self.add(rows, [item.source for item in prepared], is_deployed=True)
 
-    async def engine_forms(self, controller_id: str, objects: Sequence[StoredObject]) -> tuple[str, list[Any]]:
-        """What a deployment would sign, to be signed elsewhere, and its commit id. Raises `DeploymentError`."""
-        commit_id = new_commit_id(self._random)
+    def new_commit_id(self) -> str:
+        return new_commit_id(self._random)
+
+    async def engine_forms(self, controller_id: str, objects: Sequence[StoredObject], commit_id: str) -> list[Any]:
+        """What a deployment with this commit id would sign. Raises `DeploymentError`."""
         async with self._database.read() as connection:
             agent_ids = await known_agents(connection, controller_id)
         scripts = await self._inventory.released_scripts()
-        return commit_id, [engine_form(item, commit_id, agent_ids, scripts) for item in objects]
+        return [engine_form(item, commit_id, agent_ids, scripts) for item in objects]
 
 
 def engine_form(item: StoredObject, commit_id: str, agent_ids: dict[str, str], scripts: dict[str, str]) -> Any:

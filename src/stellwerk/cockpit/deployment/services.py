@@ -20,8 +20,9 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.applier import Applier
 from stellwerk.cockpit.deployment.deployer import Deployer
-from stellwerk.cockpit.deployment.keys import SigningKeys
+from stellwerk.cockpit.deployment.keys import SecurityLevel, SigningKeys
 from stellwerk.cockpit.deployment.remover import Remover
+from stellwerk.cockpit.deployment.signed_archives import SignedArchives
 from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.cockpit.inventory.exporter import Exporter
 from stellwerk.cockpit.inventory.importer import Importer
@@ -52,15 +53,16 @@ def add_services(
     """Add them in the order of their start. `peer_factory`: None = HTTP with credentials from the data folder."""
     factory = peer_factory or http_peers(configuration.data / CREDENTIALS_FOLDER)
     connections = services.add(ControllerConnections(database, factory, news))
-    keys = services.add(SigningKeys(database, clock, configuration.data))
+    keys = services.add(SigningKeys(database, clock, configuration.data, SecurityLevel(configuration.security_level)))
     inventory = services.add(Inventory(database, clock))
-    registry = services.add(Registry(database, connections, clock))
+    registry = services.add(Registry(database, connections, clock, configuration.security_level))
     services.add(AgentClusters(database, registry, connections, clock))
     services.add(Pairs(registry, connections))
     plan = DailyPlanSettings(services.get(Settings))
     deployer = services.add(
         Deployer(database, inventory, connections, keys, clock, random, lambda: plan.read().period_begin_seconds)
     )
+    services.add(SignedArchives(inventory, deployer, keys))
     services.add(NoticeBoards(database, connections))
     services.add(WorkflowControls(database, connections, deployer))
     releases = services.add(Releases(database, inventory))

@@ -30,7 +30,7 @@ META = "meta_inf"
 TAGS = ("tags.json", "workflow.tags.json")
 #: Signatures count in `import_deploy` only.
 _PASSED_OVER = frozenset({META, *TAGS})
-_SIGNATURES = (".json.sig", ".json.asc", ".json.pem")
+SIGNATURES = (".json.sig", ".json.asc", ".json.pem")
 
 
 class ImportFailure(ApiError):
@@ -58,7 +58,7 @@ def objects_of(files: Iterable[Entry]) -> list[ArchivedObject]:
     found: dict[tuple[tuple[ObjectType, ...], str], ArchivedObject] = {}
     for file in files:
         entry = file.name
-        if entry in _PASSED_OVER or entry.endswith(_SIGNATURES):
+        if entry in _PASSED_OVER or entry.endswith(SIGNATURES):
             continue
         item = _object(entry, file.data)
         key = (name_space(item.type), item.name.lower())
