@@ -75,6 +75,8 @@ WITHOUT_PERMISSION = {
 #: What a handler asks for besides the permission of its route.
 ALSO_NEEDED = {
     "/inventory/deployment/import_deploy": ("ctl:deployment:deploy",),
+    "/inventory/deployment/redeploy": ("ctl:deployment:deploy",),
+    "/inventory/deployment/synchronize": ("ctl:deployment:deploy",),
     "/stellwerk/inventory/plan": ("ctl:deployment:view",),
     "/stellwerk/inventory/apply": ("joc:inventory:deploy", "ctl:deployment:deploy"),
 }
