@@ -37,6 +37,7 @@ MODULES = (
     "tags",
     "workflow_tags",
     "repositories",
+    "job_templates",
     "deployment",
     "keys",
     "workflows",
