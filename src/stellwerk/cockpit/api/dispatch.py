@@ -372,6 +372,8 @@ def _plain_request(
     route: Route, body: bytes, query: dict[str, str], headers: Mapping[str, str]
 ) -> tuple[Any, dict[str, Upload]]:
     """The request before it is read by its type, and the files that came with it. Raises `RequestError`."""
+    if route.text:
+        return {}, {}
     if route.form:
         return read_form(body, headers.get("content-type", ""))
     return query if route.method == "GET" else first_json_value(body), {}

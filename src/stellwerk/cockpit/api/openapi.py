@@ -91,7 +91,9 @@ def _operation(route: Route, schema_of: dict[int, Any], components: dict[str, An
                     "schema": msgspec.json.schema(field.type),
                 }
             )
-    elif route.request is not NoRequest:
+    elif route.text:
+        operation["requestBody"] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    elif route.form or route.request is not NoRequest:
         schema: Any = schema_of[id(route.request)]
         if route.form:
             file = {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}

@@ -167,7 +167,7 @@ class Route(msgspec.Struct, frozen=True):
     - `public`: no session is needed. `renews_session`: False for polling calls (cockpit-api 1.2).
     - `unreachable_status`: status when the Controller cannot be reached: 434 for state requests (cockpit-api 1.3).
     - For `GET` the request struct is read from the query; with `form` from the text fields of a `multipart/form-data`
-      body, whose files are in `context.files`.
+      body, whose files are in `context.files`; with `text` the body is a text, which the handler decodes.
     """
 
     path: str
@@ -180,6 +180,7 @@ class Route(msgspec.Struct, frozen=True):
     category: str = "OTHERS"
     public: bool = False
     form: bool = False
+    text: bool = False
     renews_session: bool = True
     unreachable_status: int = 420
     summary: str = ""

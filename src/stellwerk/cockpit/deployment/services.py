@@ -20,11 +20,14 @@ from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.applier import Applier
 from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.deployment.encipherment import Encipherment
 from stellwerk.cockpit.deployment.keys import SecurityLevel, SigningKeys
 from stellwerk.cockpit.deployment.remover import Remover
 from stellwerk.cockpit.deployment.signed_archives import SignedArchives
 from stellwerk.cockpit.deployment.undeployer import Undeployer
+from stellwerk.cockpit.inventory.changes import Changes
 from stellwerk.cockpit.inventory.exporter import Exporter
+from stellwerk.cockpit.inventory.favorites import Favorites
 from stellwerk.cockpit.inventory.importer import Importer
 from stellwerk.cockpit.inventory.releases import Releases
 from stellwerk.cockpit.inventory.renaming import Renamer
@@ -67,6 +70,9 @@ def add_services(
     services.add(WorkflowControls(database, connections, deployer))
     releases = services.add(Releases(database, inventory))
     services.add(Trash(inventory))
+    services.add(Favorites(database, clock))
+    services.add(Changes(database, clock))
+    services.add(Encipherment(database, random))
     services.add(Importer(inventory))
     services.add(Renamer(inventory))
     services.add(Exporter(inventory))

@@ -113,7 +113,7 @@ class InventoryTransaction:
 
     async def referred(self, item: StoredObject) -> list[StoredObject]:
         """The objects that an object refers to, as far as they exist."""
-        found = [await self._referred(reference) for reference in sorted(references_of(item.type, item.configuration))]
+        found = [await self.find_named(reference) for reference in sorted(references_of(item.type, item.configuration))]
         return [each for each in found if each is not None]
 
     # --- storing ------------------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ class InventoryTransaction:
         for reference in sorted(references_of(type_, configuration)):
             if reference.type in SOFT or (reference.type == type_ and reference.name == names.name_of(path)):
                 continue
-            found = await self._referred(reference)
+            found = await self.find_named(reference)
             if found is None:
                 text = f"Missing assigned {reference.type.name}: {reference.name!r} does not exist"
                 remedy = "store it first, or choose another name"
@@ -250,7 +250,8 @@ class InventoryTransaction:
                 referred[reference.name] = found.configuration
         return problems + find_misfits(type_, configuration, referred)
 
-    async def _referred(self, reference: Reference) -> StoredObject | None:
+    async def find_named(self, reference: Reference) -> StoredObject | None:
+        """The object that is referred to, by its exact name."""
         table = inv_configurations
         types = [int(item) for item in name_space(reference.type)]
         return await self.find(table.c.type.in_(types) & (table.c.name == reference.name))

@@ -7,6 +7,7 @@ milliseconds (UTC), booleans are SQL booleans, JSON is text that we encode ourse
 from stellwerk.cockpit.database.tables import (
     approvals,
     cluster,
+    collections,
     controllers,
     daily_plan,
     deployment,
@@ -25,6 +26,7 @@ __all__ = [
     "METADATA",
     "approvals",
     "cluster",
+    "collections",
     "controllers",
     "daily_plan",
     "deployment",
