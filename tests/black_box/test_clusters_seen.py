@@ -213,6 +213,50 @@ def test_the_command_shows_what_the_screen_shows(pairs: Pairs) -> None:
     assert "Directors of Agent twin: " in for_people
 
 
+def test_the_logs_of_all_processes_are_read_through_the_cockpit(pairs: Pairs) -> None:
+    cluster = pairs.until_ready("controller/controller")
+    api, of_controller = pairs.api, {"controllerId": "controller", "dateFrom": "1h"}
+    names = {node["role"]: pairs.controller_of(node) for node in cluster["nodes"].values()}
+
+    def page(path: str, **members: Any) -> tuple[list[str], dict[str, Any]]:
+        answer = api.post(path, {**of_controller, **members})
+        return [item["line"] for item in answer["logLines"]], answer
+
+    for role, name in (("PRIMARY", "controller"), ("BACKUP", "controller-2")):
+        lines, answer = page("controller/log", role=role)
+        written = (pairs.up.folder(name) / "logs" / f"{name}.log").read_text()
+        assert answer["lastLogLineReached"] and answer["timeZone"] == "UTC"
+        assert lines and "\n".join(lines) in written, f"{role}: every line as it was written"
+        assert page("controller/log", role=role, level="ERROR")[0] == [line for line in lines if "[error" in line]
+        first, answer = page("controller/log", role=role, limit=2)
+        assert first == lines[:2] and answer["firstLogLineReached"]
+        known = {"logToken": answer["logToken"], "key": answer["logLines"][-1]["key"], "limit": 3}
+        following = api.post("controller/log/next", known)
+        assert [item["line"] for item in following["logLines"]] == lines[2:5]
+        before = api.post("controller/log/prev", {**known, "key": following["logLines"][0]["key"]})
+        assert [item["line"] for item in before["logLines"]] == first and before["firstLogLineReached"]
+    active = page("controller/log")[0]
+    assert active == page("controller/log", role="PRIMARY" if names["active"] == "controller" else "BACKUP")[0]
+    agents = {agent["agentId"]: agent for agent in api.post("agents", {"controllerId": "controller"})["agents"]}
+    read: set[Any] = set()
+    for id_, agent in agents.items():
+        for subagent in agent.get("subagents") or [{"subagentId": agent["subagentId"]}]:
+            lines, _ = page("agent/log", agentId=id_, subagentId=subagent["subagentId"])
+            assert any("ready" in line or "listen" in line for line in lines), (subagent, lines)
+            read.add(subagent.get("isDirector"))
+    assert "NO_DIRECTOR" in read, "also that of a Subagent on its own, through its Director"
+    running = api.post("joc/log/running", {"eventId": 0})
+    assert running["eventId"] > 0 and any("active" in item["message"] for item in running["logEvents"])
+    for path, members, code in (
+        ("controller/log", {"level": "LOUD"}, "JOC-400"),
+        ("controller/log", {"dateFrom": ""}, "JOC-406"),
+        ("agent/log", {"agentId": "agent-1", "subagentId": "nobody"}, "JOC-400"),
+        ("controller/log/next", {"logToken": "e30", "key": "Info/0/0"}, "JOC-400"),
+    ):
+        refused = api.call(path, {**of_controller, **members})
+        assert (refused.status, refused.body["error"]["code"]) == (420, code), (path, members, refused.body)
+
+
 def test_everybody_is_told_the_role_of_a_node_and_no_more(pairs: Pairs) -> None:
     pairs.until_ready("controller/controller")
     for name in FOLDERS:

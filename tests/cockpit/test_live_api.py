@@ -121,7 +121,7 @@ async def test_the_order_log_is_rendered_from_the_events(client: Any, feed: Feed
     assert log["logEvents"][3]["taskId"] == 1
     text = await client.raw("POST", "order/log/download", {"controllerId": "controller", "historyId": 1})
     assert "returnCode=12" in await text.text()
-    assert text.headers["Content-Disposition"].startswith('attachment; filename="sos-A-1.order.log"')
+    assert text.headers["Content-Disposition"].endswith("sos-A-1.order.log")
 
 
 async def test_following_an_order_log_answers_when_entries_arrive(client: Any, feed: Feed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -43,11 +44,21 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
     driver_timing = DriverTiming(**msgspec.structs.asdict(configuration.subagent_driver))
     tls = configuration.client_tls()
 
-    def remote_peer(own_id: str, item: SubagentItem) -> HttpSubagentPeer:
+    def http_peer(own_id: str, item: SubagentItem) -> HttpPeer:
         password = configuration.subagents.get(item.id)
         credentials = None if password is None else Credentials(own_id, password)
         timeout = driver_timing.heartbeat_timeout_seconds
-        return HttpSubagentPeer(HttpPeer(item.uri, "subagent", credentials, tls=tls, idle_timeout_seconds=timeout))
+        return HttpPeer(item.uri, "subagent", credentials, tls=tls, idle_timeout_seconds=timeout)
+
+    def remote_peer(own_id: str, item: SubagentItem) -> HttpSubagentPeer:
+        return HttpSubagentPeer(http_peer(own_id, item))
+
+    async def subagent_log(node: AgentNode, item: SubagentItem, level: str, query: Mapping[str, str]) -> bytes:
+        connection = http_peer(node.state.local_subagent_id or "", item)
+        try:
+            return await connection.get(f"log/{level}", query)
+        finally:
+            await connection.close()
 
     def make_web(process: NodeProcess) -> NodeWeb:
         def health() -> tuple[bool, dict[str, object]]:
@@ -58,7 +69,9 @@ async def run_agent(configuration: AgentConfiguration, lifeline: Lifeline) -> in
 
         web = NodeWeb(configuration, clock, random, "/agent", "/subagent", health=health)
         subagents.append(make_subagent(configuration, clock, random, environment))
-        add_agent_routes(web, lambda: process.node if isinstance(process.node, AgentNode) else None, clock)
+        add_agent_routes(
+            web, lambda: process.node if isinstance(process.node, AgentNode) else None, subagent_log, clock
+        )
         add_subagent_routes(web, subagents[0], clock)
         return web
 

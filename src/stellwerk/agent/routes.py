@@ -5,13 +5,15 @@ A node is replaced when the Agent is reset or starts again in this process; rout
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from stellwerk import __version__
 from stellwerk.agent.director.node import AgentNode
 from stellwerk.effects.clock import Clock
+from stellwerk.language.items import SubagentItem
 from stellwerk.node.cluster_routes import ClusterRoutes, acknowledgement_response
+from stellwerk.node.log_routes import LOG_TEXT
 from stellwerk.node.web import NodeWeb
 from stellwerk.values.problems import ProblemError
 from stellwerk.wire.event_stream import event_stream_response
@@ -24,7 +26,13 @@ from stellwerk.wire.users import Permission
 MAXIMUM_COMMAND_BYTES = 256 << 20
 
 
-def add_agent_routes(web: NodeWeb, current: Callable[[], AgentNode | None], clock: Clock) -> None:
+#: The log of another Subagent's process: its item, the level, and the query of journal spec 3.6.
+SubagentLog = Callable[[AgentNode, SubagentItem, str, Mapping[str, str]], Awaitable[bytes]]
+
+
+def add_agent_routes(
+    web: NodeWeb, current: Callable[[], AgentNode | None], subagent_log: SubagentLog, clock: Clock
+) -> None:
     """`current` gives the running node, None while there is none."""
 
     def node() -> AgentNode:
@@ -62,7 +70,13 @@ def add_agent_routes(web: NodeWeb, current: Callable[[], AgentNode | None], cloc
             metering=lambda: server_metering_line(clock.now_ms()),
         )
 
+    async def forward_to_log(request: Request) -> Response:
+        item = node().state.subagent(request.parameters["subagent"]).subagent_item
+        query = {**dict(request.query), "growing": "false"}  # an endless answer is not passed on
+        return Response(await subagent_log(node(), item, request.parameters["level"], query), content_type=LOG_TEXT)
+
     router = web.router
+    router.add("GET", "/agent/api/subagent-forward/{subagent}/log/{level}", forward_to_log)
     router.add("GET", "/agent/api", overview, permission=Permission.PUBLIC)
     router.add("POST", "/agent/api/command", command)
     router.add("GET", "/agent/api/event", events)

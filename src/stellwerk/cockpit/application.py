@@ -46,6 +46,7 @@ from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.services import add_services
 from stellwerk.cockpit.history.log_index import LogIndexer
 from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
+from stellwerk.cockpit.live.announcements import Announcements
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.metrics import observe
@@ -273,6 +274,7 @@ def add_live_services(cockpit: Cockpit) -> None:
     hub = services.add(LiveHub(clock, names))
     services.get(Approvals).on_change = lambda: hub.emit("", EventSnapshot("ApprovalUpdated", "APPROVAL"))
     services.add(Streams())
+    services.add(Announcements(hub, services.get(News)))
     connections, fence = services.get(ControllerConnections), services.get(Fence)
     services.add(ClusterSurvey(connections, hub, clock))
 

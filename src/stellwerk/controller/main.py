@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import quote
+
 from stellwerk.cluster.peer import HttpClusterPeer
 from stellwerk.controller.node import ControllerNode
 from stellwerk.controller.routes import ControllerRoutes
@@ -42,6 +45,20 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
         finally:
             await connection.close()
 
+    async def subagent_log(node: ControllerNode, subagent_id: str, level: str, query: Mapping[str, str]) -> bytes:
+        item = node.state.subagent(subagent_id).subagent_item
+        is_director = subagent_id in node.state.agent(item.agent_path).agent_ref.directors
+        connection = (
+            director(item.agent_path, item.uri)
+            if is_director
+            else peer(item.agent_path, node.state.director_uris(item.agent_path))
+        )
+        try:
+            path = f"log/{level}" if is_director else f"subagent-forward/{quote(subagent_id, safe='')}/log/{level}"
+            return await connection.get(path, query)
+        finally:
+            await connection.close()
+
     def current() -> ControllerNode | None:
         return process.node if isinstance(process.node, ControllerNode) else None
 
@@ -50,7 +67,7 @@ async def run_controller(configuration: ControllerConfiguration, lifeline: Lifel
             return health_of(process, "controller")
 
         web = NodeWeb(configuration, clock, random, "/controller", health=health)
-        ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview, director)
+        ControllerRoutes(current, configuration.id, clock).add_to(web, agent_overview, subagent_log, director)
         return web
 
     async def make_node(process: NodeProcess) -> ControllerNode:

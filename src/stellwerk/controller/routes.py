@@ -6,7 +6,7 @@ the present one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from stellwerk.controller.node import ControllerNode
 from stellwerk.effects.clock import Clock
 from stellwerk.engine.requests import DeleteOrdersWhenTerminated, FreshOrder
 from stellwerk.node.cluster_routes import ClusterRoutes, acknowledgement_response
+from stellwerk.node.log_routes import LOG_TEXT
 from stellwerk.node.web import NodeWeb
 from stellwerk.values.json import decoder, encode
 from stellwerk.values.problems import Problem, ProblemError
@@ -35,6 +36,8 @@ _SNAPSHOT_CHUNK_BYTES = 1 << 18
 
 #: Asks the Director of an Agent for its overview, with the Controller's own login.
 AgentOverview = Callable[[ControllerNode, str], Awaitable[bytes]]
+#: The log of a Subagent's process: its id, the level, and the query of journal spec 3.6.
+SubagentLog = Callable[[ControllerNode, str, str, Mapping[str, str]], Awaitable[bytes]]
 
 _order_decoder = decoder(FreshOrder)
 _orders_decoder = decoder(tuple[FreshOrder, ...])
@@ -50,9 +53,13 @@ class ControllerRoutes:
         self._clock = clock
         self._started_at_ms = clock.now_ms()
 
-    def add_to(self, web: NodeWeb, agent_overview: AgentOverview, directors: DirectorPeers) -> None:
-        """Add all routes; `agent_overview` serves `agent-forward`, `directors` connects to the Directors of pairs."""
+    def add_to(
+        self, web: NodeWeb, agent_overview: AgentOverview, subagent_log: SubagentLog, directors: DirectorPeers
+    ) -> None:
+        """Add all routes; `agent_overview` and `subagent_log` serve what is forwarded, `directors` connects to those of
+        pairs."""
         self._agent_overview = agent_overview
+        self._subagent_log = subagent_log
         self._director_peers = directors
         router = web.router
         ndjson = (NDJSON,)
@@ -70,6 +77,7 @@ class ControllerRoutes:
             "POST", "/controller/api/item", self.update_items, permission=Permission.UPDATE_ITEM, consumes=ndjson
         )
         router.add("GET", "/controller/api/agent-forward/{agent}", self.forward_to_agent)
+        router.add("GET", "/controller/api/subagent-forward/{subagent}/log/{level}", self.forward_to_log)
 
     def _node(self) -> ControllerNode:
         """For what only an active node does."""
@@ -127,6 +135,12 @@ class ControllerRoutes:
         path = request.parameters["agent"]
         node.state.agent(path)
         return Response(await self._agent_overview(node, path))
+
+    async def forward_to_log(self, request: Request) -> Response:
+        query = {**dict(request.query), "growing": "false"}  # an endless answer is not passed on
+        parameters = request.parameters
+        body = await self._subagent_log(self._node(), parameters["subagent"], parameters["level"], query)
+        return Response(body, content_type=LOG_TEXT)
 
     async def directors(self, request: Request) -> Response:
         """The pairs of Directors and what each says of itself now; not in JS7."""

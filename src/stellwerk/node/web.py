@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from stellwerk.effects.clock import Clock, Random
 from stellwerk.node.configuration import ComponentConfiguration
+from stellwerk.node.log_routes import add_log_routes
 from stellwerk.node.metrics import NodeCollector
 from stellwerk.node.node import Node
 from stellwerk.values.json import encode
@@ -55,6 +56,7 @@ class NodeWeb:
         for prefix in prefixes:
             assert self.router.authenticator is not None
             add_session_routes(self.router, prefix.strip("/"), self.router.authenticator)
+            add_log_routes(self.router, f"{prefix}/api")
         add_metrics_route(self.router, self.registry)
         self.router.add("GET", "/health", self._answer_health, permission=Permission.PUBLIC)
         self._tls = web.tls(configuration.data)

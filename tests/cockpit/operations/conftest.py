@@ -25,7 +25,7 @@ from stellwerk.controller.items import read_operations, update_items
 from stellwerk.controller.state import ControllerState
 from stellwerk.controller.transaction import ControllerTransaction
 from stellwerk.controller.workflow_control import control_workflow, control_workflow_path
-from stellwerk.engine import commands, noticing
+from stellwerk.engine import commands, noticing, planning
 from stellwerk.engine import requests as r
 from stellwerk.engine.context import Context
 from stellwerk.language.items import Signed
@@ -276,6 +276,12 @@ class DecidingController(RecordingController):
                     control_workflow(transaction, read)
                 case ControlWorkflowPath():
                     control_workflow_path(transaction, read)
+                case r.ChangeOrder():
+                    commands.change_order(transaction, read)
+                case r.DeleteOrdersWhenTerminated():
+                    commands.delete_orders_when_terminated(transaction, read.order_ids)
+                case r.ChangePlan():
+                    planning.change_plan(transaction, read)
                 case r.PostNotice():
                     noticing.post_notice(transaction, read)
                 case r.DeleteNotice():

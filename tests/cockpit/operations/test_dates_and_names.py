@@ -52,6 +52,13 @@ def test_what_is_no_date_is_refused(text: str) -> None:
         instant_ms(text, NOW)
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/City", "Europe", "../etc/passwd", "a" * 300, "a\0b"])
+def test_what_is_no_time_zone_is_refused(zone: str) -> None:
+    """`Europe` is a folder of the system's time zones."""
+    with pytest.raises(BadRequest, match="is no time zone"):
+        instant_ms("2026-01-31 12:00", NOW, time_zone=zone)
+
+
 @pytest.mark.parametrize(
     "text, zone, expected",
     [

@@ -480,6 +480,31 @@ async def test_notices_of_a_snapshot_are_kept_with_what_orders_consume_and_have_
     assert await rows(database, live.live_notices) == [], "the consumer takes the notice, the order its announcement"
 
 
+async def test_statuses_of_plans_are_kept_and_taken_anew_from_a_snapshot(database: Database) -> None:
+    async def plans() -> dict[str, tuple[str, int | None]]:
+        contents = [json.loads(row["content"]) for row in await rows(database, live.live_items)]
+        return {"/".join(item["planId"]): (item["status"], item.get("since")) for item in contents}
+
+    def event(kind: str, day: str) -> dict[str, Any]:
+        return {"TYPE": kind, "Key": ["S", day]}
+
+    opened = [event("PlanClosed", "2"), event("PlanOpened", "2")]
+    # A plan without orders goes through all of them at once.
+    gone = [event(kind, "3") for kind in ("PlanClosed", "PlanFinished", "PlanDeleted")]
+    writer = await project(database, [event("PlanClosed", "1"), *opened, *gone])
+    assert {plan: status for plan, (status, _) in (await plans()).items()} == {"S/1": "Closed", "S/2": "Open"}
+    snapshot = FIRST + 10_000_000_000
+    objects: list[dict[str, Any]] = [
+        {"TYPE": "Plan", "planId": ["S", "1"], "status": {"TYPE": "Finished", "at": 5}},
+        {"TYPE": "Plan", "planId": ["S", "4"], "status": "Closed"},
+        {"TYPE": "Plan", "planId": ["S", "5"], "status": "Deleted"},
+    ]
+    await SnapshotLoader(writer).load(
+        batches({"TYPE": "SnapshotEventId", "eventId": snapshot}, *objects), now_ms=snapshot // 1000, is_gap=False
+    )
+    assert await plans() == {"S/1": ("Finished", 5), "S/4": ("Closed", None)}
+
+
 async def test_a_board_goes_with_its_notices_whatever_kind_it_has_been(database: Database) -> None:
     def board(kind: str, event: str) -> dict[str, Any]:
         return {"TYPE": event, "item": {"TYPE": kind, "path": "G"}}

@@ -11,13 +11,14 @@ from installation import Installation
 from stellwerk.cockpit.projection.batch import Ids
 from stellwerk.cockpit.projection.fold import Fold
 from stellwerk.cockpit.projection.model import LiveOrder
-from stellwerk.engine import commands, noticing
+from stellwerk.engine import commands, noticing, planning
 from stellwerk.engine import requests as r
 from stellwerk.engine.events import order as e
 from stellwerk.engine.order import Order, state_name
+from stellwerk.engine.plans import status_text
 from stellwerk.language.outcomes import AnyOutcome, Disrupted, Failed, Succeeded
 from stellwerk.values.events import encode_line
-from stellwerk.values.json import encode
+from stellwerk.values.json import decode, encode
 from stellwerk.values.problems import ProblemError
 
 
@@ -188,7 +189,7 @@ WITH_BOARDS = {
         }
     ],
 }
-BOARD_ACTIONS = [*WITH_BOARDS, "planned", "post", "delete", "answer", "cancel", "reset", "advance", "remove"]
+BOARD_ACTIONS = [*WITH_BOARDS, "planned", "plan", "post", "delete", "answer", "cancel", "reset", "advance", "remove"]
 
 
 def act_on_boards(world: Installation, action: str, choice: int) -> None:
@@ -199,6 +200,9 @@ def act_on_boards(world: Installation, action: str, choice: int) -> None:
         case "planned":
             times: dict[str, Any] = {"scheduled_for": world.now_ms + 2000, "delete_when_terminated": choice < 3}
             world.add(f"planned-{choice}", "poster", plan_id=("S", "1"), **times)
+        case "plan":
+            status: Any = ("Open", "Closed", "Deleted")[choice % 3]
+            world.command(planning.change_plan, r.ChangePlan(plan_id=("S", "1"), status=status))
         case "post":
             world.command(noticing.post_notice, r.PostNotice(notice_id=[path, "k"]))
         case "delete":
@@ -215,6 +219,8 @@ def act_on_boards(world: Installation, action: str, choice: int) -> None:
 @example(actions=[("post", 0), ("eater", 0), ("answer", 0)])
 @example(actions=[("post", 0), ("post", 1), ("consumer", 1), ("answer", 0)])
 @example(actions=[("planned", 0), ("cancel", 0)])
+@example(actions=[("planned", 0), ("plan", 1), ("plan", 0), ("plan", 1), ("cancel", 0)])
+@example(actions=[("plan", 1), ("plan", 0)])
 def test_every_notice_is_projected_as_the_engine_has_it(actions: list[tuple[str, int]]) -> None:
     world = Installation()
     workflows = [{"path": path, "instructions": instructions} for path, instructions in WITH_BOARDS.items()]
@@ -237,3 +243,7 @@ def test_every_notice_is_projected_as_the_engine_has_it(actions: list[tuple[str,
             for id_ in order.expected:
                 found[tuple(id_)].add(order.order_id)
         assert found == expected, world.history()
+        status = status_text(world.controller.plans.status(("S", "1")))
+        rows = [decode(str(row[6]))["status"] for row in fold.changes.items if row[1:3] == ("Plan", "S/1")]
+        # One that has been deleted is forgotten; one that has never been changed is open.
+        assert (rows[-1] if rows else None) == status or (not rows and status in ("Open", "Deleted")), world.history()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Literal
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,6 +15,7 @@ from stellwerk.cockpit.api.agent_clusters import (
 )
 from stellwerk.cockpit.api.agents import MANAGE, AgentRequest, agent_view
 from stellwerk.cockpit.api.decoding import Reader, RequestError, first_json_value
+from stellwerk.cockpit.api.downloads import download
 from stellwerk.cockpit.api.errors import ApiError, BadRequest, MissingParameter
 from stellwerk.cockpit.api.routes import Answer, Ok, RequestContext, Route
 from stellwerk.cockpit.archives import ArchiveError, ArchiveFormat, Entry, read_archive, write_archive
@@ -88,16 +88,7 @@ async def export(context: RequestContext, request: ExportRequest) -> Answer:
         entries.append(Entry(agent.agent_id + SUFFIX, encode(content)))
     file = request.export_file
     data = await asyncio.to_thread(write_archive, entries, ArchiveFormat(file.format), modified_ms=context.now_ms())
-    return download(data, file.filename)
-
-
-def download(data: bytes, filename: str) -> Answer:
-    """A file to be saved."""
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
-        "Access-Control-Expose-Headers": "Content-Disposition",
-    }
-    return Answer(data, media_type="application/octet-stream", headers=headers)
+    return download(file.filename, data)
 
 
 def _portable(value: Any) -> Any:

@@ -132,6 +132,17 @@ class ClusterAgents(msgspec.Struct, frozen=True, rename="camel"):
     agents: list[dict[str, Any]]
 
 
+class SubagentOrderingRequest(msgspec.Struct, rename="camel"):
+    subagent_id: str
+    predecessor_subagent_id: str | None = None
+
+
+class SubagentClusterOrderingRequest(msgspec.Struct, rename="camel"):
+    subagent_cluster_id: str
+    predecessor_subagent_cluster_id: str | None = None
+    controller_id: str | None = None
+
+
 class SubagentClusters(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     subagent_clusters: list[dict[str, Any]]
@@ -306,6 +317,24 @@ async def delete_subagent_clusters(context: RequestContext, request: SubagentClu
     return context.ok()
 
 
+async def subagent_ordering(context: RequestContext, request: SubagentOrderingRequest) -> Ok:
+    """Let a Subagent stand behind another one of its Controller in lists, or first."""
+    registry = context.services.get(Registry)
+    controller_id = await registry.controller_of_subagent(request.subagent_id)
+    context.require(MANAGE, controller_id)
+    await registry.order_subagents(controller_id, request.subagent_id, request.predecessor_subagent_id or None)
+    return context.ok()
+
+
+async def subagent_cluster_ordering(context: RequestContext, request: SubagentClusterOrderingRequest) -> Ok:
+    """Let a Subagent cluster stand behind another one of its Controller in lists, or first."""
+    clusters, id_ = context.services.get(AgentClusters), request.subagent_cluster_id
+    controller_id = request.controller_id or await clusters.controller_of_cluster(id_)
+    context.require(MANAGE, controller_id)
+    await clusters.order_clusters(controller_id, id_, request.predecessor_subagent_cluster_id or None)
+    return context.ok()
+
+
 ROUTES = [
     Route("/agents/inventory/cluster", AgentsRequest, ClusterAgents, "ctl:agents:view", False, cluster_agents),
     changing("/agents/inventory/cluster/store", StoreClusterAgentsRequest, store),
@@ -317,6 +346,8 @@ ROUTES = [
     changing("/agents/inventory/cluster/subagents/delete", SubagentIdsRequest, delete_subagents),
     changing("/agents/inventory/cluster/subagents/enable", SubagentIdsRequest, enable_subagents),
     changing("/agents/inventory/cluster/subagents/disable", SubagentIdsRequest, disable_subagents),
+    changing("/agents/inventory/cluster/subagents/ordering", SubagentOrderingRequest, subagent_ordering),
+    changing("/agents/cluster/ordering", SubagentClusterOrderingRequest, subagent_cluster_ordering),
     changing("/agents/inventory/cluster/subagent/reset", SubagentCommandRequest, reset_subagent),
     Route("/agents/cluster", SubagentClustersRequest, SubagentClusters, "ctl:agents:view", False, subagent_clusters),
     changing("/agents/cluster/store", StoreSubagentClustersRequest, store_subagent_clusters),

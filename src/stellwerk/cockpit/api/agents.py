@@ -10,6 +10,7 @@ from sqlalchemy import select
 from stellwerk.cockpit.api.cluster import pair_state
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
+from stellwerk.cockpit.controllers.agent_clusters import AgentClusters
 from stellwerk.cockpit.controllers.cluster_survey import ClusterSurvey, DirectorsAnswer
 from stellwerk.cockpit.controllers.instances import AgentInstance, SubagentInstance
 from stellwerk.cockpit.controllers.registry import Registry
@@ -82,6 +83,21 @@ class AgentCommandRequest(msgspec.Struct, rename="camel"):
     controller_id: str
     agent_id: str
     force: bool = False
+
+
+class ResetAgentsRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    agent_ids: list[str]
+    force: bool = False
+
+
+class ControllerRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+
+
+class OrderingRequest(msgspec.Struct, rename="camel"):
+    agent_id: str
+    predecessor_agent_id: str | None = None
 
 
 class Agents(msgspec.Struct, frozen=True, rename="camel"):
@@ -270,6 +286,28 @@ async def reset_agent(context: RequestContext, request: AgentCommandRequest) -> 
     return context.ok()
 
 
+async def reset_agents(context: RequestContext, request: ResetAgentsRequest) -> Ok:
+    """Make several Agents forget everything."""
+    await context.services.get(Registry).reset_agents(request.controller_id, request.agent_ids, force=request.force)
+    return context.ok()
+
+
+async def reassign(context: RequestContext, request: ControllerRequest) -> Ok:
+    """Send all deployed Agents to their Controller once more."""
+    await context.services.get(Registry).reassign_agents(request.controller_id)
+    return context.ok()
+
+
+async def ordering(context: RequestContext, request: OrderingRequest) -> Ok:
+    """Let an Agent stand behind another one of its Controller in lists, or first."""
+    controller_id = await context.services.get(AgentClusters).controller_of_agent(request.agent_id)
+    context.require(MANAGE, controller_id)
+    await context.services.get(Registry).order_agents(
+        controller_id, request.agent_id, request.predecessor_agent_id or None
+    )
+    return context.ok()
+
+
 def changing(path: str, request: type, handler: Any) -> Route:
     """A route with which administrators change Agents."""
     return Route(path, request, Ok, MANAGE, True, handler, category="CONTROLLER")
@@ -284,6 +322,11 @@ ROUTES = [
     changing("/agents/inventory/revoke", AgentIdsRequest, revoke_agents),
     changing("/agents/inventory/enable", AgentIdsRequest, enable_agents),
     changing("/agents/inventory/disable", AgentIdsRequest, disable_agents),
+    changing("/agents/inventory/ordering", OrderingRequest, ordering),
+    changing("/agents/inventory/cluster/ordering", OrderingRequest, ordering),
+    changing("/agents/inventory/reassign", ControllerRequest, reassign),
+    changing("/agents/reassign", ControllerRequest, reassign),
+    changing("/agents/reset", ResetAgentsRequest, reset_agents),
     changing("/agent/reset", AgentCommandRequest, reset_agent),
     changing("/agent/delete", AgentCommandRequest, delete_agent),
     changing("/agent/remove", AgentCommandRequest, delete_agent),

@@ -86,7 +86,7 @@ class HolidaysRequest(msgspec.Struct, rename="camel"):
 async def calendars(context: RequestContext, request: CalendarsFilter) -> dict[str, Any]:
     """Released calendars by path."""
     types = _CALENDARS if not request.type else (_calendar_type(request.type),)
-    rows = await _released(context, types, request.calendar_paths, request.folders)
+    rows = await released_objects(context, types, request.calendar_paths, request.folders)
     rows = _matching(request.regex, rows)
     items = []
     for row in rows:
@@ -168,7 +168,7 @@ async def schedules(context: RequestContext, request: ScheduleSelector) -> dict[
     selector = request.selector
     workflows = {name_of(path) for path in selector.workflow_paths}
     items = []
-    for row in await _released(context, (ObjectType.SCHEDULE,), selector.schedule_paths, selector.folders):
+    for row in await released_objects(context, (ObjectType.SCHEDULE,), selector.schedule_paths, selector.folders):
         content = decode(row.content)
         if not workflows or workflows & set(content.get("workflowNames") or [content.get("workflowName")]):
             items.append(content | {"path": row.path, "name": row.name})
@@ -262,7 +262,7 @@ async def holidays(context: RequestContext, request: HolidaysRequest) -> dict[st
     return {"deliveryDate": timestamp(context.now_ms()), "holidays": items}
 
 
-async def _released(
+async def released_objects(
     context: RequestContext, types: Iterable[ObjectType], paths: list[str], folders: list[Folder]
 ) -> list[Any]:
     """By path: those named, else those in the folders, else all; only what is permitted."""

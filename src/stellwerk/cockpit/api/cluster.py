@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from stellwerk.cockpit.api.errors import ApiError, BadRequest
-from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
+from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.cluster.active_services import ActiveServices, RunnableService
 from stellwerk.cockpit.cluster.election import SWITCH_SECONDS
 from stellwerk.cockpit.cluster.members import Member, Members
 from stellwerk.cockpit.cluster.membership import Membership
 from stellwerk.cockpit.cluster.watch import WatchControl
+from stellwerk.cockpit.controllers.connections import ControllerConnections
+from stellwerk.cockpit.controllers.instances import check_url
 from stellwerk.cockpit.controllers.pairs import Pairs
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.effects.peer import PeerUnreachableError
@@ -75,6 +77,13 @@ class ClusterResponse(msgspec.Struct, frozen=True, rename="camel"):
     delivery_date: str
     type: str
     state: str
+
+
+class UrlRequest(msgspec.Struct, rename="camel"):
+    """`instanceId`: of a member, e.g. `joc#0`; none: the one that answers."""
+
+    url: str
+    instance_id: str | None = None
 
 
 class NotActive(ApiError):
@@ -146,6 +155,31 @@ def _view(member: Member, membership: Membership, now_ms: int, links: list[dict[
 async def jocs(context: RequestContext, request: CockpitFilter) -> Cockpits:
     """The members of the Cockpit's cluster."""
     return Cockpits(timestamp(context.now_ms()), await member_views(context, []))
+
+
+async def set_url(context: RequestContext, request: UrlRequest) -> Ok:
+    """Say how people reach a member, until it is started again; `url` in `cockpit.toml` says it for good."""
+    check_url(request.url)
+    members, membership = context.services.get(Members), context.services.get(Membership)
+    wanted = request.instance_id
+    found = [
+        member
+        for member in await members.all()
+        if member.instance_id == wanted or (not wanted and member.member_id == membership.member_id)
+    ]
+    if not found:
+        raise BadRequest(f"there is no member with the instanceId '{wanted}'")
+    if found[0].member_id == membership.member_id:
+        await membership.set_uri(request.url.rstrip("/"))
+    else:
+        await members.set_uri(request.url.rstrip("/"), found[0].member_id)
+    return context.ok()
+
+
+async def restart_proxies(context: RequestContext, request: NoRequest) -> Ok:
+    """Close the connections of this Cockpit to its Controllers and open them anew."""
+    await context.services.get(ControllerConnections).reconnect()
+    return context.ok()
 
 
 async def switch_member(context: RequestContext, request: MemberRequest) -> ClusterResponse:
@@ -243,10 +277,17 @@ def _managing(path: str, request: type, answer: Any, handler: Any) -> Route:
     return Route(path, request, answer, MANAGE, True, handler, category="CONTROLLER")
 
 
+def _changing(path: str, request: type, handler: Any) -> Route:
+    return Route(path, request, Ok, "joc:administration:settings:manage", True, handler, category="SETTINGS")
+
+
 ROUTES = [
     Route("/jocs", CockpitFilter, Cockpits, None, False, jocs),
     _managing("/joc/cluster/switch_member", MemberRequest, ClusterResponse, switch_member),
     _managing("/joc/cluster/restart", ServiceRequest, ClusterResponse, restart),
     _managing("/joc/cluster/run", ServiceRequest, ClusterResponse, run),
+    _managing("/joc/proxies/restart", NoRequest, Ok, restart_proxies),
+    _changing("/joc/url", UrlRequest, set_url),
+    _changing("/joc/uri", UrlRequest, set_url),
     _managing("/joc/cluster/delete_member", MemberRequest, Ok, delete_member),
 ]

@@ -104,17 +104,40 @@ async def _surveyed(context: RequestContext, controller_id: str | None) -> list[
 async def controllers(context: RequestContext, request: ControllerRequest) -> Controllers:
     """The registered Controllers, each node with its state as it answers now, and their Agents."""
     found = await _surveyed(context, request.controller_id)
-    known = {item.instance.controller_id for item in found}
+    instances = [item.instance for item in found]
+    return await _with_agents(context, request, instances, [_node_view(context, item) for item in found])
+
+
+async def _with_agents(
+    context: RequestContext,
+    request: ControllerRequest,
+    found: list[ControllerInstance],
+    views: list[dict[str, Any]],
+) -> Controllers:
+    known = {item.controller_id for item in found}
     agents = await context.services.get(Registry).agents(request.controller_id or None)
     return Controllers(
         delivery_date=timestamp(context.now_ms()),
-        controllers=[_node_view(context, item) for item in found],
+        controllers=views,
         agents=[agent_view(agent) for agent in agents if agent.controller_id in known and not agent.subagents],
         cluster_agents=[
             cluster_agent_view(agent) for agent in agents if agent.controller_id in known and agent.subagents
         ],
         current_security_level=context.configuration.security_level,
     )
+
+
+async def registered_controllers(context: RequestContext, request: ControllerRequest) -> Controllers:
+    """The registered Controllers as they are in the database, and their Agents; nobody is asked."""
+    found = [item for item in await _permitted(context) if request.controller_id in (None, "", item.controller_id)]
+    return await _with_agents(context, request, found, [_registered(item) for item in found])
+
+
+async def registered_controller(context: RequestContext, request: UrlRequest) -> ControllerAnswer:
+    """A node of a Controller as it is in the database: by its url, else the primary one; it is not asked."""
+    nodes = await context.services.get(Registry).nodes(request.controller_id)
+    chosen = [node for node in nodes if node.uri == (request.url or "").rstrip("/")] or nodes
+    return ControllerAnswer(timestamp(context.now_ms()), _registered(chosen[0]))
 
 
 def _registered(item: ControllerInstance) -> dict[str, Any]:
@@ -322,6 +345,8 @@ ROUTES = [
     Route("/controller/ids", NoRequest, ControllerIds, "ctl:view", False, ids),
     Route("/controllers", ControllerRequest, Controllers, "ctl:view", False, controllers),
     Route("/controller", UrlRequest, ControllerAnswer, "ctl:view", False, controller, unreachable_status=434),
+    Route("/controllers/p", ControllerRequest, Controllers, "ctl:view", False, registered_controllers),
+    Route("/controller/p", UrlRequest, ControllerAnswer, "ctl:view", False, registered_controller),
     Route("/controller/components", ControllerRequest, dict[str, Any], "ctl:view", False, components),
     Route("/controller/test", TestRequest, ControllerAnswer, "joc:administration:controllers:view", False, test),
     _changing("/controller/register", RegisterRequest, MANAGE, register),

@@ -88,7 +88,7 @@ def _zone(name: str | None) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, or too long for a file
         raise BadRequest(f"timeZone: '{name}' is no time zone; give e.g. Europe/Berlin") from None
 
 

@@ -198,9 +198,15 @@ def _scalar(info: types.Type) -> Convert:
         if accepts_text_of_scalars and not isinstance(value, str):
             value = str(value).lower() if isinstance(value, bool) else str(value)
         try:
-            return msgspec.convert(value, target, strict=False)
+            converted = msgspec.convert(value, target, strict=False)
         except msgspec.ValidationError as error:
             raise RequestError(f"SOSJsonSchemaException: {path}: {_lower(str(error))}") from None
+        # What no database takes: larger numbers, and in texts of PostgreSQL the character NUL.
+        if type(converted) is int and not -(2**63) <= converted < 2**63:
+            raise RequestError(f"SOSJsonSchemaException: {path}: the number has more than 64 bits")
+        if type(converted) is str and "\0" in converted:
+            raise RequestError(f"SOSJsonSchemaException: {path}: the text holds the character NUL")
+        return converted
 
     return convert
 

@@ -376,6 +376,8 @@ def _plain_request(
         return {}, {}
     if route.form:
         return read_form(body, headers.get("content-type", ""))
+    if route.text:
+        return {}, {}
     return query if route.method == "GET" else first_json_value(body), {}
 
 

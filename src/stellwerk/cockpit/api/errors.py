@@ -6,6 +6,9 @@ from typing import Any
 
 from stellwerk.values.problems import ProblemError
 
+#: Code of a command that a Controller has refused, in the failures of a `BulkError`.
+COMMAND_REFUSED = "COMMAND-001"
+
 
 class ApiError(Exception):
     """Status 420 (default) with an error object. `kind` is the exception name that starts the message."""

@@ -11,6 +11,7 @@ from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.approvals.approvals import Approvals
 from stellwerk.cockpit.auth.sessions import Session, Sessions
 from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
+from stellwerk.cockpit.notes.notes import Notes
 
 _OF_HISTORY = ("ORDERHISTORY", "TASKHISTORY")
 
@@ -73,6 +74,7 @@ async def events(context: RequestContext, request: EventsRequest) -> Events:
         events_from_system_monitoring=_monitoring(session, found, now, is_of_system=True),
         events_from_order_monitoring=_monitoring(session, found, now, is_of_system=False),
         events_from_approval_requests=await _approvals(context, found),
+        events_from_notes=await _of_notes(context, found),
     )
 
 
@@ -90,6 +92,14 @@ async def _approvals(context: RequestContext, found: list[EventSnapshot]) -> lis
             "numOfRejectedRequests": counts.rejected,
         },
     ]
+
+
+async def _of_notes(context: RequestContext, found: list[EventSnapshot]) -> list[dict[str, Any]]:
+    """How many notes wait for the caller, when some have changed (type `EventNoteNotification`)."""
+    if not any(snapshot.event_type.startswith("InventoryNote") for snapshot in found):
+        return []
+    unread = await context.services.get(Notes).unread(context.account)
+    return [{"account": context.account, "numOfUnreadNotes": len(unread)}]
 
 
 def _is_visible(session: Session, controller_id: str, snapshot: EventSnapshot) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 from sqlalchemy import select
 
+from stellwerk.cockpit.api.downloads import download
 from stellwerk.cockpit.api.errors import MissingParameter, ObjectNotFound
 from stellwerk.cockpit.api.folders import require_workflow
 from stellwerk.cockpit.api.history_filters import JobsFilter, OrdersFilter, row_limit, selected_orders, selected_tasks
@@ -279,7 +280,7 @@ async def order_log_download(context: RequestContext, request: OrderHistoryFilte
     order = await _order(context, request)
     entries, _ = await _entries(context, order, 0)
     text = "".join(_entry_text(entry) for entry in entries)
-    return _download(f"sos-{quote(order.order_id, safe='')}-{order.history_id}.order.log", text)
+    return download(f"sos-{quote(order.order_id, safe='')}-{order.history_id}.order.log", text.encode())
 
 
 def _entry_text(entry: dict[str, Any]) -> str:
@@ -379,7 +380,7 @@ async def task_log_download(context: RequestContext, request: TaskFilter) -> Ans
     log = await _task(context, request.controller_id, request.task_id)
     text, _ = await _task_text(context, log, 1)
     path = context.services.get(WorkflowNames).path(log.workflow).replace("/", ",")
-    return _download(f"sos-{path}.{log.job}-{log.task_id}.task.log", text)
+    return download(f"sos-{path}.{log.job}-{log.task_id}.task.log", text.encode())
 
 
 async def task_log_unsubscribe(context: RequestContext, request: TaskFilter) -> Ok:
@@ -411,16 +412,6 @@ async def _wait(context: RequestContext, topic: str, look: Any) -> dict[str, Any
             await asyncio.sleep(min(COLLECT_SECONDS, context.configuration.events_collect_seconds))
     finally:
         hub.unsubscribe(subscription)
-
-
-def _download(name: str, text: str) -> Answer:
-    safe = "".join(character for character in name if character.isprintable() and character not in '"\\')
-    headers = {
-        "Content-Disposition": f'attachment; filename="{safe.encode("ascii", "replace").decode()}"; '
-        f"filename*=UTF-8''{quote(safe, safe='')}",
-        "Access-Control-Expose-Headers": "Content-Disposition",
-    }
-    return Answer(text.encode(), media_type="application/octet-stream", headers=headers)
 
 
 _VIEW = "ctl:orders:view"

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
 from stellwerk.cockpit.api.decoding import Reader, first_json_value
+from stellwerk.cockpit.api.downloads import download
 from stellwerk.cockpit.api.errors import ApiError, BadRequest, MissingParameter
 from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.forms import Upload
@@ -258,12 +258,9 @@ async def _signable(
 
 
 async def _archive(context: RequestContext, export_file: ExportFile, files: list[Entry]) -> Answer:
-    """Never compressed by the transport: the archive is saved as it comes (cockpit-api 1.1)."""
     format_ = _format(export_file.format, export_file.filename)
     body = await asyncio.to_thread(write_archive, files, format_, modified_ms=context.now_ms())
-    disposition = f"attachment; filename*=UTF-8''{quote(export_file.filename.rsplit('/', 1)[-1], safe='')}"
-    headers = {"Content-Disposition": disposition, "Access-Control-Expose-Headers": "Content-Disposition"}
-    return Answer(body, "application/octet-stream", headers=headers)
+    return download(export_file.filename.rsplit("/", 1)[-1], body)
 
 
 _export_reader = Reader(ExportRequest)

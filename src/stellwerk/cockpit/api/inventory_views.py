@@ -18,17 +18,15 @@ from stellwerk.cockpit.api.inventory_requests import (
 )
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.deployer import Deployer
+from stellwerk.cockpit.documentations.store import Documentations
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.releases import Releases
 from stellwerk.cockpit.inventory.rows import StoredObject
-from stellwerk.cockpit.inventory.search import MINIMUM_LENGTH, glob, matches, matches_advanced
+from stellwerk.cockpit.inventory.search import MINIMUM_LENGTH, matches, matches_advanced, quick_matches
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.cockpit.inventory.trash import Trash, TrashedObject
 from stellwerk.cockpit.inventory.types import CALENDARS, FOLDER_MEMBERS, ObjectType
-
-#: Results of a quick search.
-_MAXIMUM_QUICK_RESULTS = 100
 
 
 class TreeFolder(msgspec.Struct, rename="camel"):
@@ -104,6 +102,11 @@ async def tree(context: RequestContext, request: TreeRequest) -> dict[str, Any]:
         found: list[TrashedObject] | list[StoredObject] = await trash.in_folder("/", recursive=True)
     else:
         found = await context.services.get(Inventory).in_folder("/", recursive=True)
+    if request.types == ["DOCUMENTATION"]:
+        return {
+            "deliveryDate": timestamp(context.now_ms()),
+            "folders": _nested(await _of_documentations(context, request)),
+        }
     wanted = set(_types(kinds))
     paths: dict[str, bool] = {"/": False}
     for item in found:
@@ -121,6 +124,16 @@ async def tree(context: RequestContext, request: TreeRequest) -> dict[str, Any]:
     if request.folders:
         paths = {path: flag for path, flag in paths.items() if _is_asked_for(path, request.folders)}
     return {"deliveryDate": timestamp(context.now_ms()), "folders": _nested(paths)}
+
+
+async def _of_documentations(context: RequestContext, request: TreeRequest) -> dict[str, bool]:
+    """The folders with documentations."""
+    context.require("joc:documentations:view")
+    paths: dict[str, bool] = {"/": False}
+    for item in await context.services.get(Documentations).all():
+        if folder_permitted(context, item.path):
+            paths |= dict.fromkeys(names.parents_of(item.path), False)
+    return {path: flag for path, flag in paths.items() if not request.folders or _is_asked_for(path, request.folders)}
 
 
 def _is_asked_for(path: str, folders: Iterable[TreeFolder]) -> bool:
@@ -245,11 +258,9 @@ async def quick_search(context: RequestContext, request: QuickSearchRequest) -> 
         return answer
     if len(request.search) < MINIMUM_LENGTH:
         raise BadRequest(f"search: give at least {MINIMUM_LENGTH} characters")
-    pattern = glob(request.search)
     found = await folder_objects(context, "/", recursive=True, types=_types(request.return_types) or None)
-    results = [item for item in found if item.type != ObjectType.FOLDER and pattern.match(item.name)]
-    results.sort(key=lambda item: (item.name.lower(), item.type))
-    answer["results"] = [_base(item) for item in results[:_MAXIMUM_QUICK_RESULTS]]
+    objects = [item for item in found if item.type != ObjectType.FOLDER]
+    answer["results"] = [_base(item) for item in quick_matches(request.search, objects)]
     return answer
 
 

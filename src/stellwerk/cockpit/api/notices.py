@@ -10,10 +10,12 @@ import msgspec
 from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound, FolderDenied, MissingParameter
 from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.notes import note_marks
 from stellwerk.cockpit.api.order_views import order_view
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
 from stellwerk.cockpit.api.workflows import IN_SYNC, NOT_IN_SYNC, Folder
 from stellwerk.cockpit.controllers.notice_boards import KnownPlace, NoticeBoards
+from stellwerk.cockpit.controllers.plans import GLOBAL
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.deployment.history import Deployed
@@ -66,6 +68,18 @@ class DeleteRequest(msgspec.Struct, rename="camel"):
     notice_ids: list[str] = []
 
 
+class ExpectedNotices(msgspec.Struct, rename="camel"):
+    notice_board_path: str
+    workflow_paths: list[str]
+
+
+class PostExpectedRequest(msgspec.Struct, rename="camel"):
+    controller_id: str
+    expected_notices: list[ExpectedNotices]
+    end_of_life: str | None = None
+    time_zone: str | None = None
+
+
 class ModifyRequest(msgspec.Struct, rename="camel"):
     controller_id: str
     notice_board_path: str
@@ -97,7 +111,9 @@ async def boards(context: RequestContext, request: BoardsRequest) -> Boards:
             return name in names
         return not folders or any(is_in_folder(path, folder, recursive=recursive) for folder, recursive in folders)
 
-    chosen = [item for item in await _deployed(context, request.controller_id) if is_wanted(item[0].name, item[1])]
+    chosen = [
+        item for item in await deployed_boards(context, request.controller_id) if is_wanted(item[0].name, item[1])
+    ]
     now = timestamp(context.now_ms())
     return Boards(now, now, await _views(context, request, chosen))
 
@@ -107,7 +123,7 @@ async def board(context: RequestContext, request: BoardRequest) -> Board:
     await context.services.get(Registry).controller(request.controller_id)
     name = name_of(request.notice_board_path)
     await _check_folders(context, [request.notice_board_path])
-    chosen = [item for item in await _deployed(context, request.controller_id) if item[0].name == name]
+    chosen = [item for item in await deployed_boards(context, request.controller_id) if item[0].name == name]
     if not chosen:
         raise ControllerObjectNotFound(
             f"the notice board '{request.notice_board_path}' is not deployed to Controller '{request.controller_id}'"
@@ -117,7 +133,7 @@ async def board(context: RequestContext, request: BoardRequest) -> Board:
     return Board(now, now, view)
 
 
-async def _deployed(context: RequestContext, controller_id: str) -> list[tuple[Deployed, str]]:
+async def deployed_boards(context: RequestContext, controller_id: str) -> list[tuple[Deployed, str]]:
     """The boards that the caller may see, with their inventory paths."""
     found = await context.services.get(Deployer).current(controller_id, [ObjectType.NOTICEBOARD])
     paths = await context.services.get(Inventory).paths_of(ObjectType.NOTICEBOARD)
@@ -132,6 +148,7 @@ async def _views(
     known = await service.boards(request.controller_id)
     places = await service.places(request.controller_id, [item.name for item, _ in chosen])
     workflow_paths = await context.services.get(Inventory).paths_of(ObjectType.WORKFLOW)
+    notes = await note_marks(context, ObjectType.NOTICEBOARD)
     left = request.limit if request.limit >= 0 else None
     views = []
     for item, path in sorted(chosen, key=lambda pair: pair[1]):
@@ -148,13 +165,14 @@ async def _views(
                 "numOfAnnouncements": sum(place.place.is_announced for place in shown),
                 "numOfExpectingOrders": sum(len(place.expecting) for place in shown),
                 "notices": notices,
+                **({"hasNote": notes[item.name]} if item.name in notes else {}),
             }
         )
     return views
 
 
 def _is_in_plans(request: BoardsRequest | BoardRequest, place: KnownPlace) -> bool:
-    schema, key = place.plan_id or ("Global", "")
+    schema, key = place.plan_id or GLOBAL
     return (not request.plan_schema_ids or schema in request.plan_schema_ids) and (
         not request.notice_space_keys or key in request.notice_space_keys
     )
@@ -196,6 +214,23 @@ async def post_one(context: RequestContext, request: ModifyRequest) -> Ok:
     """Post one notice."""
     notice = (request.notice_board_path, request.notice_id)
     await _post(context, request.controller_id, [notice], request.end_of_life, request.time_zone)
+    return context.ok()
+
+
+async def post_expected(context: RequestContext, request: PostExpectedRequest) -> Ok:
+    """Post the notices that orders of some workflows expect at boards."""
+    places = await context.services.get(NoticeBoards).places(
+        request.controller_id, [name_of(entry.notice_board_path) for entry in request.expected_notices]
+    )
+    notices: dict[tuple[str, str], None] = {}
+    for entry in request.expected_notices:
+        workflows = {name_of(path) for path in entry.workflow_paths}
+        for place in places[name_of(entry.notice_board_path)]:
+            if any(order.workflow_path in workflows for order in place.expecting):
+                notices[entry.notice_board_path, place.text] = None
+    if not notices:
+        raise ControllerObjectNotFound("No orders of these workflows expect notices at these boards.")
+    await _post(context, request.controller_id, list(notices), request.end_of_life, request.time_zone)
     return context.ok()
 
 
@@ -252,6 +287,7 @@ ROUTES = [
     Route("/notice/board", BoardRequest, Board, "ctl:noticeboards:view", False, board),
     _changing("/notices/post", PostRequest, "ctl:noticeboards:post", post),
     _changing("/notice/post", ModifyRequest, "ctl:noticeboards:post", post_one),
+    _changing("/notices/post/expected", PostExpectedRequest, "ctl:noticeboards:post", post_expected),
     _changing("/notices/delete", DeleteRequest, "ctl:noticeboards:delete", delete),
     _changing("/notice/delete", ModifyRequest, "ctl:noticeboards:delete", delete_one),
 ]

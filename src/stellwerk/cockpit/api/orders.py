@@ -13,7 +13,7 @@ import regex
 from sqlalchemy import select
 
 from stellwerk.cockpit.api.dates import instant_ms
-from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound
+from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound, MissingParameter
 from stellwerk.cockpit.api.folders import require_workflow
 from stellwerk.cockpit.api.order_views import order_view
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
@@ -95,6 +95,10 @@ class ResumeRequest(ModifyRequest):
     cycle_end_time: int | None = None
 
 
+class ChangeRequest(ModifyRequest):
+    priority: int | None = None
+
+
 class OrdersRequest(ModifyRequest):
     date_to: str | None = None
     time_zone: str | None = None
@@ -133,7 +137,8 @@ def _call(context: RequestContext) -> Call:
     )
 
 
-def _selection(context: RequestContext, request: Any) -> Selection:
+def selection(context: RequestContext, request: Any) -> Selection:
+    """The orders that a request with members of `ModifyRequest` means."""
     now_ms = context.now_ms()
     zone = getattr(request, "time_zone", None)
     first = instant_ms(getattr(request, "date_from", None), now_ms, time_zone=zone)
@@ -148,11 +153,12 @@ def _selection(context: RequestContext, request: Any) -> Selection:
         workflow_tags=names_of(getattr(request, "workflow_tags", ())),
         scheduled_from_ms=first,
         scheduled_to_ms=end,
-        permits=_permits(context),
+        permits=permits(context),
     )
 
 
-def _permits(context: RequestContext) -> Callable[[str], bool] | None:
+def permits(context: RequestContext) -> Callable[[str], bool] | None:
+    """Says of a workflow's path whether its orders may be seen; None: all may."""
     permissions = context.session.permissions
     return (lambda path: permissions.permits_folder(path, context.controller_id)) if permissions.folders else None
 
@@ -212,7 +218,7 @@ async def cancel(context: RequestContext, request: CancelRequest) -> Ok:
     await context.services.get(OrderService).cancel(
         _call(context),
         request.controller_id,
-        _selection(context, request),
+        selection(context, request),
         kill=request.kill,
         deep=request.deep,
         mode=mode,
@@ -225,7 +231,7 @@ async def suspend(context: RequestContext, request: SuspendRequest) -> Ok:
     await context.services.get(OrderService).suspend(
         _call(context),
         request.controller_id,
-        _selection(context, request),
+        selection(context, request),
         kill=request.kill,
         reset=request.reset,
         deep=request.deep,
@@ -243,7 +249,7 @@ async def resume(context: RequestContext, request: ResumeRequest) -> Ok:
     await context.services.get(OrderService).resume(
         _call(context),
         request.controller_id,
-        _selection(context, request),
+        selection(context, request),
         position=position_or_label(request.position, "position"),
         from_current_block=request.from_current_block,
         variables=variables,
@@ -254,16 +260,30 @@ async def resume(context: RequestContext, request: ResumeRequest) -> Ok:
 
 async def continue_(context: RequestContext, request: ModifyRequest) -> Ok:
     """Let orders run on that wait for a time."""
-    await context.services.get(OrderService).let_run(
-        _call(context), request.controller_id, _selection(context, request)
-    )
+    await context.services.get(OrderService).let_run(_call(context), request.controller_id, selection(context, request))
     return context.ok()
 
 
 async def confirm(context: RequestContext, request: ModifyRequest) -> Ok:
     """Answer the prompts of orders."""
-    await context.services.get(OrderService).confirm(
-        _call(context), request.controller_id, _selection(context, request)
+    await context.services.get(OrderService).confirm(_call(context), request.controller_id, selection(context, request))
+    return context.ok()
+
+
+async def change(context: RequestContext, request: ChangeRequest) -> Ok:
+    """Give orders another priority."""
+    if request.priority is None:
+        raise MissingParameter("priority")
+    await context.services.get(OrderService).change(
+        _call(context), request.controller_id, selection(context, request), priority=request.priority
+    )
+    return context.ok()
+
+
+async def remove_when_terminated(context: RequestContext, request: ModifyRequest) -> Ok:
+    """Let orders leave the Controller when they have ended; the history keeps them."""
+    await context.services.get(OrderService).remove_when_terminated(
+        _call(context), request.controller_id, selection(context, request)
     )
     return context.ok()
 
@@ -271,7 +291,7 @@ async def confirm(context: RequestContext, request: ModifyRequest) -> Ok:
 async def orders(context: RequestContext, request: OrdersRequest) -> OrdersAnswer:
     """The orders at the Controller, as the projection knows them."""
     await context.services.get(Registry).controller(request.controller_id)
-    found = await context.services.get(OrderFinder).select(request.controller_id, _selection(context, request))
+    found = await context.services.get(OrderFinder).select(request.controller_id, selection(context, request))
     found = _matching(request.regex, found)
     if request.limit >= 0:
         found = found[: request.limit]
@@ -303,8 +323,9 @@ def _matching(pattern: str | None, found: list[LiveOrder]) -> list[LiveOrder]:
 
 async def order(context: RequestContext, request: OrderRequest) -> dict[str, Any]:
     """One order: at the Controller, or, when it has left, its end from the history."""
-    selection = Selection(order_ids=(request.order_id,), permits=_permits(context))
-    found = await context.services.get(OrderFinder).select(request.controller_id, selection)
+    found = await context.services.get(OrderFinder).select(
+        request.controller_id, Selection(order_ids=(request.order_id,), permits=permits(context))
+    )
     paths = await context.services.get(Inventory).paths_of(ObjectType.WORKFLOW)
     now_ms = context.now_ms()
     now = {"deliveryDate": timestamp(now_ms), "surveyDate": timestamp(now_ms)}
@@ -367,6 +388,8 @@ ROUTES = [
     _changing("/orders/resume", ResumeRequest, Ok, "ctl:orders:suspend_resume", resume),
     _changing("/orders/continue", ModifyRequest, Ok, "ctl:orders:modify", continue_),
     _changing("/orders/confirm", ModifyRequest, Ok, "ctl:orders:confirm", confirm),
+    _changing("/orders/change", ChangeRequest, Ok, "ctl:orders:modify", change),
+    _changing("/orders/remove_when_terminated", ModifyRequest, Ok, "ctl:orders:modify", remove_when_terminated),
     Route("/orders", OrdersRequest, OrdersAnswer, "ctl:orders:view", False, orders),
     Route("/order", OrderRequest, dict[str, Any], "ctl:orders:view", False, order),
 ]

@@ -165,6 +165,7 @@ class Route(msgspec.Struct, frozen=True):
       for that Controller, else it passes if any Controller is permitted (the handler then filters).
     - `audit`: the call is written to the audit log under `category`, with its outcome.
     - `public`: no session is needed. `renews_session`: False for polling calls (cockpit-api 1.2).
+    - `text`: the body is plain text, in `context.raw_body`; the request struct has no members.
     - `unreachable_status`: status when the Controller cannot be reached: 434 for state requests (cockpit-api 1.3).
     - For `GET` the request struct is read from the query; with `form` from the text fields of a `multipart/form-data`
       body, whose files are in `context.files`; with `text` the body is a text, which the handler decodes.

@@ -10,6 +10,7 @@ import regex
 
 from stellwerk.cockpit.api.errors import BadRequest, ObjectNotFound
 from stellwerk.cockpit.api.folders import folder_permitted, require_workflow
+from stellwerk.cockpit.api.notes import note_marks
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.controllers.workflow_controls import KnownWorkflows, WorkflowControls
@@ -77,7 +78,6 @@ def _view(
     content = decode(deployed.inv_content)
     instructions = content.get("instructions") or []
     types = {instruction.get("TYPE") for instruction in walk(instructions)}
-    state = _sync_state(deployed, known)
     view: dict[str, Any] = {
         name: value for name, value in content.items() if name not in ("TYPE", "instructions", "jobs", "versionId")
     }
@@ -86,7 +86,7 @@ def _view(
         "versionId": deployed.commit_id,
         "versionDate": timestamp(deployed.deployment_date),
         "isCurrentVersion": is_current,
-        "state": {"_text": state, "severity": _SYNC_SEVERITY[state]},
+        "state": sync_state(deployed, known),
         "suspended": deployed.name in known.suspended,
         "fileOrderSources": [],
         "workflowTags": tags,
@@ -105,7 +105,13 @@ def _view(
     return view
 
 
-def _sync_state(deployed: Deployed, known: KnownWorkflows) -> str:
+def sync_state(deployed: Deployed, known: KnownWorkflows) -> dict[str, Any]:
+    """`SyncState` of a version of a workflow."""
+    text = _sync_text(deployed, known)
+    return {"_text": text, "severity": _SYNC_SEVERITY[text]}
+
+
+def _sync_text(deployed: Deployed, known: KnownWorkflows) -> str:
     if deployed.name in known.suspended:
         return "SUSPENDED"
     if not known.versions:
@@ -135,6 +141,8 @@ async def workflow(context: RequestContext, request: WorkflowRequest) -> Workflo
     path = (await _paths(context)).get(deployed.name, deployed.path)
     tags = (await context.services.get(Inventory).workflow_tags()).get(deployed.name, [])
     view = _view(deployed, known, path, tags, is_current=is_current, is_compact=request.compact)
+    notes = await note_marks(context, ObjectType.WORKFLOW)
+    view |= {"hasNote": notes[deployed.name]} if deployed.name in notes else {}
     now = timestamp(context.now_ms())
     return WorkflowAnswer(now, now, view)
 
@@ -160,6 +168,10 @@ async def workflows(context: RequestContext, request: WorkflowsRequest) -> Workf
         view for item, view in views if _is_wanted(request, item, view) and folder_permitted(context, view["path"])
     ]
     chosen = _matching(request.regex, chosen)
+    notes = await note_marks(context, ObjectType.WORKFLOW)
+    for view in chosen:
+        if (name := name_of(view["path"])) in notes:
+            view["hasNote"] = notes[name]
     now = timestamp(context.now_ms())
     return WorkflowsAnswer(now, now, sorted(chosen, key=lambda view: (view["path"], not view["isCurrentVersion"])))
 

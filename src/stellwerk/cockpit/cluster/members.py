@@ -105,10 +105,11 @@ class Members:
         if not self._database.is_sqlite:
             await connection.execute(select(func.pg_advisory_xact_lock(_MEMBERS_LOCK)))
 
-    async def set_uri(self, uri: str) -> None:
+    async def set_uri(self, uri: str, member_id: str | None = None) -> None:
+        """How a member is reached; None: this one."""
         async with self._database.control() as connection:
             await connection.execute(
-                update(joc_instances).where(joc_instances.c.member_id == self.member_id).values(uri=uri)
+                update(joc_instances).where(joc_instances.c.member_id == (member_id or self.member_id)).values(uri=uri)
             )
 
     async def set_stopped(self) -> None:

@@ -25,7 +25,7 @@ from stellwerk.cockpit.controllers.instances import (
     reference_operation,
     subagent_operation,
 )
-from stellwerk.cockpit.controllers.registry import Registry
+from stellwerk.cockpit.controllers.registry import Registry, reorder
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.controllers import (
     inv_subagent_cluster_members,
@@ -246,6 +246,18 @@ class AgentClusters:
         await self.revoke_clusters(controller_id, cluster_ids)
         async with self._database.write() as connection:
             await self._delete_rows(connection, controller_id, cluster_ids)
+
+    async def controller_of_cluster(self, cluster_id: str) -> str:
+        """The first Controller with a Subagent cluster of this id. Raises `BadRequest`."""
+        for cluster in await self.clusters(None, None, [cluster_id]):
+            return cluster.controller_id
+        raise BadRequest(f"unknown Subagent cluster '{cluster_id}'")
+
+    async def order_clusters(self, controller_id: str, cluster_id: str, predecessor_id: str | None) -> None:
+        """Let a Subagent cluster stand behind another one of its Controller in lists, or first. Raises `BadRequest`."""
+        table = inv_subagent_clusters
+        own = table.c.controller_id == controller_id
+        await reorder(self._database, table, table.c.subagent_cluster_id, cluster_id, predecessor_id, own)
 
     async def _known(self, controller_id: str, cluster_ids: Sequence[str]) -> list[SubagentCluster]:
         await self._registry.controller(controller_id)

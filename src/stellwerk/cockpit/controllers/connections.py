@@ -122,5 +122,16 @@ class ControllerConnections:
                     for watcher in self._watchers:
                         await watcher(controller_id, urls)
 
+    async def reconnect(self) -> None:
+        """Close every client, and have those who keep streams begin anew: they know where they were."""
+        async with self._telling:
+            clients = [client for _, client in self._clients.values()]
+            self._clients.clear()
+            await asyncio.gather(*(client.close() for client in clients))
+            for controller_id, urls in self._told.items():
+                for watcher in self._watchers:
+                    await watcher(controller_id, ())
+                    await watcher(controller_id, urls)
+
     async def _heard(self, value: Any) -> None:
         await self.refresh()

@@ -28,6 +28,18 @@ def all_of(found: Mapping[str, T], ids: Sequence[str], kind: str, member: str, c
     return [found[id_] for id_ in ids]
 
 
+def moved_behind(ids: Sequence[str], id_: str, predecessor: str | None) -> list[str]:
+    """The ids with `id_` behind `predecessor`, or first. Raises `BadRequest` for one that is not among them."""
+    for name in (id_, *((predecessor,) if predecessor else ())):
+        if name not in ids:
+            raise BadRequest(f"'{name}' is unknown")
+    if id_ == predecessor:
+        raise BadRequest(f"'{id_}' cannot stand behind itself")
+    others = [name for name in ids if name != id_]
+    place = others.index(predecessor) + 1 if predecessor else 0
+    return [*others[:place], id_, *others[place:]]
+
+
 class ControllerInstance(msgspec.Struct, frozen=True):
     """One node of a registered Controller."""
 

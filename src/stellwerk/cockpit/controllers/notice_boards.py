@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
-from stellwerk.cockpit.api.errors import BulkError, ControllerObjectNotFound
+from stellwerk.cockpit.api.errors import COMMAND_REFUSED, BulkError, ControllerObjectNotFound
 from stellwerk.cockpit.controllers.connections import ControllerConnections
-from stellwerk.cockpit.controllers.orders import COMMAND_REFUSED
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.live import live_items, live_notices, live_orders
 from stellwerk.cockpit.inventory.names import name_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from stellwerk.cockpit.api.errors import BadRequest, BulkError, ControllerObjectNotFound
+from stellwerk.cockpit.api.errors import COMMAND_REFUSED, BadRequest, BulkError, ControllerObjectNotFound
 from stellwerk.cockpit.controllers.arrivals import Arrivals
 from stellwerk.cockpit.controllers.client import ControllerClient
 from stellwerk.cockpit.controllers.connections import ControllerConnections
@@ -36,8 +36,6 @@ from stellwerk.language.workflow import Workflow, read_workflow
 from stellwerk.values.problems import Problem, ProblemError
 
 PositionOrLabel = list[Any] | str
-#: Error code of a command that a Controller has refused, in lists of failures.
-COMMAND_REFUSED = "COMMAND-001"
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,6 +275,26 @@ class OrderService:
             return [{"TYPE": "AnswerOrderPrompt", "orderId": id_} for id_ in ids]
 
         await self._command(call, controller_id, prepare, "No prompting orders found.", repeatable=False)
+
+    async def change(self, call: Call, controller_id: str, selection: Selection, *, priority: int) -> None:
+        """ChangeOrder: another priority for each order that has not ended."""
+
+        async def prepare() -> list[dict[str, Any]]:
+            ids = await self._finder.ids(controller_id, selection, is_cancelable, deep=False)
+            _require(ids, "No orders found.")
+            return [{"TYPE": "ChangeOrder", "orderId": id_, "priority": priority} for id_ in ids]
+
+        await self._command(call, controller_id, prepare, "No orders found.", repeatable=True)
+
+    async def remove_when_terminated(self, call: Call, controller_id: str, selection: Selection) -> None:
+        """DeleteOrdersWhenTerminated: what has ended leaves the Controller, the others when they end."""
+
+        async def prepare() -> list[dict[str, Any]]:
+            ids = await self._finder.ids(controller_id, selection, lambda order: not order.is_child, deep=False)
+            _require(ids, "No orders found.")
+            return [{"TYPE": "DeleteOrdersWhenTerminated", "orderIds": ids}]
+
+        await self._command(call, controller_id, prepare, "No orders found.", repeatable=True)
 
     async def _command(
         self, call: Call, controller_id: str, prepare: Any, nothing_found: str, *, repeatable: bool

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stellwerk.cockpit.api.errors import ApiError, BadRequest
+from stellwerk.cockpit.api.errors import COMMAND_REFUSED, ApiError, BadRequest, BulkError
 from stellwerk.cockpit.controllers.client import ControllerClient
 from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.controllers.instances import (
@@ -27,6 +27,7 @@ from stellwerk.cockpit.controllers.instances import (
     check_agent,
     check_url,
     clustered,
+    moved_behind,
 )
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.controllers import (
@@ -38,6 +39,7 @@ from stellwerk.cockpit.database.tables.controllers import (
     inv_subagent_instances,
 )
 from stellwerk.effects.clock import Clock
+from stellwerk.values.problems import Problem
 
 _OF_CONTROLLERS = (
     inv_js_instances,
@@ -337,6 +339,48 @@ class Registry:
         client = await self._connections.client(controller_id)
         await client.command({"TYPE": "ResetAgent", "agentPath": agent.agent_id, "force": force})
 
+    async def reset_agents(self, controller_id: str, agent_ids: Sequence[str], *, force: bool) -> None:
+        """ResetAgent for each. Raises `ProblemError` for a single one, `BulkError` naming those refused."""
+        agents = await self.known_agents(controller_id, agent_ids)
+        client = await self._connections.client(controller_id)
+        results = await client.batch(
+            [{"TYPE": "ResetAgent", "agentPath": agent.agent_id, "force": force} for agent in agents]
+        )
+        failures = [
+            (agent.agent_id, COMMAND_REFUSED, str(result))
+            for agent, result in zip(agents, results, strict=True)
+            if isinstance(result, Problem)
+        ]
+        if failures:
+            raise BulkError(failures)
+
+    async def reassign_agents(self, controller_id: str) -> None:
+        """Send all deployed Agents once more: for a Controller that has lost its journal."""
+        await self.controller(controller_id)
+        ids = [agent.agent_id for agent in await self.agents(controller_id) if agent.deployed]
+        if not ids:
+            raise BadRequest(f"no Agents have been deployed to Controller '{controller_id}'")
+        await self.deploy_agents(controller_id, ids)
+
+    async def order_agents(self, controller_id: str, agent_id: str, predecessor_id: str | None) -> None:
+        """Let an Agent of a Controller stand behind another one in lists, or first. Raises `BadRequest`."""
+        table = inv_agent_instances
+        own = table.c.controller_id == controller_id
+        await reorder(self._database, table, table.c.agent_id, agent_id, predecessor_id, own)
+
+    async def order_subagents(self, controller_id: str, subagent_id: str, predecessor_id: str | None) -> None:
+        """The same for a Subagent, among those of its Controller."""
+        table = inv_subagent_instances
+        own = table.c.controller_id == controller_id
+        await reorder(self._database, table, table.c.sub_agent_id, subagent_id, predecessor_id, own)
+
+    async def controller_of_subagent(self, subagent_id: str) -> str:
+        """The first Controller with a Subagent of this id. Raises `BadRequest`."""
+        for agent in await self.agents():
+            if any(item.subagent_id == subagent_id for item in agent.subagents):
+                return agent.controller_id
+        raise BadRequest(f"unknown Subagent '{subagent_id}'")
+
     async def _deployed_clusters(self, controller_id: str, agent_ids: Sequence[str]) -> list[str]:
         """Keys of the Subagent clusters of Agents that the Controller has."""
         table = inv_subagent_clusters
@@ -357,6 +401,27 @@ class Registry:
                     .where(table.c.controller_id == controller_id, table.c.agent_id.in_(list(agent_ids)))
                     .values(deployed=is_deployed)
                 )
+
+
+async def reorder(
+    database: Database,
+    table: Table,
+    key: ColumnElement[str],
+    id_: str,
+    predecessor_id: str | None,
+    where: ColumnElement[bool],
+) -> None:
+    """Write `ordering` anew so that the row `id_` follows `predecessor_id`. Raises `BadRequest` for unknown ids.
+
+    `where`: among which rows; `key` is unique among them.
+    """
+    async with database.write() as connection:
+        query = select(table.c.id, key.label("key")).where(where).order_by(table.c.ordering, table.c.id)
+        rows = list(await connection.execute(query))
+        order = moved_behind([row.key for row in rows], id_, predecessor_id)
+        ids = {row.key: row.id for row in rows}
+        for number, name in enumerate(order, 1):
+            await connection.execute(update(table).where(table.c.id == ids[name]).values(ordering=number))
 
 
 def _subagents_in_order() -> Select[Any]:

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
-from stellwerk.cockpit.api.errors import BadRequest, BulkError, ControllerObjectNotFound
+from stellwerk.cockpit.api.errors import COMMAND_REFUSED, BadRequest, BulkError, ControllerObjectNotFound
 from stellwerk.cockpit.controllers.connections import ControllerConnections
-from stellwerk.cockpit.controllers.orders import COMMAND_REFUSED, PositionOrLabel
+from stellwerk.cockpit.controllers.orders import PositionOrLabel
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.live import live_items, live_orders
 from stellwerk.cockpit.deployment.deployer import Deployer

@@ -10,11 +10,10 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stellwerk.cockpit.api.errors import BadRequest, BulkError, ControllerObjectNotFound
+from stellwerk.cockpit.api.errors import COMMAND_REFUSED, BadRequest, BulkError, ControllerObjectNotFound
 from stellwerk.cockpit.controllers.arrivals import Arrivals
 from stellwerk.cockpit.controllers.client import ControllerClient
 from stellwerk.cockpit.controllers.connections import ControllerConnections
-from stellwerk.cockpit.controllers.orders import COMMAND_REFUSED
 from stellwerk.cockpit.daily_plan.generation import Generation, Generator
 from stellwerk.cockpit.daily_plan.selection import (
     PLANNED_STATE,

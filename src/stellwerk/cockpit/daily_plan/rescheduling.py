@@ -15,9 +15,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stellwerk.cockpit.api.errors import BadRequest, BulkError
+from stellwerk.cockpit.api.errors import COMMAND_REFUSED, BadRequest, BulkError
 from stellwerk.cockpit.controllers.order_ids import OrderIds
-from stellwerk.cockpit.controllers.orders import COMMAND_REFUSED
 from stellwerk.cockpit.daily_plan.changes import PlanChanges, require_fresh, set_parameterisation, set_planned
 from stellwerk.cockpit.daily_plan.generation import Generator, cycle_columns
 from stellwerk.cockpit.daily_plan.selection import PlanFilter, PlannedRow, PlanReader, cycles, slices

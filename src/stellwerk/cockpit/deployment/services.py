@@ -13,6 +13,7 @@ from stellwerk.cockpit.controllers.order_selection import OrderFinder
 from stellwerk.cockpit.controllers.orders import OrderService
 from stellwerk.cockpit.controllers.pairs import Pairs
 from stellwerk.cockpit.controllers.peers import CREDENTIALS_FOLDER, http_peers
+from stellwerk.cockpit.controllers.plans import Plans
 from stellwerk.cockpit.controllers.registry import Registry
 from stellwerk.cockpit.controllers.workflow_controls import WorkflowControls
 from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
@@ -26,6 +27,7 @@ from stellwerk.cockpit.deployment.remover import Remover
 from stellwerk.cockpit.deployment.signed_archives import SignedArchives
 from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.cockpit.inventory.changes import Changes
+from stellwerk.cockpit.documentations.store import Documentations
 from stellwerk.cockpit.inventory.exporter import Exporter
 from stellwerk.cockpit.inventory.favorites import Favorites
 from stellwerk.cockpit.inventory.importer import Importer
@@ -38,6 +40,7 @@ from stellwerk.cockpit.repositories.credentials import GitCredentials
 from stellwerk.cockpit.repositories.git import Git
 from stellwerk.cockpit.repositories.service import Repositories
 from stellwerk.cockpit.repositories.working_copies import WorkingCopies
+from stellwerk.cockpit.notes.notes import Notes
 from stellwerk.cockpit.services import Services
 from stellwerk.cockpit.settings.configurations import Configurations
 from stellwerk.cockpit.settings.settings import Settings
@@ -67,7 +70,10 @@ def add_services(
     )
     services.add(SignedArchives(inventory, deployer, keys))
     services.add(NoticeBoards(database, connections))
+    services.add(Plans(database, connections))
     services.add(WorkflowControls(database, connections, deployer))
+    services.add(Documentations(database, clock))
+    services.add(Notes(database, clock))
     releases = services.add(Releases(database, inventory))
     services.add(Trash(inventory))
     services.add(Favorites(database, clock))

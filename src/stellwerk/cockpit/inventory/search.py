@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from stellwerk.cockpit.inventory.references import Reference, agent_names_of, references_of
 from stellwerk.cockpit.inventory.types import ObjectType
 
 #: Least length of a quick search.
 MINIMUM_LENGTH = 2
+#: Results of a quick search.
+MAXIMUM_QUICK_RESULTS = 100
 
 #: Member of an advanced search → types of what must be referred to.
 _REFERRED: Mapping[str, ObjectType] = {
@@ -28,6 +30,24 @@ def glob(text: str) -> re.Pattern[str]:
     """`*` and `?` are wildcards, a `*` at the end is implied; found anywhere at the beginning of a name."""
     pattern = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in text)
     return re.compile(pattern + ".*", re.IGNORECASE | re.DOTALL)
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def type(self) -> ObjectType: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def quick_matches(text: str, items: Iterable[N]) -> list[N]:
+    """Those whose names begin with a text, by name, at most `MAXIMUM_QUICK_RESULTS`."""
+    pattern = glob(text)
+    found = [item for item in items if pattern.match(item.name)]
+    return sorted(found, key=lambda item: (item.name.lower(), item.type))[:MAXIMUM_QUICK_RESULTS]
 
 
 def matches(text: str | None, name: str, title: str | None) -> bool:

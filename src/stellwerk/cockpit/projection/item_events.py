@@ -18,9 +18,12 @@ from stellwerk.cockpit.projection.observations import (
     observation_row,
 )
 from stellwerk.cockpit.projection.workflow_index import WorkflowIndex
+from stellwerk.values.json import encode
 
 #: Items whose TYPE differs from the type in their keys, because it may change.
 _KINDS = {"GlobalBoard": "Board", "PlannableBoard": "Board"}
+#: The kind under which the status of a plan is kept: it is no item, but like one it is known by its id.
+PLAN = "Plan"
 #: Item types whose keys end with a version.
 _VERSIONED = frozenset({"Workflow", "WorkflowControl"})
 #: Names of item types in keys (orders spec 6.1) that differ from the item's own TYPE.
@@ -64,12 +67,39 @@ def item_deleted(batch: Batch, event: Event) -> None:
     kind, _, name = (event.key or "").partition(":")
     kind = _KEY_TYPES.get(kind, kind)
     path, _, version = name.partition("~") if kind in _VERSIONED else (name, "", "")
-    batch.changes.items_removed.append((kind, path, version))
-    batch.changes.items_touched = True
+    _remove_item(batch, kind, path, version)
     if kind == "Board":
         batch.changes.boards_removed.append(path)
         batch.places.remove_board(path)
     batch.changes.agents_touched |= kind in ("AgentRef", "SubagentItem")
+
+
+def _remove_item(batch: Batch, kind: str, path: str, version: str) -> None:
+    """Also one that this batch has brought: removals are written before what is new."""
+    changes = batch.changes
+    changes.items = [row for row in changes.items if row[1:4] != (kind, path, version)]
+    changes.items_removed.append((kind, path, version))
+    changes.items_touched = True
+
+
+def plan(status: str) -> OtherHandler:
+    def handler(batch: Batch, event: Event) -> None:
+        add_plan(batch, event.Key, status, event.time_ms, event.event_id)
+
+    return handler
+
+
+def add_plan(batch: Batch, plan_id: Any, status: str, since: int | None, event_id: int) -> None:
+    """The status of a plan, kept beside the items under the plan's id; `since` None: a snapshot does not say it."""
+    content: dict[str, Any] = {"TYPE": PLAN, "planId": plan_id, "status": status}
+    if since is not None:
+        content["since"] = since
+    path = "/".join(map(str, plan_id))
+    batch.changes.items.append((batch.controller_id, PLAN, path, "", True, event_id, encode(content).decode()))
+
+
+def plan_deleted(batch: Batch, event: Event) -> None:
+    _remove_item(batch, PLAN, "/".join(map(str, event.Key)), "")
 
 
 def version_removed(batch: Batch, event: Event) -> None:
@@ -172,6 +202,10 @@ OTHER_EVENTS: dict[str, OtherHandler] = {
     "NoticePosted": notice,
     "NoticeDeleted": notice,
     "NoticeMoved": notice,
+    "PlanOpened": plan("Open"),
+    "PlanClosed": plan("Closed"),
+    "PlanFinished": plan("Finished"),
+    "PlanDeleted": plan_deleted,
     "ControllerReady": controller_ready,
     "ControllerShutDown": controller_shut_down,
     **dict.fromkeys(clusters.EVENTS, cluster_event),

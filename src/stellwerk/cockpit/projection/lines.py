@@ -145,6 +145,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     workflow_position: WorkflowPosition | None = None
     problem: Any = None
     mode: Any = None
+    history_operations: Any = None
     # notice boards
     planned_notice_key: Any = None
     from_planned_notice_key: Any = None
@@ -236,6 +237,9 @@ class SnapshotObject(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     consumption_count: int = 0
     order_id: str | None = None
     notice_id_stack: Any = None
+    # plans
+    plan_id: Any = None
+    status: Any = None
 
 
 decode_event = msgspec.json.Decoder(Event).decode

@@ -23,7 +23,7 @@ from stellwerk.cockpit.database.tables.history import (
 from stellwerk.cockpit.database.tables.live import live_controllers, live_orders
 from stellwerk.cockpit.projection.batch import Ids
 from stellwerk.cockpit.projection.fold import Fold
-from stellwerk.cockpit.projection.lines import Event, decode_event
+from stellwerk.cockpit.projection.lines import Event, Outcome, decode_event
 from stellwerk.cockpit.projection.logs import LogLine, lines
 from stellwerk.cockpit.projection.model import normalized, position_text
 
@@ -216,6 +216,25 @@ async def order_event_lines(connection: AsyncConnection, order: OrderIdentity) -
     return found
 
 
+def named_values(lines: Sequence[bytes], order_id: str) -> dict[str, Any]:
+    """What the outcomes in an order's own events have given it, later ones over former ones; no return codes.
+
+    Also those that a person has given when it was resumed.
+    """
+    values: dict[str, Any] = {}
+    for line in lines:
+        event = decode_event(line)
+        if event.Key != order_id:
+            continue
+        given = [operation.get("outcome") for operation in event.history_operations or ()]
+        outcomes = [event.outcome, *(msgspec.convert(outcome, Outcome) for outcome in given if outcome)]
+        for outcome in outcomes:
+            if outcome is not None and outcome.is_succeeded:
+                values |= outcome.values
+    values.pop("returnCode", None)
+    return values
+
+
 class StoryEvent(msgspec.Struct, frozen=True):
     """One event of an order with where the order stood before it."""
 
@@ -337,7 +356,7 @@ async def controller_timezone(connection: AsyncConnection, controller_id: str) -
 def _zone(name: str) -> Any:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 
 

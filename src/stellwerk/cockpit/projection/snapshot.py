@@ -26,7 +26,7 @@ from stellwerk.cockpit.database.tables.live import live_agents, live_items, live
 from stellwerk.cockpit.projection import clusters
 from stellwerk.cockpit.projection.changes import Changes, TaskEnd, history_state, live_row, order_row, step_row
 from stellwerk.cockpit.projection.fold import Fold
-from stellwerk.cockpit.projection.item_events import add_item, agent_row
+from stellwerk.cockpit.projection.item_events import PLAN, add_item, add_plan, agent_row
 from stellwerk.cockpit.projection.lines import (
     SnapshotObject,
     SnapshotOrder,
@@ -179,8 +179,18 @@ class SnapshotLoader:
             self._cluster(fold, "", found)
         elif found.TYPE in ("Notice", "NoticePlace", "NoticeConsumption"):
             self._notice(fold, found)
+        elif found.TYPE == PLAN:
+            self._plan(fold, found)
         elif found.TYPE == "ControllerMetaState":
             fold.changes.controller_state = "READY"
+
+    def _plan(self, fold: Fold, found: SnapshotObject) -> None:
+        """One that has been deleted is not kept; of one that has finished the snapshot says when."""
+        is_finished = isinstance(found.status, dict)
+        status = "Finished" if is_finished else str(found.status)
+        if found.plan_id and status != "Deleted":
+            since = found.status.get("at") if isinstance(found.status, dict) else None
+            add_plan(fold, found.plan_id, status, since, self._event_id)
 
     def _agent(self, fold: Fold, kind: str, agent_id: str, found: SnapshotObject) -> None:
         coupling = found.coupling_state or {}

@@ -35,6 +35,11 @@ def main_part(order_id: str) -> str | None:
     return None if found is None else found.group()
 
 
+def is_cyclic(main_part: str) -> bool:
+    """Whether a main part is that of a cycle."""
+    return main_part.rsplit("#", 1)[-1].startswith("C")
+
+
 def with_number(order_id: str, number: int) -> str:
     """The id of an order that replaces another one. Raises `ValueError` for ids that the Cockpit has not issued."""
     found = _MAIN_PART.match(order_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 #: The newest revision. Known here, so that a start on a current database needs no Alembic (a test checks it).
-HEAD = "inventory_collections"
+HEAD = "tier2"
 
 _MIGRATION_LOCK = 0x57E1_1000
 
@@ -32,6 +32,16 @@ def current_revision(connection: Connection) -> str | None:
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return None if revision is None else str(revision)
+
+
+def known_revisions() -> frozenset[str]:
+    """All revisions that this release can bring to the newest one."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config).walk_revisions())
 
 
 def alembic_config(connection: Connection):  # type: ignore[no-untyped-def]  # Alembic is imported late

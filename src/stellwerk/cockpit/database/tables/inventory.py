@@ -6,9 +6,11 @@ Names are unique per type without regard to case: `name_key` is the lower-cased 
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table
+from typing import Any
 
-from stellwerk.cockpit.database.tables.base import METADATA, flag, id_column, instant, reference, text_column
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table
+
+from stellwerk.cockpit.database.tables.base import METADATA, Id, flag, id_column, instant, reference, text_column
 
 inv_configurations = Table(
     "inv_configurations",
@@ -79,4 +81,49 @@ inv_dependencies = Table(
     Column("dep_type", Integer, primary_key=True, autoincrement=False),
     text_column("dep_name", nullable=False, primary_key=True),
     Index(None, "dep_type", "dep_name"),
+)
+
+
+def _object_column(**options: Any) -> Column[int]:
+    """The inventory object that a note is about; its note goes with it."""
+    target = ForeignKey("inv_configurations.id", ondelete="CASCADE")
+    return Column("cid", Id, target, nullable=False, **options)
+
+
+#: What people have written about objects.
+inv_note_posts = Table(
+    "inv_note_posts",
+    METADATA,
+    id_column(),
+    _object_column(),
+    text_column("account", nullable=False),
+    text_column("content", nullable=False),
+    text_column("severity", nullable=False),
+    instant("posted", nullable=False),
+    Index(None, "cid"),
+)
+
+#: Who has been told of new posts, and in which size they look at them.
+inv_note_readers = Table(
+    "inv_note_readers",
+    METADATA,
+    _object_column(primary_key=True, autoincrement=False),
+    text_column("account", nullable=False, primary_key=True),
+    flag("is_unread"),
+    Column("width", Integer),
+    Column("height", Integer),
+    Index(None, "account"),
+)
+
+#: Uploaded files. `reference`: the `documentationName` of objects.
+inv_documentations = Table(
+    "inv_documentations",
+    METADATA,
+    id_column(),
+    text_column("path", nullable=False, unique=True),
+    text_column("folder", nullable=False),
+    text_column("kind", nullable=False),
+    text_column("reference", unique=True),
+    Column("content", LargeBinary, nullable=False),
+    instant("modified", nullable=False),
 )
