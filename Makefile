@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 CONFORMANCE_DATA ?= tests/conformance/data
 TESTS ?= tests
 SEEDS ?= 3
+EXAMPLES ?= 50
 
-.PHONY: help demo test lint types unit postgresql conformance sim bench browser black-box contract lock docs clean
+.PHONY: help demo test lint types unit postgresql conformance sim bench browser black-box contract api-fuzz lock docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +61,9 @@ black-box: $(VENV)/.development ## real processes, kill -9, the long form
 
 contract: $(VENV)/.development ## the 124 commands of the vendor's shell CLI, with a report by number; needs curl and jq
 	$(BIN)/pytest tests/contract
+
+api-fuzz: $(VENV)/.development ## many requests to every endpoint of the Cockpit, other ones each time; on both databases
+	STELLWERK_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/cockpit/test_api_fuzz.py
 
 lock: ## write the locked requirements anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -20,6 +20,11 @@ this machine: `--data` (or `STELLWERK_DATA`, by default `data`). On the same mac
 keeps a session token that only its own user can read. For a Cockpit elsewhere the account comes from `--account` or
 `STELLWERK_ACCOUNT` (by default `root`), the password from `STELLWERK_PASSWORD` or the terminal.
 
+Who works with several installations logs in to each once: `stellwerk login https://cockpit:4446 --profile production`.
+Then `stellwerk --profile production order list` (or `STELLWERK_PROFILE_NAME=production`) goes there, and without
+`--profile` commands use what was logged in to last, unless the data folder holds an installation. The session token is
+kept in `~/.config/stellwerk/profiles.json`, the password is not; a session that nobody uses ends as in the web UI.
+
 With `--json` a command writes one JSON text a line to standard output; a problem is
 `{"error":{"message":…,"remedy":…}}` on standard error. [Exit codes](exit-codes.md) are listed on a page of their own.
 

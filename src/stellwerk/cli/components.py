@@ -7,13 +7,16 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from stellwerk.cli.lifeline import Lifeline
 from stellwerk.cli.output import CommandError
 from stellwerk.effects.system_disk import DirectoryLock, DuplicateStartError
+
+if TYPE_CHECKING:
+    from stellwerk.cockpit.configuration import CockpitConfiguration
 
 T = TypeVar("T")
 
@@ -103,23 +106,28 @@ def run_cockpit(data: Path, port: int | None) -> int:
         lock.release()
 
 
+def cockpit_configuration(data: Path, **others: Any) -> CockpitConfiguration:
+    """Of the Cockpit with this data folder; `others` win over its file. Raises `CommandError`."""
+    from stellwerk.cockpit.configuration import CockpitConfiguration
+    from stellwerk.node.configuration import read_settings
+
+    file = data / "cockpit.toml"
+    values = {**_read(lambda folder: read_settings(folder, file.name), data), "data": str(data), **others}
+    try:
+        return msgspec.convert(values, CockpitConfiguration, dec_hook=lambda type_, value: type_(value))
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{file}: {error}", "docs/reference/configuration.md lists the settings") from error
+
+
 async def _cockpit(data: Path, port: int | None, lifeline: Lifeline) -> int:
     from stellwerk.cockpit.application import Cockpit
     from stellwerk.cockpit.cluster.members import DuplicateMemberError
-    from stellwerk.cockpit.configuration import CockpitConfiguration
-    from stellwerk.node.configuration import read_settings
     from stellwerk.node.logs import set_up_logs
 
-    file = data / "cockpit.toml"
-    values = _read(lambda folder: read_settings(folder, file.name), data)
-    values["data"] = str(data)
-    if port is not None:
-        values["port"] = port
-    values["first_password"] = os.environ.pop("STELLWERK_ADMIN_PASSWORD", None)
-    try:
-        configuration = msgspec.convert(values, CockpitConfiguration, dec_hook=lambda type_, value: type_(value))
-    except msgspec.ValidationError as error:
-        raise CommandError(f"{file}: {error}", "docs/reference/configuration.md lists the settings") from error
+    others: dict[str, Any] = {} if port is None else {"port": port}
+    configuration = cockpit_configuration(
+        data, **others, first_password=os.environ.pop("STELLWERK_ADMIN_PASSWORD", None)
+    )
     set_up_logs(configuration.log_level, configuration.log_json)
     cockpit = Cockpit(configuration)
     stopped = asyncio.Event()

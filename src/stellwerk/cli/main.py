@@ -15,10 +15,19 @@ from typing import Annotated, Any
 import typer
 
 from stellwerk import __version__
-from stellwerk.cli import access_commands, inventory_commands, notify_commands, plan_commands
+from stellwerk.cli import (
+    access_commands,
+    backup_commands,
+    inventory_commands,
+    node_commands,
+    notify_commands,
+    plan_commands,
+    profile_commands,
+)
 from stellwerk.cli.options import Account, Home, Json, Url, Yes
 from stellwerk.cli.options import in_session as _execute
 from stellwerk.cli.output import CommandError, fail
+from stellwerk.cli.profiles import VARIABLE as PROFILE_VARIABLE
 
 app = typer.Typer(
     name="stellwerk",
@@ -33,7 +42,15 @@ cluster_app = typer.Typer(no_args_is_help=True, help="The pair of Controllers: l
 app.add_typer(order_app, name="order")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(journal_app, name="journal")
-for commands in (plan_commands, inventory_commands, access_commands, notify_commands):
+for commands in (
+    node_commands,
+    plan_commands,
+    inventory_commands,
+    access_commands,
+    notify_commands,
+    profile_commands,
+    backup_commands,
+):
     commands.register(app)
 
 Arguments = Annotated[
@@ -64,8 +81,12 @@ def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="use this installation, which `stellwerk login` has named")
+    ] = None,
 ) -> None:
-    pass
+    if profile is not None:
+        os.environ[PROFILE_VARIABLE] = profile
 
 
 # --- the installation on this machine --------------------------------------------------------------------------------
@@ -120,22 +141,6 @@ def cockpit(
     from stellwerk.cli.components import run_cockpit
 
     raise SystemExit(run_cockpit(data, port))
-
-
-@app.command()
-def controller(data: Data) -> None:
-    """Run a Controller on its data folder (which holds controller.toml)."""
-    from stellwerk.cli.components import run_controller
-
-    raise SystemExit(run_controller(data))
-
-
-@app.command()
-def agent(data: Data) -> None:
-    """Run an Agent on its data folder (which holds agent.toml)."""
-    from stellwerk.cli.components import run_agent
-
-    raise SystemExit(run_agent(data))
 
 
 @app.command()

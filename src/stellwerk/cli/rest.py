@@ -1,8 +1,9 @@
 """The Cockpit's REST API as commands use it: one session, errors as `CommandError`.
 
-Where to: `--url` or STELLWERK_URL, else the installation of `--data` (STELLWERK_DATA, default `data`), whose Cockpit
-keeps a session token for commands on the same machine in `cockpit/work/session-token` (readable by its owner only).
-With another Cockpit: `--account` (STELLWERK_ACCOUNT) and the password from STELLWERK_PASSWORD, or asked for.
+Where to: `--url` or STELLWERK_URL; a profile that `--profile` names (`profiles`); the installation of `--data`
+(STELLWERK_DATA, default `data`), whose Cockpit keeps a session token for commands on the same machine in
+`cockpit/work/session-token` (readable by its owner only); else the installation that was logged in to last. With a URL:
+`--account` (STELLWERK_ACCOUNT) and the password from STELLWERK_PASSWORD, or asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import msgspec
 
 from stellwerk.cli.installation import Installation
 from stellwerk.cli.output import CommandError
+from stellwerk.cli.profiles import VARIABLE, read_profiles
 from stellwerk.values.json import decode, encode
 
 CONTROLLER_ID = "controller"
@@ -35,11 +37,18 @@ class Target(msgspec.Struct, frozen=True):
     password: str | None = None
     token: str | None = None
     controller_id: str = CONTROLLER_ID
+    #: The profile that it comes from.
+    profile: str | None = None
 
     @classmethod
     def find(cls, url: str | None, account: str | None, data: Path) -> Target:
-        """From options, environment and data folder, in this order. Raises `CommandError`."""
+        """From options, environment, a profile that is named, data folder, the last login. Raises `CommandError`."""
         url = url or os.environ.get("STELLWERK_URL")
+        if url is None and (os.environ.get(VARIABLE) or Installation.read(data) is None):
+            chosen = read_profiles().chosen()
+            if chosen is not None:
+                name, profile = chosen
+                return cls(url=profile.url, token=profile.token, controller_id=profile.controller_id, profile=name)
         account = account or os.environ.get("STELLWERK_ACCOUNT")
         password = os.environ.get("STELLWERK_PASSWORD")
         token = None
@@ -48,7 +57,7 @@ class Target(msgspec.Struct, frozen=True):
             if installation is None:
                 raise CommandError(
                     f"there is no installation in the folder {data}",
-                    "name its folder with --data, or a Cockpit with --url (or STELLWERK_URL)",
+                    "name its folder with --data, a Cockpit with --url (or STELLWERK_URL), or log in: stellwerk login",
                 )
             url = f"http://127.0.0.1:{installation.cockpit_port}"
             if account is None:
@@ -94,6 +103,13 @@ class Cockpit:
                 await self.post("authentication/logout")
         await self._session.close()
 
+    def keep_session(self) -> str:
+        """The token of this session, which is not ended when this object is."""
+        assert self._token is not None, "the session has not been opened"
+        token: str = self._token
+        self._token = None
+        return token
+
     async def _login(self) -> None:
         credentials = f"{self.target.account}:{self.target.password}".encode()
         headers = {"Authorization": "Basic " + base64.b64encode(credentials).decode()}
@@ -138,10 +154,12 @@ class Cockpit:
         status, answer, _ = await self._request(method, path, body, headers)
         return self._checked(path, status, answer)
 
-    @staticmethod
-    def _checked(path: str, status: int, answer: Any) -> Any:
+    def _checked(self, path: str, status: int, answer: Any) -> Any:
+        if status == 440 and self.target.profile is not None:
+            again = f"stellwerk login {self.target.url} --profile {self.target.profile}"
+            raise CommandError(f"the session of the profile '{self.target.profile}' has ended", again)
         if status >= 400:
-            remedy = "log in again" if status == 401 else None
+            remedy = "log in again" if status in (401, 440) else None
             raise CommandError(_error_text(answer) or f"{path}: the Cockpit answered {status}", remedy)
         return answer
 
