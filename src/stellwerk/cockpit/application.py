@@ -45,8 +45,8 @@ from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.news import News
 from stellwerk.cockpit.deployment.services import add_services
 from stellwerk.cockpit.history.log_index import LogIndexer
-from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
 from stellwerk.cockpit.live.announcements import Announcements
+from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.live.sharing import SharedLive
 from stellwerk.cockpit.metrics import observe

@@ -26,8 +26,8 @@ from stellwerk.cockpit.deployment.keys import SecurityLevel, SigningKeys
 from stellwerk.cockpit.deployment.remover import Remover
 from stellwerk.cockpit.deployment.signed_archives import SignedArchives
 from stellwerk.cockpit.deployment.undeployer import Undeployer
-from stellwerk.cockpit.inventory.changes import Changes
 from stellwerk.cockpit.documentations.store import Documentations
+from stellwerk.cockpit.inventory.changes import Changes
 from stellwerk.cockpit.inventory.exporter import Exporter
 from stellwerk.cockpit.inventory.favorites import Favorites
 from stellwerk.cockpit.inventory.importer import Importer
@@ -36,11 +36,11 @@ from stellwerk.cockpit.inventory.renaming import Renamer
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.trash import Trash
 from stellwerk.cockpit.inventory.types import ObjectType
+from stellwerk.cockpit.notes.notes import Notes
 from stellwerk.cockpit.repositories.credentials import GitCredentials
 from stellwerk.cockpit.repositories.git import Git
 from stellwerk.cockpit.repositories.service import Repositories
 from stellwerk.cockpit.repositories.working_copies import WorkingCopies
-from stellwerk.cockpit.notes.notes import Notes
 from stellwerk.cockpit.services import Services
 from stellwerk.cockpit.settings.configurations import Configurations
 from stellwerk.cockpit.settings.settings import Settings
