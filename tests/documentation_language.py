@@ -10,12 +10,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from stellwerk.author.rules import RULES
-from stellwerk.author.schema import _INSTRUCTIONS
 from stellwerk.engine.instructions import EXECUTIONS
 from stellwerk.language.boards import BoardExpression
 from stellwerk.language.expressions import Expression, Function
 from stellwerk.language.expressions.functions import FIXED_FUNCTIONS, SYMBOLS, TEXTS
 from stellwerk.language.instructions import Block, Instruction
+from stellwerk.language.inventory.schema import _INSTRUCTIONS
 from stellwerk.language.reader import BranchPathValue, DurationMs, PositionValue
 from stellwerk.values.problems import HTTP_STATUS, TEMPLATES
 

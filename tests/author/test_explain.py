@@ -13,9 +13,9 @@ from generated_workflows import workflow as generated
 from stellwerk.author import words
 from stellwerk.author.explain import mermaid, steps
 from stellwerk.author.files import AuthorFile
-from stellwerk.author.schema import _INSTRUCTIONS, workflow_schema
 from stellwerk.language.instructions import Instruction
 from stellwerk.language.inventory import workflow_from_engine
+from stellwerk.language.inventory.schema import _INSTRUCTIONS, workflow_schema
 from stellwerk.language.reader import Reader
 from stellwerk.language.schedules import Period
 from stellwerk.language.workflow import Workflow, read_workflow

@@ -13,8 +13,8 @@ from stellwerk.author.case_run import Result, run_file
 from stellwerk.author.check import Finding, as_github, as_text, check
 from stellwerk.author.explain import mermaid, steps
 from stellwerk.author.files import KINDS, AuthorFile, find_files
-from stellwerk.author.schema import workflow_schema
 from stellwerk.cli.output import CommandError, print_json
+from stellwerk.language.inventory.schema import workflow_schema
 from stellwerk.language.workflow import Workflow
 from stellwerk.values.problems import ProblemError
 

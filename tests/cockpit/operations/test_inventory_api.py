@@ -74,7 +74,7 @@ async def test_numbers_and_unknown_members_are_kept_exactly(registered: Any, cli
         (workflow(instructions=[{"TYPE": "Execute.Named", "jobName": "no"}]), "$.instructions[0]", "no"),
         (workflow(instructions=3), "$.instructions", "array"),
         (workflow(jobs={"load": {"agentName": "Primary Agent"}}), "$.jobs.load", "executable"),
-        (workflow(jobResourceNames=["GONE"]), "$", "Missing assigned JOBRESOURCE: 'GONE'"),
+        (workflow(jobResourceNames=["GONE"]), "$.jobResourceNames[0]", "Missing assigned JOBRESOURCE: 'GONE'"),
         (
             workflow(jobs={"load": {"agentName": "agent-1", "executable": {**SCRIPT, "env": {"1x": "$", "A": "$ +"}}}}),
             "$.jobs.load.executable.env.1x",

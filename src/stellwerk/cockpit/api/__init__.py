@@ -75,6 +75,8 @@ MODULES = (
     "native_alerts",
     "native_stream",
     "native_inventory",
+    "native_editor",
+    "native_publishing",
 )
 
 

@@ -67,6 +67,25 @@ def with_names(type_: ObjectType, content: Any, rename: Rename) -> Any:
     return content if walker is None or not isinstance(content, dict) else walker(content, rename)
 
 
+def place_of(type_: ObjectType, content: Any, reference: Reference) -> str:
+    """The JSON path of the first place where a content refers to something; `$` if it does not."""
+    # A name that nothing can have: what is different then is where the name stands.
+    changed = with_names(type_, content, renaming({reference: f"{reference.name}\0"}))
+    return _first_difference(content, changed, "$") or "$"
+
+
+def _first_difference(former: Any, changed: Any, path: str) -> str | None:
+    if isinstance(former, dict) and isinstance(changed, dict):
+        parts = [(former[name], changed.get(name), f"{path}.{name}") for name in former]
+    elif isinstance(former, list) and isinstance(changed, list):
+        parts = [
+            (one, other, f"{path}[{index}]") for index, (one, other) in enumerate(zip(former, changed, strict=True))
+        ]
+    else:
+        return None if former == changed else path
+    return next((found for one, other, inner in parts if (found := _first_difference(one, other, inner))), None)
+
+
 def renaming(names: Mapping[Reference, str]) -> Rename:
     """A `Rename` by a table; what is not in it keeps its name."""
     return lambda reference: names.get(reference, reference.name)

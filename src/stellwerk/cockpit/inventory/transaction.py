@@ -25,7 +25,7 @@ from stellwerk.cockpit.database.tables.inventory import (
 )
 from stellwerk.cockpit.inventory import names, rows
 from stellwerk.cockpit.inventory.cross_checks import DEPENDENT, find_misfits, with_file_parameter
-from stellwerk.cockpit.inventory.references import SOFT, Reference, references_of, renaming, with_names
+from stellwerk.cockpit.inventory.references import SOFT, Reference, place_of, references_of, renaming, with_names
 from stellwerk.cockpit.inventory.rows import StoredObject
 from stellwerk.cockpit.inventory.tag_names import TagKind, order_tags_of
 from stellwerk.cockpit.inventory.tags import TagTransaction
@@ -175,7 +175,7 @@ class InventoryTransaction:
         referrers = [item for item in await self.referrers(type_, existing.name) if item.id != existing.id]
         if isinstance(configuration, dict):
             configuration = _prepared(type_, configuration, referrers)
-        problems = await self._problems(type_, path, configuration)
+        problems = await self.problems(type_, path, configuration)
         content = None if configuration is None else encode(configuration).decode()
         title = configuration.get("title") if isinstance(configuration, dict) else None
         values = {
@@ -233,7 +233,8 @@ class InventoryTransaction:
 
     # --- validity -----------------------------------------------------------------------------------------------------
 
-    async def _problems(self, type_: ObjectType, path: str, configuration: Any) -> list[ReadProblem]:
+    async def problems(self, type_: ObjectType, path: str, configuration: Any) -> list[ReadProblem]:
+        """All that is wrong with a content, in itself and with what it refers to."""
         if self._agents is None:
             self._agents = await known_agents(self.connection)
         problems = find_problems(type_, configuration, Target(path=path, agent_ids=self._agents))
@@ -245,7 +246,8 @@ class InventoryTransaction:
             if found is None:
                 text = f"Missing assigned {reference.type.name}: {reference.name!r} does not exist"
                 remedy = "store it first, or choose another name"
-                problems.append(ReadProblem(path="$", problem=Problem(message=text), remedy=remedy))
+                place = place_of(type_, configuration, reference)
+                problems.append(ReadProblem(path=place, problem=Problem(message=text), remedy=remedy))
             elif type_ in DEPENDENT and reference.type == ObjectType.WORKFLOW:
                 referred[reference.name] = found.configuration
         return problems + find_misfits(type_, configuration, referred)
@@ -267,7 +269,7 @@ class InventoryTransaction:
         """Judge stored content anew; gives the objects as they are then."""
         result = []
         for item in objects:
-            problems = await self._problems(item.type, item.path, item.configuration)
+            problems = await self.problems(item.type, item.path, item.configuration)
             await self._update(item, {"valid": not problems, "invalid_message": describe(problems)})
             result.append(await self.read_by_id(item.id))
         return result

@@ -1,4 +1,4 @@
-"""`stellwerk schema`: a JSON Schema of workflow files, for completion and hints in editors.
+"""A JSON Schema of workflow files, for completion and hints in editors: `stellwerk schema`, and the Cockpit's editor.
 
 It describes what authors write (the inventory spelling, workflow spec 9). It is for help while writing: whether a
 workflow is right says `stellwerk check`, which knows more than a schema can say.
@@ -20,7 +20,7 @@ _BOOLEAN = {"type": "boolean"}
 _POSITION = {"type": ["array", "string"], "description": "a position, or a label"}
 
 
-def _object(properties: Json, required: tuple[str, ...] = (), description: str = "") -> Json:
+def object_schema(properties: Json, required: tuple[str, ...] = (), description: str = "") -> Json:
     found: Json = {"type": "object", "properties": properties}
     if required:
         found["required"] = list(required)
@@ -48,7 +48,7 @@ _INSTRUCTIONS: dict[str, tuple[str, Json, tuple[str, ...]]] = {
             "cases": {
                 "type": "array",
                 "minItems": 1,
-                "items": _object({"predicate": _EXPRESSION, "then": _BLOCK}, ("predicate", "then")),
+                "items": object_schema({"predicate": _EXPRESSION, "then": _BLOCK}, ("predicate", "then")),
             },
             "else": _BLOCK,
         },
@@ -70,7 +70,7 @@ _INSTRUCTIONS: dict[str, tuple[str, Json, tuple[str, ...]]] = {
         {
             "branches": {
                 "type": "array",
-                "items": _object({"id": {"type": "string"}, "workflow": _BLOCK}, ("id", "workflow")),
+                "items": object_schema({"id": {"type": "string"}, "workflow": _BLOCK}, ("id", "workflow")),
             },
             "joinIfFailed": _BOOLEAN,
         },
@@ -97,7 +97,7 @@ _INSTRUCTIONS: dict[str, tuple[str, Json, tuple[str, ...]]] = {
             "count": {"type": "integer", "minimum": 1},
             "demands": {
                 "type": "array",
-                "items": _object({"lockName": _NAME, "count": {"type": "integer", "minimum": 1}}, ("lockName",)),
+                "items": object_schema({"lockName": _NAME, "count": {"type": "integer", "minimum": 1}}, ("lockName",)),
             },
             "lockedWorkflow": _BLOCK,
         },
@@ -179,7 +179,7 @@ _INSTRUCTIONS: dict[str, tuple[str, Json, tuple[str, ...]]] = {
 
 def _instruction(type_: str, description: str, members: Json, required: tuple[str, ...]) -> Json:
     properties = {"TYPE": {"const": type_}, "label": {"type": "string"}, **members}
-    return _object(properties, ("TYPE", *required), description)
+    return object_schema(properties, ("TYPE", *required), description)
 
 
 def _period(type_: str, member: str, low: int, high: int, description: str) -> Json:
@@ -188,7 +188,7 @@ def _period(type_: str, member: str, low: int, high: int, description: str) -> J
         member: {"type": "integer", "minimum": low, "maximum": high, "description": description},
         "duration": {"type": "number", "exclusiveMinimum": 0, "description": "seconds"},
     }
-    return _object(properties, ("TYPE", member, "duration"))
+    return object_schema(properties, ("TYPE", member, "duration"))
 
 
 _WEEK = 604_800
@@ -210,23 +210,25 @@ def _executables() -> list[Json]:
         "jobArguments": _EXPRESSIONS,
     }
     return [
-        _object({**script, "v1Compatible": _BOOLEAN}, ("TYPE", "script")),
-        _object({"TYPE": {"const": "PathExecutable"}, "path": {"type": "string"}, **common}, ("TYPE", "path")),
-        _object(
+        object_schema({**script, "v1Compatible": _BOOLEAN}, ("TYPE", "script")),
+        object_schema({"TYPE": {"const": "PathExecutable"}, "path": {"type": "string"}, **common}, ("TYPE", "path")),
+        object_schema(
             {"TYPE": {"const": "CommandLineExecutable"}, "command": {"type": "string"}, **common}, ("TYPE", "command")
         ),
-        _object(internal, ("TYPE", "className")),
+        object_schema(internal, ("TYPE", "className")),
     ]
 
 
-def _definitions() -> Json:
+def definitions() -> Json:
     return {
         "name": {"type": "string", "minLength": 1},
         "expression": {
             "type": ["string", "number", "boolean"],
             "description": "an expression; a text that is none stands for itself",
         },
-        "block": _object({"instructions": {"$ref": "#/$defs/instructions"}, "result": _EXPRESSIONS}, ("instructions",)),
+        "block": object_schema(
+            {"instructions": {"$ref": "#/$defs/instructions"}, "result": _EXPRESSIONS}, ("instructions",)
+        ),
         "instructions": {"type": "array", "items": {"$ref": "#/$defs/instruction"}},
         "instruction": {
             "type": "object",
@@ -237,7 +239,7 @@ def _definitions() -> Json:
                 _instruction("ImplicitEnd", "Shown by answers only", {}, ()),
             ],
         },
-        "returnCodeMeaning": _object(
+        "returnCodeMeaning": object_schema(
             {name: {"type": ["string", "array"]} for name in ("success", "failure", "warning")}
         ),
         "period": {
@@ -251,15 +253,15 @@ def _definitions() -> Json:
                 _period("SpecificDatePeriod", "secondsSinceLocalEpoch", -(10**11), 10**12, "since 1970, local time"),
             ]
         },
-        "admissionTimeScheme": _object(
+        "admissionTimeScheme": object_schema(
             {
                 "periods": {"type": "array", "items": {"$ref": "#/$defs/period"}},
                 "restrictedSchemes": {
                     "type": "array",
-                    "items": _object(
+                    "items": object_schema(
                         {
                             "periods": {"type": "array", "items": {"$ref": "#/$defs/period"}},
-                            "restriction": _object(
+                            "restriction": object_schema(
                                 {
                                     "TYPE": {"enum": ["MonthRestriction", "Unrestricted"]},
                                     "months": {
@@ -275,11 +277,11 @@ def _definitions() -> Json:
                 },
             }
         ),
-        "schedule": _object(
+        "schedule": object_schema(
             {
                 "schemes": {
                     "type": "array",
-                    "items": _object(
+                    "items": object_schema(
                         {"admissionTimeScheme": _SCHEME, "repeat": {"$ref": "#/$defs/repeat"}},
                         ("admissionTimeScheme", "repeat"),
                     ),
@@ -289,7 +291,7 @@ def _definitions() -> Json:
         ),
         "repeat": {
             "oneOf": [
-                _object(
+                object_schema(
                     {
                         "TYPE": {"const": "Periodic"},
                         "period": {"type": "number", "exclusiveMinimum": 0},
@@ -297,11 +299,11 @@ def _definitions() -> Json:
                     },
                     ("TYPE", "period", "offsets"),
                 ),
-                _object(
+                object_schema(
                     {"TYPE": {"const": "Ticking"}, "interval": {"type": "number", "exclusiveMinimum": 0}},
                     ("TYPE", "interval"),
                 ),
-                _object(
+                object_schema(
                     {
                         "TYPE": {"const": "Continuous"},
                         "pause": _SECONDS,
@@ -311,7 +313,7 @@ def _definitions() -> Json:
                 ),
             ]
         },
-        "job": _object(
+        "job": object_schema(
             {
                 "agentName": _NAME,
                 "executable": {"oneOf": _executables()},
@@ -339,11 +341,11 @@ def _definitions() -> Json:
             },
             ("executable",),
         ),
-        "orderPreparation": _object(
+        "orderPreparation": object_schema(
             {
                 "parameters": {
                     "type": "object",
-                    "additionalProperties": _object(
+                    "additionalProperties": object_schema(
                         {
                             "type": {"enum": ["String", "Number", "Boolean", "List", "Map"]},
                             "default": _EXPRESSION,
@@ -366,7 +368,7 @@ def workflow_schema() -> Json:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Stellwerk workflow",
-        **_object(
+        **object_schema(
             {
                 "version": {"type": "string"},
                 "title": {"type": "string"},
@@ -380,5 +382,5 @@ def workflow_schema() -> Json:
             },
             ("instructions",),
         ),
-        "$defs": _definitions(),
+        "$defs": definitions(),
     }
