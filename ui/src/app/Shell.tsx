@@ -28,12 +28,17 @@ const OPERATE = [
   { link: linkOptions({ to: "/history/$kind", params: { kind: "orders" } }), label: "History", icon: "history", key: "g h" },
   { link: linkOptions({ to: "/alerts/$", params: { _splat: "" } }), label: "Alerts", icon: "bell", key: "g a" },
 ];
+const BUILD = [
+  { link: linkOptions({ to: "/inventory/$", params: { _splat: "" } }), label: "Inventory", icon: "inventory", key: "g i" },
+  { link: linkOptions({ to: "/deployments/$", params: { _splat: "" } }), label: "Deployments", icon: "deployments", key: "g d" },
+];
 const ADMINISTER = [{ link: linkOptions({ to: "/clusters/$", params: { _splat: "" } }), label: "Clusters", icon: "clusters", key: "g c" }];
 const GROUPS = [
   { name: "Operate", entries: OPERATE },
+  { name: "Build", entries: BUILD },
   { name: "Administer", entries: ADMINISTER },
 ];
-const ENTRIES = [...OPERATE, ...ADMINISTER];
+const ENTRIES = [...OPERATE, ...BUILD, ...ADMINISTER];
 
 export function Shell() {
   const navigate = useNavigate();

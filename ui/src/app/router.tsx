@@ -73,6 +73,19 @@ export const clustersRoute = createRoute({
   component: lazyRouteComponent(() => import("../screens/clusters/Clusters"), "Clusters"),
 });
 
+export const inventoryRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/inventory/$",
+  validateSearch: texts("type", "tab", "mode", "node", "v", "dialog"),
+  component: lazyRouteComponent(() => import("../screens/inventory/Inventory"), "Inventory"),
+});
+export const deploymentsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/deployments/$",
+  validateSearch: texts("q", "object", "at"),
+  component: lazyRouteComponent(() => import("../screens/deployments/Deployments"), "Deployments"),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     overviewRoute,
@@ -84,6 +97,8 @@ export const router = createRouter({
     logRoute,
     alertsRoute,
     clustersRoute,
+    inventoryRoute,
+    deploymentsRoute,
   ]),
   basepath: "/ui",
   defaultPreload: "intent",
