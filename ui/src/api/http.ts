@@ -32,6 +32,19 @@ export function change<Answer>(path: string, body: unknown, idempotencyKey: stri
   return call<Answer>("POST", path, body, { "Idempotency-Key": idempotencyKey });
 }
 
+/** A form with a file, such as an archive that is imported. */
+export function upload<Answer>(path: string, fields: Record<string, string>, file: File): Promise<Answer> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append("file", file, file.name);
+  return call<Answer>("POST", path, form, {});
+}
+
+/** The bytes of an answer that is a file; the token goes in the header, never in an address. */
+export async function download(path: string, body: unknown): Promise<Blob> {
+  return await (await send("POST", path, body, {})).blob();
+}
+
 export function login(account: string, password: string): Promise<LoginAnswer> {
   return enter({ Authorization: basic(account, password) });
 }
@@ -76,19 +89,21 @@ export async function changePassword(session: LoginAnswer, oldPassword: string, 
   await call("POST", "iam/account/changepassword", body, { "X-Access-Token": session.accessToken });
 }
 
-async function call<Answer>(
-  method: "GET" | "POST",
-  path: string,
-  body: unknown,
-  extra: Record<string, string>,
-  signal?: AbortSignal,
-): Promise<Answer> {
+async function call<Answer>(method: "GET" | "POST", path: string, body: unknown, extra: Record<string, string>, signal?: AbortSignal): Promise<Answer> {
+  return (await bodyOf(await send(method, path, body, extra, signal))) as Answer;
+}
+
+/** Raises `ApiError` for whatever is no success. */
+async function send(method: "GET" | "POST", path: string, body: unknown, extra: Record<string, string>, signal?: AbortSignal): Promise<Response> {
   const token = sessionStore.token();
   const headers: Record<string, string> = { Accept: "application/json", ...extra };
   if (token !== undefined) headers["X-Access-Token"] = token;
-  if (method === "POST" && body !== undefined) headers["Content-Type"] = "application/json";
   const init: RequestInit = { method, headers, signal: signal ?? null };
-  if (body !== undefined) init.body = JSON.stringify(body);
+  if (body instanceof FormData) init.body = body;
+  else if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(body);
+  }
   let response: Response;
   try {
     response = await fetch(API + path, init);
@@ -99,9 +114,8 @@ async function call<Answer>(
   const date = Date.parse(response.headers.get("Date") ?? "");
   // The header has whole seconds: only a real difference counts.
   if (!Number.isNaN(date) && Math.abs(date - Date.now()) > 2000) clockOffset = date - Date.now();
-  const answer = await bodyOf(response);
-  if (response.ok) return answer as Answer;
-  const error = errorFrom(response.status, path, answer);
+  if (response.ok) return response;
+  const error = errorFrom(response.status, path, await bodyOf(response));
   if (error.sessionEnded && token !== undefined) sessionStore.ended(token);
   throw error;
 }

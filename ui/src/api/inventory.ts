@@ -201,10 +201,10 @@ export const deployDrafts = (objects: readonly ObjectId[], controllerIds: readon
   body: { controllerIds, store: { draftConfigurations: objects.map((object) => published(object)) }, ...audited(options) },
 });
 
-/** A version that has been deployed before, to these Controllers (again). */
-export const deployVersion = (objects: readonly ObjectId[], commitId: string, controllerIds: readonly string[], options: Commented = {}): Change => ({
+/** Versions that have been deployed before, to these Controllers (again). */
+export const deployVersions = (objects: readonly (ObjectId & { commitId: string })[], controllerIds: readonly string[], options: Commented = {}): Change => ({
   path: "inventory/deployment/deploy",
-  body: { controllerIds, store: { deployConfigurations: objects.map((object) => published(object, commitId)) }, ...audited(options) },
+  body: { controllerIds, store: { deployConfigurations: objects.map((object) => published(object, object.commitId)) }, ...audited(options) },
 });
 
 export const revokeObjects = (objects: readonly ObjectId[], controllerIds: readonly string[], options: Commented = {}): Change => ({

@@ -93,3 +93,15 @@ export const controllersQuery = () =>
     staleTime: 60_000,
   });
 
+
+/** Names of Agents for new objects; who may not see Agents writes them by hand. */
+export const agentNamesQuery = () =>
+  queryOptions({
+    queryKey: ["agent-names"],
+    queryFn: async ({ signal }) => {
+      const answer = await post<{ agents?: { agentName: string }[] }>("agents/inventory", {}, signal);
+      return (answer.agents ?? []).map(({ agentName }) => agentName);
+    },
+    retry: false,
+    staleTime: 60_000,
+  });
