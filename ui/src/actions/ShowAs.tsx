@@ -4,7 +4,8 @@ import { type Change, showAs } from "../api/changes";
 import { copy } from "../components/clipboard";
 import styles from "./actions.module.css";
 
-export function ShowAs({ request }: { request: Change }) {
+/** `name`: which of several. */
+export function ShowAs({ request, name }: { request: Change; name?: string }) {
   const [open, setOpen] = useState(false);
   const texts = showAs(request, window.location.origin);
   const forms = [
@@ -15,19 +16,19 @@ export function ShowAs({ request }: { request: Change }) {
   return (
     <div className={styles.showAs}>
       <button type="button" className="button quiet small" aria-expanded={open} onClick={() => setOpen(!open)}>
-        {open ? "▾" : "▸"} Show as command
+        {open ? "▾" : "▸"} Show as command{name === undefined ? "" : ` (${name})`}
       </button>
       {open &&
         forms.map(
-          ([name, text]) =>
+          ([form, text]) =>
             text !== undefined && (
-              <figure key={name}>
+              <figure key={form}>
                 <figcaption>
-                  {name}
+                  {form}
                   <button
                     type="button"
                     className="button quiet small"
-                    onClick={() => void copy(text, `for ${name}`)}
+                    onClick={() => void copy(text, `for ${form}`)}
                   >
                     Copy
                   </button>

@@ -35,6 +35,12 @@ export function Diff({ before, after, beforeLabel, afterLabel }: DiffProps) {
       {!same && (
         <div className={styles.scroller} tabIndex={0} role="region" aria-label={`Differences of ${beforeLabel} and ${afterLabel}`}>
           <table className={styles.table}>
+            <colgroup>
+              <col className={styles.numbers} />
+              <col />
+              <col className={styles.numbers} />
+              <col />
+            </colgroup>
             <thead>
               <tr>
                 <th scope="col" colSpan={2}>

@@ -30,9 +30,9 @@ describe("what is published", () => {
     expect(plan.requests[2]?.body).toMatchObject({ update: [{ path: "/NIGHT", objectType: "SCHEDULE" }] });
     expect(plan.button).toBe("Deploy 1 and release 2 objects");
     expect(plan.effects).toEqual([
-      "Controller prod: 1 changed.",
+      "At prod: 1 changed.",
       "2 orders at prod keep the version that they have.",
-      "Cockpit: 1 new, 1 changed.",
+      "In the Cockpit: 1 new, 1 changed.",
       "Plans that exist stay as they are; days that are planned from now on follow the new one.",
     ]);
     expect(plan.refused).toBeUndefined();
@@ -41,7 +41,8 @@ describe("what is published", () => {
   it.each([
     [[], ["prod"], "Nothing is chosen."],
     [[object("/LOAD")], [], "Choose a Controller."],
-    [[object("/LOAD", { valid: false, invalidMsg: "$.jobs: missing" })], ["prod"], "/LOAD is not valid: $.jobs: missing"],
+    [[object("/LOAD", { valid: false })], ["prod"], "Nothing is chosen."],
+    [[object("/NEW", { valid: false, reason: "needed", published: false, invalidMsg: "$.jobs: missing" })], ["prod"], "/NEW is not valid: $.jobs: missing"],
   ])("says why not: %#", (objects, controllers, refused) => {
     expect(planPublishing(objects, none, controllers, "").refused).toBe(refused);
   });

@@ -14,7 +14,7 @@ export const isForced = (object: PublishedObject): boolean => object.reason === 
 
 export function isChosen(object: PublishedObject, choice: ReadonlyMap<string, boolean>): boolean {
   if (isForced(object)) return true;
-  return choice.get(keyOf(object)) ?? object.reason !== "refers";
+  return choice.get(keyOf(object)) ?? (object.reason !== "refers" && object.valid);
 }
 
 export const hasChange = (object: PublishedObject): boolean => object.changes.some(({ action }) => action !== "same");
@@ -76,11 +76,11 @@ function effectsOf(deployed: readonly PublishedObject[], released: readonly Publ
     if (changes.length === 0) return [];
     const orders = changes.filter(({ change }) => change.action === "change").reduce((sum, { change }) => sum + (change.orders ?? 0), 0);
     return [
-      `Controller ${id}: ${countWords(changes.map(({ change }) => change))}.`,
+      `At ${id}: ${countWords(changes.map(({ change }) => change))}.`,
       ...(orders === 0 ? [] : [`${plural(orders, "order")} at ${id} keep${orders === 1 ? "s" : ""} the version that ${orders === 1 ? "it has" : "they have"}.`]),
     ];
   });
-  if (released.length > 0) effects.push(`Cockpit: ${countWords(released.flatMap(({ changes }) => changes))}.`);
+  if (released.length > 0) effects.push(`In the Cockpit: ${countWords(released.flatMap(({ changes }) => changes))}.`);
   if (released.some(({ objectType }) => objectType === "SCHEDULE" || objectType.endsWith("CALENDAR")))
     effects.push("Plans that exist stay as they are; days that are planned from now on follow the new one.");
   return effects;

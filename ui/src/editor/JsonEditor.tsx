@@ -59,6 +59,8 @@ export default function JsonEditor({ path, objectType, label, text, readOnly, sc
       wordBasedSuggestions: "off",
       quickSuggestions: { strings: true, other: true, comments: false },
       renderLineHighlightOnlyWhenFocus: true,
+      // Dimmed, the number of the last line could not be read.
+      renderFinalNewline: "on",
       contextmenu: false,
       accessibilityPageSize: 200,
       padding: { top: 8, bottom: 8 },

@@ -4,7 +4,7 @@
  */
 import { Modal } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import actionStyles from "../../actions/actions.module.css";
 import { CommentField } from "../../actions/ChangeDialog";
 import { ShowAs } from "../../actions/ShowAs";
@@ -88,10 +88,17 @@ function Publishing({ objects, controllers, off, setOff, onClose }: PublishingPr
   }
   useSendKey(() => void send());
 
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    // The dialog was open before its content came.
+    form.current?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
+  }, []);
+
   const object = objects.find((one) => keyOf(one) === shown) ?? objects[0];
   const needsControllers = plan.deployed.length > 0;
   return (
     <form
+      ref={form}
       className={actionStyles.dialog}
       onSubmit={(event) => {
         event.preventDefault();
@@ -124,8 +131,12 @@ function Publishing({ objects, controllers, off, setOff, onClose }: PublishingPr
       <div className={actionStyles.effect}>
         {plan.effects.length === 0 ? <p>Nothing will change.</p> : plan.effects.map((sentence) => <p key={sentence}>{sentence}</p>)}
       </div>
-      {plan.requests.map((request) => (
-        <ShowAs key={`${request.path} ${JSON.stringify(request.body)}`} request={request} />
+      {plan.requests.map((request, index) => (
+        <ShowAs
+          key={`${index} ${request.path}`}
+          request={request}
+          {...(plan.requests.length > 1 ? { name: `${index + 1} of ${plan.requests.length}: ${request.path.endsWith("deploy") ? "deploy" : "release"}` } : {})}
+        />
       ))}
       {plan.refused !== undefined && (
         <p className={actionStyles.refused} role="status">

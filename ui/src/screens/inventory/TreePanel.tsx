@@ -200,7 +200,6 @@ function TreeItem({ row, top, isChosen, isCurrent, onToggle, onGo }: TreeItemPro
       aria-setsize={row.of}
       aria-expanded={folder === undefined ? undefined : row.open}
       aria-selected={isChosen}
-      aria-label={words}
       tabIndex={isCurrent ? 0 : -1}
       className={styles.treeItem}
       style={{ transform: `translateY(${top}px)`, paddingLeft: 4 + (row.level - 1) * 14 }}
@@ -219,7 +218,10 @@ function TreeItem({ row, top, isChosen, isCurrent, onToggle, onGo }: TreeItemPro
         {folder !== undefined && (folder.hasFolders || folder.count.objects > 0) && <Icon name="chevron" size={11} />}
       </span>
       <Icon name={folder === undefined ? typeLook(item?.objectType ?? "").icon : "folder"} size={14} />
-      <span className={styles.treeName}>{folder?.name ?? item?.name}</span>
+      <span className="visually-hidden">{words}</span>
+      <span className={styles.treeName} aria-hidden="true">
+        {folder?.name ?? item?.name}
+      </span>
       {folder !== undefined && <FolderCounts folder={folder} />}
       {mark !== undefined && mark.glyph !== "FINISHED" && (
         <span data-state={mark.colour} className={styles.treeMark} title={mark.word} aria-hidden="true">
@@ -239,6 +241,7 @@ function FolderCounts({ folder: { count } }: { folder: TreeFolder }) {
     <span className={styles.treeCounts} aria-hidden="true">
       {count.drafts > 0 && (
         <span data-state="inprogress" title={plural(count.drafts, "draft")}>
+          <Glyph name="INPROGRESS" size={11} />
           {count.drafts}
         </span>
       )}

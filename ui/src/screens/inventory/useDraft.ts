@@ -106,13 +106,18 @@ function useKeeping(key: string, draft: Draft | undefined, decided: boolean): vo
       localStorage.removeItem(key);
       return;
     }
-    const timer = setTimeout(() => {
+    const keep = () => {
       try {
         localStorage.setItem(key, JSON.stringify({ text: draft.text, base: draft.base, time: serverNow() } satisfies KeptText));
       } catch {
         // The browser's store is full: the text is still on the page, and leaving it asks.
       }
-    }, 500);
-    return () => clearTimeout(timer);
+    };
+    const timer = setTimeout(keep, 500);
+    window.addEventListener("pagehide", keep);
+    return () => {
+      clearTimeout(timer);
+      window.removeEventListener("pagehide", keep);
+    };
   }, [key, draft, decided]);
 }
