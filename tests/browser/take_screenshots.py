@@ -29,6 +29,8 @@ SCREENS = {
     "workflow-left-to-right": "/workflow/samples/nightly-load?dir=lr",
     "add-order": "/workflow/samples/quality-gate?dialog=add",
     "history": "/history/orders",
+    "inventory": "/inventory/samples/nightly-load?type=WORKFLOW&node=1",
+    "deploy": "/inventory/samples/nightly-load?type=WORKFLOW&dialog=publish",
 }
 
 
