@@ -92,7 +92,14 @@ def test_an_unknown_filter_key_names_the_nearest(person: Person) -> None:
 
 def test_keys_lead_everywhere_but_not_while_one_types(person: Person) -> None:
     page = person.page
-    for keys, title in (("gr", "Orders"), ("gw", "Workflows"), ("gh", "Order history"), ("go", "Overview")):
+    for keys, title in (
+        ("gr", "Orders"),
+        ("gw", "Workflows"),
+        ("gh", "Order history"),
+        ("gi", "Inventory"),
+        ("gd", "Deployments"),
+        ("go", "Overview"),
+    ):
         for key in keys:
             page.keyboard.press(key)
         expect(page).to_have_title(re.compile(f"{title} – Stellwerk$"))

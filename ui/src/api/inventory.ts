@@ -248,6 +248,6 @@ export interface ImportChoice {
 /** The fields of the form that goes with the archive. */
 export const importFields = ({ folder, taken, suffix }: ImportChoice): Record<string, string> => ({
   targetFolder: folder,
-  ...(taken === "replace" ? { overwrite: "true" } : {}),
+  overwrite: String(taken === "replace"),
   ...(taken === "suffix" && suffix !== "" ? { suffix } : {}),
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { importFields } from "../api/inventory";
 import { deploymentGroups, foldersAbove, inventoryAddress, inventoryPlace, isDraft, isPublished, joinPath, markOf, nameFault, treeRows, treeStep, TYPES, typeLook, versionBefore } from "./inventory";
 
 const folder = (path: string) => ({ path });
@@ -115,5 +116,15 @@ describe("deployments", () => {
     expect(versionBefore(rows, refused)?.commitId).toBe("a");
     expect(versionBefore(rows, first)).toBeUndefined();
     expect(versionBefore(rows, gate)).toBeUndefined();
+  });
+});
+
+describe("an import", () => {
+  it.each([
+    ["keep", { targetFolder: "/a", overwrite: "false" }],
+    ["replace", { targetFolder: "/a", overwrite: "true" }],
+    ["suffix", { targetFolder: "/a", overwrite: "false", suffix: "again" }],
+  ] as const)("says what becomes of taken names: %s", (taken, fields) => {
+    expect(importFields({ folder: "/a", taken, suffix: "again" })).toEqual(fields);
   });
 });
