@@ -31,7 +31,22 @@ SCREENS = {
     "history": "/history/orders",
     "inventory": "/inventory/samples/nightly-load?type=WORKFLOW&node=1",
     "deploy": "/inventory/samples/nightly-load?type=WORKFLOW&dialog=publish",
+    "deployment": "/deployments/",
 }
+#: A draft that differs from what is deployed, so that there is something to see; the same each time.
+WRITE_A_DRAFT = """async () => {
+    const token = JSON.parse(sessionStorage.getItem("stellwerk.session")).token;
+    const call = async (path, body) => (await fetch(`/joc/api/${path}`, {
+        method: "POST",
+        headers: {"X-Access-Token": token, "Content-Type": "application/json"},
+        body: JSON.stringify(body),
+    })).json();
+    const object = {path: "/samples/nightly-load", objectType: "WORKFLOW"};
+    const {configuration} = await call("inventory/read/configuration", object);
+    Object.values(configuration.jobs)[0].timeout = 600;
+    configuration.title = "Loads what came in over night";
+    await call("inventory/store", {...object, configuration});
+}"""
 
 
 def main(url: str, password: str, folder: Path) -> None:
@@ -96,9 +111,13 @@ def screens(page: Page, url: str, password: str) -> Iterator[str]:
     expect(page.get_by_text("Latest runs")).to_be_visible()
     page.wait_for_timeout(1500)
     yield "overview"
+    page.evaluate(WRITE_A_DRAFT)
     for name, path in SCREENS.items():
         page.goto(f"{url}/ui{path}")
         page.wait_for_timeout(2000)
+        if name == "deployment":
+            page.get_by_role("row").nth(1).get_by_role("link").first.click()
+            page.wait_for_timeout(1500)
         yield name
     page.goto(f"{url}/ui/orders?q=state:failed")
     page.get_by_role("row").locator("a[href*='/order/']").first.click()

@@ -64,6 +64,11 @@ def test_a_workflow_is_written_checked_deployed_and_taken_back(person: Person, i
     expect(page.get_by_role("heading", level=1)).to_have_text("WRITTEN")
     expect(page.get_by_role("treeitem", name="WRITTEN, workflow, draft")).to_be_visible()
 
+    text_of(page).focus()
+    for key in ("Control+Home", "End", "Enter", "Control+Space"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("option", name=re.compile("^jobResourceNames"))).to_be_visible()
+
     wrong = {**WORKFLOW, "jobs": {**WORKFLOW["jobs"], "check": samples.job("true", "nobody")}}
     write(page, wrong)
     expect(problems(page)).to_contain_text("$.jobs.check.agentName")

@@ -10,6 +10,8 @@ export const treeQuery = (folder: string) =>
   queryOptions({
     queryKey: [INVENTORY, "tree", folder],
     queryFn: ({ signal }) => get<Tree>(`${NATIVE}inventory/tree`, { folder }, signal),
+    // What others store meanwhile; the stream does not tell of drafts.
+    refetchInterval: 60_000,
     ...FRESH,
   });
 
@@ -29,11 +31,24 @@ export const schemaQuery = (objectType: string) =>
     staleTime: Number.POSITIVE_INFINITY,
   });
 
-export const checkQuery = (object: ObjectId, configuration: unknown) =>
+/** Numbers of texts that have been read: a key that needs no look into a long text with each key that is pressed. */
+const readings = new WeakMap<object, number>();
+let lastReading = 0;
+
+function numberOf(reading: object): number {
+  const known = readings.get(reading);
+  if (known !== undefined) return known;
+  lastReading += 1;
+  readings.set(reading, lastReading);
+  return lastReading;
+}
+
+/** `read`: the text as it has been read, one object for each reading. */
+export const checkQuery = (object: ObjectId, read: { value?: unknown }) =>
   queryOptions({
-    queryKey: ["check", object, configuration],
+    queryKey: ["check", object, numberOf(read)],
     queryFn: async ({ signal }) =>
-      (await post<{ problems: Finding[] }>(`${NATIVE}inventory/check`, { ...object, configuration }, signal)).problems,
+      (await post<{ problems: Finding[] }>(`${NATIVE}inventory/check`, { ...object, configuration: read.value }, signal)).problems,
     staleTime: 5000,
     gcTime: 10_000,
   });

@@ -1,6 +1,6 @@
 /** The text of an object with what is wrong with it, and for workflows the drawing beside it: the cursor leads the one through the other. */
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { type EditedObject, type Finding } from "../../api/inventory";
 import { checkQuery, schemaQuery } from "../../api/inventory_queries";
 import { Icon } from "../../components/Icon";
@@ -32,11 +32,18 @@ export function EditTab({ object, state, mode, node, onMode, onNode }: EditTabPr
   const json = useMemo(() => readJson(quiet), [quiet]);
   const schema = useQuery(schemaQuery(objectType));
   const isRead = json.fault === undefined;
-  const check = useQuery({ ...checkQuery({ path, objectType }, json.value), enabled: changed && isRead });
+  const check = useQuery({ ...checkQuery({ path, objectType }, json), enabled: changed && isRead });
   const problems = !changed ? object.problems : isRead ? (check.data ?? []) : [];
   const markers = useMemo(() => problems.map((problem) => markerOf(json, problem)), [json, problems]);
   const [goTo, setGoTo] = useState<{ offset: number; focus: boolean }>();
   const [cursor, setCursor] = useState(0);
+  const goToStep = useCallback(
+    (key: string | undefined, place: string | undefined) => {
+      onNode(key);
+      if (place !== undefined) setGoTo({ offset: placeOf(json, place).value, focus: false });
+    },
+    [onNode, json],
+  );
   const isWorkflow = objectType === "WORKFLOW";
   const shown = isWorkflow ? (mode === "json" || mode === "graph" ? mode : "split") : "json";
 
@@ -81,10 +88,7 @@ export function EditTab({ object, state, mode, node, onMode, onNode }: EditTabPr
               json={json}
               at={pathAt(json, cursor)}
               node={node}
-              onNode={(key, place) => {
-                onNode(key);
-                if (place !== undefined) setGoTo({ offset: placeOf(json, place).value, focus: false });
-              }}
+              onNode={goToStep}
             />
           </Suspense>
         )}

@@ -1,10 +1,10 @@
 /** The drawing of the text as it is being written; while it cannot be read the last one stays and says so. */
-import { useMemo, useState } from "react";
+import { memo, useMemo, useState } from "react";
 import { type WorkflowJson } from "../../api/types";
 import { type JsonText, pathsOfObjects } from "../../domain/json_text";
 import { flatten, type Step, stepsOf } from "../../graph/blocks";
 import { Graph } from "../../graph/Graph";
-import { layout } from "../../graph/layout";
+import { type Layout, layout } from "../../graph/layout";
 import { Outline } from "../../graph/Outline";
 import { type StateCounts } from "../../graph/twin";
 import styles from "./inventory.module.css";
@@ -21,18 +21,20 @@ interface GraphPreviewProps {
 
 interface Drawn {
   steps: Step[];
+  layout: Layout;
   /** Key of a step → its JSON path. */
   places: Map<string, string>;
 }
 
 const NO_ORDERS: ReadonlyMap<string, StateCounts> = new Map();
 
-export default function GraphPreview({ path, json, at, node, onNode }: GraphPreviewProps) {
+/** Drawn anew when the text has been read, not with each key. */
+export default memo(function GraphPreview({ path, json, at, node, onNode }: GraphPreviewProps) {
   const now = useMemo(() => drawn(json, path), [json, path]);
   const [last, setLast] = useState(now);
   if (now !== undefined && now !== last) setLast(now);
   const shown = now ?? last;
-  const placed = useMemo(() => (shown === undefined ? undefined : layout(shown.steps, "tb")), [shown]);
+  const [listed, setListed] = useState(false);
   // Where the cursor is wins over what was clicked before.
   const [seen, setSeen] = useState(at);
   const [byCursor, setByCursor] = useState<string>();
@@ -40,7 +42,7 @@ export default function GraphPreview({ path, json, at, node, onNode }: GraphPrev
     setSeen(at);
     setByCursor(shown === undefined ? undefined : stepAt(shown, at));
   }
-  if (shown === undefined || placed === undefined) return <p className={styles.noGraph}>The drawing appears when the text can be read.</p>;
+  if (shown === undefined) return <p className={styles.noGraph}>The drawing appears when the text can be read.</p>;
   const selected = byCursor ?? node;
   const choose = (key: string | undefined) => {
     setByCursor(undefined);
@@ -50,24 +52,23 @@ export default function GraphPreview({ path, json, at, node, onNode }: GraphPrev
     <div className={styles.graph}>
       {now === undefined && <p className={styles.stale}>The text cannot be read now; this is the last drawing.</p>}
       <div className={styles.drawing}>
-        <Graph layout={placed} counts={NO_ORDERS} selected={selected} onSelect={choose} stale={now === undefined} direction="tb" />
+        <Graph layout={shown.layout} counts={NO_ORDERS} selected={selected} onSelect={choose} stale={now === undefined} direction="tb" />
       </div>
-      <details className={styles.steps}>
+      <details className={styles.steps} onToggle={(event) => setListed(event.currentTarget.open)}>
         <summary>Steps as a list</summary>
-        <Outline steps={shown.steps} counts={NO_ORDERS} selected={selected} onSelect={choose} />
+        {listed && <Outline steps={shown.steps} counts={NO_ORDERS} selected={selected} onSelect={choose} />}
       </details>
     </div>
   );
-}
+});
 
 /** Undefined: there is no JSON, or not in a form that can be drawn; the problems say what is wrong. */
 function drawn(json: JsonText, path: string): Drawn | undefined {
   if (json.fault !== undefined || typeof json.value !== "object" || json.value === null) return undefined;
   try {
     const steps = stepsOf({ ...(json.value as WorkflowJson), path });
-    layout(steps, "tb");
     const paths = pathsOfObjects(json.value);
-    return { steps, places: new Map(flatten(steps).map((step) => [step.key, paths.get(step.json) ?? "$"])) };
+    return { steps, layout: layout(steps, "tb"), places: new Map(flatten(steps).map((step) => [step.key, paths.get(step.json) ?? "$"])) };
   } catch {
     // The drawing takes workflows as they should be; what is written now is not one, which the check says better.
     return undefined;

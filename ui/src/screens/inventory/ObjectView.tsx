@@ -1,6 +1,6 @@
 /** One object: edited as JSON beside its drawing, compared, published; its versions and neighbours (ui.md S13). */
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { type KeyBinding, useKeys } from "../../app/keys";
 import { type EditedObject } from "../../api/inventory";
@@ -10,7 +10,7 @@ import { Empty, Failure, Panel, Remote } from "../../components/Panel";
 import { Tabs } from "../../components/Tabs";
 import { Ago } from "../../components/Time";
 import { isConflict } from "../../domain/drafts";
-import { typeLook } from "../../domain/inventory";
+import { isPublished, typeLook } from "../../domain/inventory";
 import { DiffTab } from "./DiffTab";
 import { EditTab } from "./EditTab";
 import styles from "./inventory.module.css";
@@ -58,6 +58,8 @@ function Loaded({ object, gone }: { object: EditedObject; gone: Error | undefine
       void navigate({ search: (old) => clean({ ...old, ...part }), replace: part.tab === undefined && part.dialog === undefined }),
     [navigate],
   );
+  const onMode = useCallback((mode: string) => set({ mode }), [set]);
+  const onNode = useCallback((node: string | undefined) => set({ node }), [set]);
   useKeys(
     useMemo<KeyBinding[]>(
       () => [
@@ -81,6 +83,11 @@ function Loaded({ object, gone }: { object: EditedObject; gone: Error | undefine
             <span>
               stored <Ago time={object.modified} />
             </span>
+            {object.objectType === "WORKFLOW" && isPublished(object.state) && (
+              <Link to="/workflow/$" params={{ _splat: object.path.slice(1) }}>
+                Orders and runs
+              </Link>
+            )}
             {changed && <strong>not saved</strong>}
             {!object.can.change && <span>You may look, not change: the permission joc:inventory:manage is missing.</span>}
           </>
@@ -105,7 +112,7 @@ function Loaded({ object, gone }: { object: EditedObject; gone: Error | undefine
         <div className={styles.content} role="tabpanel" aria-label={tab} data-tab-content={tab}>
           {/* Stays while other tabs are looked at: undo, cursor and folds are kept. */}
           <div className={styles.keep} hidden={tab !== "edit"}>
-            <EditTab object={object} state={state} mode={search.mode} node={search.node} onMode={(mode) => set({ mode })} onNode={(node) => set({ node })} />
+            <EditTab object={object} state={state} mode={search.mode} node={search.node} onMode={onMode} onNode={onNode} />
           </div>
           {tab === "diff" && <DiffTab object={object} text={draft.text} version={search.v} onVersion={(v) => set({ v })} />}
           {tab === "versions" && <VersionsTab object={object} onShow={(v) => set({ tab: "diff", v })} />}

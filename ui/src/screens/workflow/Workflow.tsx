@@ -1,6 +1,6 @@
 /** S4 Workflow: what it does, where its orders are now, adding one (ui.md S4). Graph, orders and runs of one version. */
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { AddOrderDialog } from "../../actions/AddOrderDialog";
 import { type KeyBinding, useKeys } from "../../app/keys";
@@ -50,9 +50,14 @@ export function Workflow() {
       <PageTitle
         title={`${name} – Workflow`}
         actions={
-          <button type="button" className="button primary" disabled={workflow.data === undefined} onClick={() => set({ dialog: "add" })}>
-            <Icon name="plus" size={14} /> Add order
-          </button>
+          <>
+            <Link to="/inventory/$" params={{ _splat }} search={{ type: "WORKFLOW" }} className="button">
+              Edit
+            </Link>
+            <button type="button" className="button primary" disabled={workflow.data === undefined} onClick={() => set({ dialog: "add" })}>
+              <Icon name="plus" size={14} /> Add order
+            </button>
+          </>
         }
         below={workflow.data !== undefined && <Facts workflow={workflow.data} orders={orders.rows.length} />}
       >
