@@ -32,10 +32,8 @@ SCREENS = {
     "channels": "/alerts?tab=channels",
     "no-such-alert": "/alerts/999999",
     "clusters": "/clusters",
-    "inventory": "/inventory/screens",
     "inventory-object": "/inventory/screens/shown?type=WORKFLOW",
     "deploy": "/inventory/screens/shown?type=WORKFLOW&dialog=publish",
-    "deployments": "/deployments/",
     "no-such-cluster": "/clusters/agent/nobody",
     "no-such-page": "/nowhere",
 }
