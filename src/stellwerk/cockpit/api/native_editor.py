@@ -251,7 +251,7 @@ async def read_object(context: RequestContext, request: ObjectQuery) -> EditedOb
         problems = await transaction.problems(item.type, item.path, item.configuration)
         referrers = await transaction.referrers(item.type, item.name)
         uses: list[tuple[Reference, StoredObject | None]] = [
-            (reference, await transaction.referred_by(reference))
+            (reference, await transaction.find_named(reference))
             for reference in sorted(references_of(item.type, item.configuration))
         ]
     states = await _states(context, [item, *referrers, *(found for _, found in uses if found is not None)])
