@@ -51,6 +51,18 @@ def test_before_its_begin_a_start_is_of_the_plan_of_the_day_before() -> None:
     assert settings.plan_date(at("2027-06-02T06:00", "Europe/Berlin")) == date(2027, 6, 2)
 
 
+def test_a_days_plan_begins_and_ends_by_the_wall_clock_also_where_it_changes() -> None:
+    settings = PlanSettings(period_begin="06:00", time_zone="Europe/Berlin")
+    begin, end = settings.bounds(date(2027, 6, 1))
+    assert (begin, end) == (at("2027-06-01T06:00", "Europe/Berlin"), at("2027-06-02T06:00", "Europe/Berlin"))
+    hours = {
+        day: (end - begin) // 3_600_000 for day in (27, 28, 29) for begin, end in [settings.bounds(date(2027, 3, day))]
+    }
+    assert hours == {27: 23, 28: 24, 29: 24}
+    begin, end = PlanSettings(time_zone="Europe/Berlin").bounds(date(2027, 10, 31))
+    assert end - begin == 25 * 3_600_000
+
+
 def test_plans_that_are_closed() -> None:
     now = at("2027-06-10T12:00")
     assert PlanSettings().oldest_open_plan(now) == date(2027, 6, 10)

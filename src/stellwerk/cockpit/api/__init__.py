@@ -77,6 +77,7 @@ MODULES = (
     "native_inventory",
     "native_editor",
     "native_publishing",
+    "native_plan",
 )
 
 

@@ -23,6 +23,7 @@ from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.native_topology import topology
 from stellwerk.cockpit.api.routes import NoRequest, Ok, RequestContext, Route, Stream
 from stellwerk.cockpit.auth.sessions import Sessions
+from stellwerk.cockpit.daily_plan.news import STREAM_TOPIC as PLAN_TOPIC
 from stellwerk.cockpit.database.tables.live import live_items
 from stellwerk.cockpit.live.hub import Gone, LiveHub, Subscription
 from stellwerk.cockpit.live.rows import OrderRow
@@ -185,6 +186,8 @@ class _Sources:
             yield _event("patch", {"topic": topic, "rows": groups, "removed": []}, cursor)
         elif kind == "cluster" and allows("ctl:view"):
             # Once a second while somebody looks: the client fetches the topology, which has just been asked for.
+            yield _event("patch", {"topic": topic, "rows": [], "removed": [], "refetch": True}, cursor)
+        elif topic == PLAN_TOPIC and allows("ctl:orders:view"):
             yield _event("patch", {"topic": topic, "rows": [], "removed": [], "refetch": True}, cursor)
         elif kind in ("topology", "agents") and allows("ctl:view"):
             shape = await topology(context, NoRequest())

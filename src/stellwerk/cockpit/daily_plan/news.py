@@ -1,4 +1,4 @@
-"""Tells all members' `events` polls that a plan has changed (cockpit-services 4.9, cockpit-api 5)."""
+"""Tells all members' streams and `events` polls that a plan has changed (cockpit-services 4.9, cockpit-api 5)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from stellwerk.cockpit.live.hub import EventSnapshot, LiveHub
 TOPIC = "daily plan"
 UPDATED = "DailyPlanUpdated"
 PROJECTED = "DailyPlanProjectionEvent"
+#: Of the native stream: what is shown of plans has to be fetched again.
+STREAM_TOPIC = "plan"
 
 
 class PlanNews:
@@ -31,3 +33,4 @@ class PlanNews:
 
     def _emit(self, controller_id: str, event_type: str) -> None:
         self._hub.emit(controller_id, EventSnapshot(event_type, "DAILYPLAN"))
+        self._hub.mark(STREAM_TOPIC)

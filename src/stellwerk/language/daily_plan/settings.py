@@ -53,6 +53,12 @@ class PlanSettings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         local = to_local(instant_ms, time_zone(self.time_zone))
         return local_date(local - self.period_begin_seconds * 1000)
 
+    def bounds(self, day: date) -> tuple[int, int]:
+        """When the plan of a date begins and ends in `time_zone`, milliseconds; 23 or 25 hours where clocks change."""
+        zone, ordinal = time_zone(self.time_zone), day.toordinal()
+        begin, end = (LocalDay(zone, number).instant(self.period_begin_seconds) for number in (ordinal, ordinal + 1))
+        return begin, end
+
     def dates_to_plan(self, now_ms: int) -> list[date]:
         """From tomorrow on."""
         return self._from_tomorrow(now_ms, self.days_ahead_plan)
