@@ -31,6 +31,10 @@ SCREENS = {
     "alert-rules": "/alerts?tab=rules",
     "channels": "/alerts?tab=channels",
     "no-such-alert": "/alerts/999999",
+    "plan": "/plan/today",
+    "audit": "/audit",
+    "settings": "/settings/identityService",
+    "profile": "/profile",
     "clusters": "/clusters",
     "inventory-object": "/inventory/screens/shown?type=WORKFLOW",
     "deploy": "/inventory/screens/shown?type=WORKFLOW&dialog=publish",
@@ -92,6 +96,7 @@ def test_keys_lead_everywhere_but_not_while_one_types(person: Person) -> None:
     page = person.page
     for keys, title in (
         ("gr", "Orders"),
+        ("gp", "Daily plan"),
         ("gw", "Workflows"),
         ("gh", "Order history"),
         ("gi", "Inventory"),

@@ -166,7 +166,7 @@ export function AddOrderDialog({ controllerId, workflow, given = {}, onClose }: 
             <input className="input" value={tags} placeholder="none" onChange={(event) => setTags(event.target.value)} />
           </label>
         </div>
-        <ShowAs request={request} />
+        <ShowAs requests={[request]} />
         {checked && faulty && (
           <p className="field-error" role="alert">
             {[...problems, whenProblem].filter((problem) => problem !== undefined).join(" ")}

@@ -46,7 +46,7 @@ export function ChangeDialog<Answer = unknown>({ title, request, button, danger 
         }}
       >
         {children}
-        {request !== undefined && <ShowAs request={request} />}
+        {request !== undefined && <ShowAs requests={[request]} />}
         {refused !== undefined && (
           <p className={styles.refused} role="status">
             {refused}

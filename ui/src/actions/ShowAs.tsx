@@ -5,13 +5,16 @@ import { copy } from "../components/clipboard";
 import styles from "./actions.module.css";
 
 /** `name`: which of several. */
-export function ShowAs({ request, name }: { request: Change; name?: string }) {
+export function ShowAs({ requests, name }: { requests: readonly Change[]; name?: string }) {
   const [open, setOpen] = useState(false);
-  const texts = showAs(request, window.location.origin);
+  const texts = requests.map((request) => showAs(request, window.location.origin));
+  // A form that one of the requests lacks would not do the same.
+  const lines = (form: "stellwerk" | "curl" | "vendor") =>
+    texts.every((text) => text[form] !== undefined) ? texts.map((text) => text[form]).join("\n") : undefined;
   const forms = [
-    ["stellwerk", texts.stellwerk],
-    ["curl", texts.curl],
-    ["vendor's script", texts.vendor],
+    ["stellwerk", lines("stellwerk")],
+    ["curl", lines("curl")],
+    ["vendor's script", lines("vendor")],
   ] as const;
   return (
     <div className={styles.showAs}>

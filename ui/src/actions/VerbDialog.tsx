@@ -1,16 +1,11 @@
 /** Confirmation of a verb on orders (ui.md 4.8): what is touched, what is refused and why, options, effect, command. */
-import { Modal } from "@mantine/core";
 import { useState } from "react";
 import { type OrderRow } from "../api/types";
-import { Failure } from "../components/Panel";
 import { StateChip } from "../components/StateChip";
-import { say } from "../components/toasts";
 import { question } from "../domain/explain";
 import { plural, shortId } from "../domain/words";
 import styles from "./actions.module.css";
-import { ShowAs } from "./ShowAs";
-import { useChange } from "./useChange";
-import { useSendKey } from "./useSendKey";
+import { RequestDialog } from "./RequestDialog";
 import { allowed, effect, NO_OPTIONS, requestOf, type Verb, type VerbOptions, VERBS } from "./verbs";
 
 interface VerbDialogProps {
@@ -27,75 +22,42 @@ export function VerbDialog({ verb, orders, labels = [], onClose }: VerbDialogPro
   const able = orders.filter((order) => allowed(verb, order) === true);
   const refused = orders.filter((order) => allowed(verb, order) !== true);
   const first = able[0];
-  const change = useChange(() => {
-    say(`${look.done} ${able.length === 1 && first !== undefined ? shortId(first.orderId) : plural(able.length, "order")}`);
-    onClose();
-  });
-  const request = first === undefined ? undefined : requestOf(verb, first.controllerId, able.map((order) => order.orderId), options);
   const set = (part: Partial<VerbOptions>) => setOptions({ ...options, ...part });
-  const send = () => {
-    if (request !== undefined && !change.isPending) change.mutate(request);
-  };
-  useSendKey(send);
-  const title = orders.length === 1 && first !== undefined ? `${look.label} order` : `${look.label} ${plural(orders.length, "order")}`;
-
   return (
-    <Modal opened onClose={onClose} title={title} size={560}>
-      <form
-        className={styles.dialog}
-        onSubmit={(event) => {
-          event.preventDefault();
-          send();
-        }}
-      >
-        <ul className={styles.touched}>
-          {able.slice(0, 20).map((order) => (
-            <li key={order.orderId}>
-              <code title={order.orderId}>{shortId(order.orderId, 44)}</code>
-              <StateChip state={order.state} small />
-            </li>
-          ))}
-          {able.length > 20 && <li className="muted">and {plural(able.length - 20, "more", "more")}</li>}
-        </ul>
-        {refused.length > 0 && (
-          <div className={styles.refused}>
-            <p>{plural(refused.length, "order")} will stay as they are:</p>
-            <ul>
-              {refused.slice(0, 5).map((order) => (
-                <li key={order.orderId}>
-                  <code>{shortId(order.orderId)}</code> {allowed(verb, order)}
-                </li>
-              ))}
-            </ul>
-          </div>
-        )}
-        {verb === "confirm" && first !== undefined && question(first) !== undefined && (
-          <blockquote className={styles.question}>{question(first)}</blockquote>
-        )}
-        <Options verb={verb} options={options} set={set} labels={orders.length === 1 ? labels : []} />
-        <label className="field">
-          <span className="field-label">Comment</span>
-          <input
-            className="input"
-            {...(verb === "confirm" || verb === "suspend" ? { "data-autofocus": true } : {})}
-            value={options.comment}
-            placeholder="for the audit log"
-            onChange={(event) => set({ comment: event.target.value })}
-          />
-        </label>
-        <p className={styles.effect}>{effect(verb, able, options)}</p>
-        {request !== undefined && <ShowAs request={request} />}
-        {change.isError && <Failure error={change.error} />}
-        <footer className={styles.footer}>
-          <button type="button" className="button" onClick={onClose}>
-            Close
-          </button>
-          <button type="submit" className={`button ${look.danger ? "danger" : "primary"}`} disabled={request === undefined || change.isPending}>
-            {change.isPending ? "Sending…" : `${look.label} ${plural(able.length, "order")}`}
-          </button>
-        </footer>
-      </form>
-    </Modal>
+    <RequestDialog
+      title={orders.length === 1 && first !== undefined ? `${look.label} order` : `${look.label} ${plural(orders.length, "order")}`}
+      request={(comment) => (first === undefined ? undefined : requestOf(verb, first.controllerId, able.map((order) => order.orderId), { ...options, comment }))}
+      button={`${look.label} ${plural(able.length, "order")}`}
+      danger={look.danger}
+      effect={effect(verb, able, options)}
+      done={() => `${look.done} ${able.length === 1 && first !== undefined ? shortId(first.orderId) : plural(able.length, "order")}`}
+      refresh={[]}
+      onClose={onClose}
+    >
+      <ul className={styles.touched}>
+        {able.slice(0, 20).map((order) => (
+          <li key={order.orderId}>
+            <code title={order.orderId}>{shortId(order.orderId, 44)}</code>
+            <StateChip state={order.state} small />
+          </li>
+        ))}
+        {able.length > 20 && <li className="muted">and {plural(able.length - 20, "more", "more")}</li>}
+      </ul>
+      {refused.length > 0 && (
+        <div className={styles.refused}>
+          <p>{plural(refused.length, "order")} will stay as they are:</p>
+          <ul>
+            {refused.slice(0, 5).map((order) => (
+              <li key={order.orderId}>
+                <code>{shortId(order.orderId)}</code> {allowed(verb, order)}
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+      {verb === "confirm" && first !== undefined && question(first) !== undefined && <blockquote className={styles.question}>{question(first)}</blockquote>}
+      <Options verb={verb} options={options} set={set} labels={orders.length === 1 ? labels : []} />
+    </RequestDialog>
   );
 }
 

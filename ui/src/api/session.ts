@@ -6,6 +6,8 @@ export interface Session {
   account: string;
   token: string;
   role: string;
+  /** `<type>:<name>` */
+  identityService?: string;
 }
 
 export type SessionState = { kind: "out" } | { kind: "in"; session: Session } | { kind: "ended"; account: string };

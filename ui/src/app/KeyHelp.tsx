@@ -1,12 +1,13 @@
 /** Keys of the page that is shown, and the switch to turn single keys off. */
 import { Modal } from "@mantine/core";
-import { useState } from "react";
-import { setSingleKeysOff, singleKeysOff, useKnownKeys } from "./keys";
+import { useKnownKeys, useSingleKeysOff } from "./keys";
+import { usePreferences } from "./preferences";
 import styles from "./shell.module.css";
 
 export default function KeyHelp({ onClose }: { onClose: () => void }) {
   const keys = useKnownKeys();
-  const [off, setOff] = useState(singleKeysOff);
+  const off = useSingleKeysOff();
+  const { choose } = usePreferences();
   return (
     <Modal opened onClose={onClose} title="Keys of this page" size={420}>
       <dl className={styles.keys}>
@@ -31,12 +32,9 @@ export default function KeyHelp({ onClose }: { onClose: () => void }) {
         <input
           type="checkbox"
           checked={off}
-          onChange={(event) => {
-            setOff(event.target.checked);
-            setSingleKeysOff(event.target.checked);
-          }}
+          onChange={(event) => choose({ singleKeysOff: event.target.checked })}
         />
-        Switch single keys off in this browser
+        Switch single keys off
       </label>
     </Modal>
   );

@@ -32,6 +32,14 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     { id: "history", icon: "history", label: "Order history", detail: "screen", go: () => void navigate({ to: "/history/$kind", params: { kind: "orders" } }) },
     { id: "tasks", icon: "history", label: "Task history", detail: "screen", go: () => void navigate({ to: "/history/$kind", params: { kind: "tasks" } }) },
     { id: "alerts", icon: "bell", label: "Alerts", detail: "screen", go: () => void navigate({ to: "/alerts/$", params: { _splat: "" } }) },
+    { id: "plan", icon: "plan", label: "Daily plan", detail: "screen", go: () => void navigate({ to: "/plan/$date", params: { date: "today" } }) },
+    { id: "calendars", icon: "calendar", label: "Calendars", detail: "screen", go: () => void navigate({ to: "/resources/$kind/$", params: { kind: "calendars", _splat: "" } }) },
+    { id: "schedules", icon: "calendar", label: "Schedules", detail: "screen", go: () => void navigate({ to: "/resources/$kind/$", params: { kind: "schedules", _splat: "" } }) },
+    { id: "settings", icon: "gear", label: "Settings", detail: "screen", go: () => void navigate({ to: "/settings/$section", params: { section: "dailyplan" } }) },
+    { id: "profile", icon: "access", label: "Profile", detail: "screen", go: () => void navigate({ to: "/profile" }) },
+    { id: "accounts", icon: "access", label: "Accounts", detail: "screen", go: () => void navigate({ to: "/access/$section", params: { section: "accounts" } }) },
+    { id: "roles", icon: "access", label: "Roles", detail: "screen", go: () => void navigate({ to: "/access/$section", params: { section: "roles" } }) },
+    { id: "audit", icon: "audit", label: "Audit log", detail: "screen", go: () => void navigate({ to: "/audit" }) },
     { id: "clusters", icon: "clusters", label: "Clusters", detail: "screen", go: () => void navigate({ to: "/clusters/$", params: { _splat: "" } }) },
   ];
   const found: Hit[] = (workflows.data?.rows ?? []).map((row) => {

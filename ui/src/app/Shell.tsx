@@ -4,54 +4,82 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, linkOptions, Outlet, useNavigate } from "@tanstack/react-router";
 import { Fragment, lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { post } from "../api/http";
+import { permissionsQuery } from "../api/permissions";
 import { alertCountsQuery, attentionQuery } from "../api/queries";
 import { sessionStore } from "../api/session";
 import { copy } from "../components/clipboard";
 import { Icon } from "../components/Icon";
 import { Toasts } from "../components/toasts";
-import { chooseTheme, subscribeTheme, themeChoice } from "../design/theme";
+import { subscribeTheme, themeChoice } from "../design/theme";
+import { may } from "../domain/permissions";
 import { plural } from "../domain/words";
 import { useOnChange, useTopic } from "../live/react";
 import { Points } from "../screens/login/Login";
 import { FreshnessLamp } from "./FreshnessLamp";
 import { type KeyBinding, useKeys } from "./keys";
+import { useKeptPreferences, usePreferences } from "./preferences";
 import styles from "./shell.module.css";
 
 const loadPalette = () => import("./Palette");
 const Palette = lazy(loadPalette);
 const KeyHelp = lazy(() => import("./KeyHelp"));
 
+/** Without its permission an entry is absent (ui.md 4.9); "": everybody may. */
 const OPERATE = [
-  { link: linkOptions({ to: "/" }), label: "Overview", icon: "overview", key: "g o" },
-  { link: linkOptions({ to: "/orders" }), label: "Orders", icon: "orders", key: "g r" },
-  { link: linkOptions({ to: "/workflows" }), label: "Workflows", icon: "workflows", key: "g w" },
-  { link: linkOptions({ to: "/history/$kind", params: { kind: "orders" } }), label: "History", icon: "history", key: "g h" },
-  { link: linkOptions({ to: "/alerts/$", params: { _splat: "" } }), label: "Alerts", icon: "bell", key: "g a" },
+  { link: linkOptions({ to: "/" }), label: "Overview", icon: "overview", key: "g o", permission: "" },
+  { link: linkOptions({ to: "/orders" }), label: "Orders", icon: "orders", key: "g r", permission: "ctl:orders:view" },
+  { link: linkOptions({ to: "/workflows" }), label: "Workflows", icon: "workflows", key: "g w", permission: "ctl:workflows:view" },
+  { link: linkOptions({ to: "/plan/$date", params: { date: "today" } }), label: "Daily plan", icon: "plan", key: "g p", permission: "joc:dailyplan:view" },
+  { link: linkOptions({ to: "/history/$kind", params: { kind: "orders" } }), label: "History", icon: "history", key: "g h", permission: "ctl:orders:view" },
+  { link: linkOptions({ to: "/alerts/$", params: { _splat: "" } }), label: "Alerts", icon: "bell", key: "g a", permission: "joc:notification:view" },
+];
+const ADMINISTER = [
+  { link: linkOptions({ to: "/clusters/$", params: { _splat: "" } }), label: "Clusters", icon: "clusters", key: "g c", permission: "" },
+  { link: linkOptions({ to: "/access/$section", params: { section: "accounts" } }), label: "Access", icon: "access", key: "g x", permission: "joc:administration:accounts:view" },
+  { link: linkOptions({ to: "/audit" }), label: "Audit log", icon: "audit", key: "g u", permission: "joc:auditlog:view" },
+  { link: linkOptions({ to: "/settings/$section", params: { section: "dailyplan" } }), label: "Settings", icon: "gear", key: "g s", permission: "joc:administration:settings:view" },
+];
+const RESOURCES = [
+  { link: linkOptions({ to: "/resources/$kind/$", params: { kind: "calendars", _splat: "" } }), label: "Calendars", icon: "calendar", key: "g k", permission: "joc:inventory:view" },
 ];
 const BUILD = [
-  { link: linkOptions({ to: "/inventory/$", params: { _splat: "" } }), label: "Inventory", icon: "inventory", key: "g i" },
-  { link: linkOptions({ to: "/deployments/$", params: { _splat: "" } }), label: "Deployments", icon: "deployments", key: "g d" },
+  { link: linkOptions({ to: "/inventory/$", params: { _splat: "" } }), label: "Inventory", icon: "inventory", key: "g i", permission: "joc:inventory:view" },
+  { link: linkOptions({ to: "/deployments/$", params: { _splat: "" } }), label: "Deployments", icon: "deployments", key: "g d", permission: "joc:inventory:view" },
 ];
-const ADMINISTER = [{ link: linkOptions({ to: "/clusters/$", params: { _splat: "" } }), label: "Clusters", icon: "clusters", key: "g c" }];
 const GROUPS = [
   { name: "Operate", entries: OPERATE },
+  { name: "Resources", entries: RESOURCES },
   { name: "Build", entries: BUILD },
   { name: "Administer", entries: ADMINISTER },
 ];
-const ENTRIES = [...OPERATE, ...BUILD, ...ADMINISTER];
+
+/** The navigation of who is logged in: what they may not see is absent. */
+function useGroups() {
+  const { data } = useQuery(permissionsQuery());
+  return useMemo(
+    () =>
+      GROUPS.map(({ name, entries }) => ({
+        name,
+        entries: entries.filter(({ permission }) => permission === "" || data === undefined || may(data, permission)),
+      })).filter(({ entries }) => entries.length > 0),
+    [data],
+  );
+}
 
 export function Shell() {
   const navigate = useNavigate();
   const [overlay, setOverlay] = useState<"palette" | "keys">();
+  const groups = useGroups();
+  useKeptPreferences();
 
   const keys = useMemo<KeyBinding[]>(
     () => [
-      ...ENTRIES.map(({ link, label, key }) => ({ keys: key, words: `go to ${label}`, run: () => void navigate(link) })),
+      ...groups.flatMap(({ entries }) => entries.map(({ link, label, key }) => ({ keys: key, words: `go to ${label}`, run: () => void navigate(link) }))),
       { keys: "?", words: "keys of this page", run: () => setOverlay("keys") },
       { keys: "/", words: "filter", run: () => document.querySelector<HTMLElement>("[data-filter-field]")?.focus() },
       { keys: "y", words: "copy link to this page", run: () => void copy(window.location.href, "the link to this page") },
     ],
-    [navigate],
+    [navigate, groups],
   );
   useKeys(keys);
 
@@ -99,7 +127,7 @@ export function Shell() {
         </div>
       </header>
       <nav className={styles.nav} aria-label="Screens">
-        {GROUPS.map(({ name, entries }) => (
+        {groups.map(({ name, entries }) => (
           <Fragment key={name}>
             <p className={styles.group}>{name}</p>
             {entries.map(({ link, label, icon }) => (
@@ -156,6 +184,7 @@ function Bell() {
 
 function ThemeMenu() {
   const choice = useSyncExternalStore(subscribeTheme, themeChoice);
+  const { choose } = usePreferences();
   const choices = [
     ["light", "Light", "sun"],
     ["dark", "Dark", "moon"],
@@ -171,7 +200,7 @@ function ThemeMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         {choices.map(([value, words, icon]) => (
-          <Menu.Item key={value} leftSection={<Icon name={icon} />} aria-current={choice === value} onClick={() => chooseTheme(value)}>
+          <Menu.Item key={value} leftSection={<Icon name={icon} />} aria-current={choice === value} onClick={() => choose({ theme: value })}>
             {words}
           </Menu.Item>
         ))}
@@ -181,6 +210,7 @@ function ThemeMenu() {
 }
 
 function AccountMenu() {
+  const navigate = useNavigate();
   const state = useSyncExternalStore(sessionStore.subscribe, sessionStore.get);
   const account = state.kind === "in" ? state.session.account : state.kind === "ended" ? state.account : "";
   async function leave() {
@@ -203,6 +233,9 @@ function AccountMenu() {
           {account}
           {state.kind === "in" && state.session.role !== "" && ` · ${state.session.role}`}
         </Menu.Label>
+        <Menu.Item leftSection={<Icon name="gear" />} onClick={() => void navigate({ to: "/profile" })}>
+          Profile
+        </Menu.Item>
         <Menu.Item leftSection={<Icon name="leave" />} onClick={() => void leave()}>
           Log out
         </Menu.Item>

@@ -25,6 +25,13 @@ export function setSingleKeysOff(off: boolean): void {
   for (const listener of listeners) listener();
 }
 
+export function useSingleKeysOff(): boolean {
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, singleKeysOff);
+}
+
 function changed(): void {
   known = [...bindings].flat();
   for (const listener of listeners) listener();

@@ -67,6 +67,40 @@ export const alertsRoute = createRoute({
   component: lazyRouteComponent(() => import("../screens/alerts/Alerts"), "Alerts"),
 });
 
+export const planRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/plan/$date",
+  validateSearch: texts("view", "q", "sort", "group", "order", "dialog", "inverted"),
+  component: lazyRouteComponent(() => import("../screens/plan/Plan"), "Plan"),
+});
+export const auditRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  validateSearch: texts("tab", "q", "since", "comment", "entry"),
+  component: lazyRouteComponent(() => import("../screens/audit/Audit"), "Audit"),
+});
+export const accessRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/access/$section",
+  validateSearch: texts("service", "role", "account", "permission", "controller", "path"),
+  component: lazyRouteComponent(() => import("../screens/access/Access"), "Access"),
+});
+export const calendarsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/resources/$kind/$",
+  validateSearch: texts("year", "day"),
+  component: lazyRouteComponent(() => import("../screens/calendars/Calendars"), "Calendars"),
+});
+export const settingsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/settings/$section",
+  component: lazyRouteComponent(() => import("../screens/settings/Settings"), "Settings"),
+});
+export const profileRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/profile",
+  component: lazyRouteComponent(() => import("../screens/profile/Profile"), "Profile"),
+});
 export const clustersRoute = createRoute({
   getParentRoute: () => root,
   path: "/clusters/$",
@@ -99,6 +133,12 @@ export const router = createRouter({
     clustersRoute,
     inventoryRoute,
     deploymentsRoute,
+    planRoute,
+    auditRoute,
+    accessRoute,
+    calendarsRoute,
+    settingsRoute,
+    profileRoute,
   ]),
   basepath: "/ui",
   defaultPreload: "intent",

@@ -88,7 +88,7 @@ export function ClusterDialog({ steering, topology, onClose }: ClusterDialogProp
           </label>
         )}
         {from !== undefined && plan.shown !== undefined && <Progress from={from} shown={plan.shown} />}
-        {from === undefined && <ShowAs request={plan.request} />}
+        {from === undefined && <ShowAs requests={[plan.request]} />}
         {plan.refused !== undefined && from === undefined && (
           <p className={actionStyles.refused} role="status">
             {plan.refused}

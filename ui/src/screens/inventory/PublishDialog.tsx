@@ -134,7 +134,7 @@ function Publishing({ objects, controllers, off, setOff, onClose }: PublishingPr
       {plan.requests.map((request, index) => (
         <ShowAs
           key={`${index} ${request.path}`}
-          request={request}
+          requests={[request]}
           {...(plan.requests.length > 1 ? { name: `${index + 1} of ${plan.requests.length}: ${request.path.endsWith("deploy") ? "deploy" : "release"}` } : {})}
         />
       ))}

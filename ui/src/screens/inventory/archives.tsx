@@ -62,7 +62,7 @@ export function ExportDialog({ folder, onClose }: { folder: string; onClose: () 
             drafts, too (else only what is deployed or released)
           </label>
         </fieldset>
-        <ShowAs request={request} />
+        <ShowAs requests={[request]} />
         {sending.isError && <Failure error={sending.error} />}
         <footer className={actionStyles.footer}>
           <button type="button" className="button" onClick={onClose}>

@@ -117,7 +117,7 @@ export function LoginForm({ account: given = "", onTyping, submitLabel = "Log in
 }
 
 function begin(answer: LoginAnswer): void {
-  sessionStore.begin({ account: answer.account, token: answer.accessToken, role: answer.role ?? "" });
+  sessionStore.begin({ account: answer.account, token: answer.accessToken, role: answer.role ?? "", ...(answer.identityService === undefined ? {} : { identityService: answer.identityService }) });
 }
 
 function sentence(error: unknown): string {
