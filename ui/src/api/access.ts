@@ -130,11 +130,15 @@ export const blockedQuery = () =>
     staleTime: 10_000,
   });
 
-/** A call of `iam/…` with its comment; without a comment there is no `auditLog`. */
-function iam(path: string, body: Record<string, unknown>, comment: string): Change {
+/** A call of `iam/…` with its comment, and our command line where it has the verb. Without a comment there is no `auditLog`. */
+function iam(path: string, body: Record<string, unknown>, comment: string, cli?: readonly string[]): Change {
   const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
-  return { path: `iam/${path}`, body: comment === "" ? given : { ...given, auditLog: { comment } } };
+  const change: Change = { path: `iam/${path}`, body: comment === "" ? given : { ...given, auditLog: { comment } } };
+  return cli === undefined ? change : { ...change, cli: [...cli, ...option("--comment", comment)] };
 }
+
+const option = (name: string, value: string): string[] => (value === "" ? [] : [name, value]);
+const options = (name: string, values: readonly string[]): string[] => values.flatMap((value) => [name, value]);
 
 export interface AccountForm {
   identityServiceName: string;
@@ -152,17 +156,27 @@ export const storeAccount = ({ password, email, ...form }: AccountForm, comment:
 
 export type AccountVerb = "enable" | "disable" | "delete" | "resetpassword" | "forcepasswordchange";
 
-export const onAccounts = (verb: AccountVerb, identityServiceName: string, accountNames: string[], comment: string): Change =>
-  iam(`accounts/${verb}`, { identityServiceName, accountNames }, comment);
+export function onAccounts(verb: AccountVerb, identityServiceName: string, accountNames: string[], comment: string): Change {
+  const one = accountNames[0] ?? "";
+  const service = ["--service", identityServiceName];
+  const cli: Record<AccountVerb, string[] | undefined> = {
+    enable: ["user", "enable", ...accountNames, ...service],
+    disable: ["user", "disable", ...accountNames, ...service],
+    delete: ["user", "remove", ...accountNames, ...service],
+    resetpassword: accountNames.length === 1 ? ["user", "password", one, "--reset", ...service] : undefined,
+    forcepasswordchange: undefined,
+  };
+  return iam(`accounts/${verb}`, { identityServiceName, accountNames }, comment, cli[verb]);
+}
 
 /** Not `comment` of the audit log alone: the reason stands in the block list, too. */
-export const blockAccount = (accountName: string, reason: string): Change => iam("blockedAccount/store", { accountName, comment: reason === "" ? undefined : reason }, reason);
-export const unblockAccounts = (accountNames: string[], comment: string): Change => iam("blockedAccounts/delete", { accountNames }, comment);
+export const blockAccount = (accountName: string, reason: string): Change => iam("blockedAccount/store", { accountName, comment: reason === "" ? undefined : reason }, reason, ["user", "block", accountName]);
+export const unblockAccounts = (accountNames: string[], comment: string): Change => iam("blockedAccounts/delete", { accountNames }, comment, ["user", "unblock", ...accountNames]);
 export const endSessions = (ids: string[], comment: string): Change => iam("sessions/cancel", { ids }, comment);
 
-export const storeRole = (identityServiceName: string, roleName: string, comment: string): Change => iam("role/store", { identityServiceName, roleName }, comment);
+export const storeRole = (identityServiceName: string, roleName: string, comment: string): Change => iam("role/store", { identityServiceName, roleName }, comment, ["role", "add", roleName, "--service", identityServiceName]);
 export const deleteRole = (identityServiceName: string, roleName: string, comment: string): Change =>
-  iam("roles/delete", { identityServiceName, roleNames: [roleName] }, comment);
+  iam("roles/delete", { identityServiceName, roleNames: [roleName] }, comment, ["role", "remove", roleName, "--service", identityServiceName]);
 
 export interface RoleScope {
   identityServiceName: string;
@@ -170,8 +184,24 @@ export interface RoleScope {
   controllerId: string;
 }
 
-export const storeFolders = (scope: RoleScope, folders: Folder[], comment: string): Change => iam("folders/store", { ...scope, folders }, comment);
-export const deleteFolders = (scope: RoleScope, folderNames: string[], comment: string): Change => iam("folders/delete", { ...scope, folderNames }, comment);
+const onRole = (verb: "add" | "revoke", { identityServiceName, roleName, controllerId }: RoleScope): string[] => [
+  "role",
+  verb,
+  roleName,
+  "--service",
+  identityServiceName,
+  ...option("--controller", controllerId),
+];
+
+/** The command line restricts a role to folders with all that is below them. */
+export function storeFolders(scope: RoleScope, folders: Folder[], comment: string): Change {
+  const names = folders.map(({ folder }) => folder);
+  const cli = folders.every(({ recursive }) => recursive) ? [...onRole("add", scope), ...options("--folder", names)] : undefined;
+  return iam("folders/store", { ...scope, folders }, comment, cli);
+}
+
+export const deleteFolders = (scope: RoleScope, folderNames: string[], comment: string): Change =>
+  iam("folders/delete", { ...scope, folderNames }, comment, [...onRole("revoke", scope), ...options("--folder", folderNames)]);
 
 /** What is to hold for one permission in one column. */
 export interface Edit {
@@ -188,8 +218,11 @@ export function changePermissions(identityServiceName: string, roleName: string,
     const scope = { identityServiceName, roleName, controllerId };
     const permissions = own.filter(({ held }) => held !== "none").map(({ permissionPath, held }) => ({ permissionPath, excluded: held === "excluded" }));
     const permissionPaths = own.filter(({ held }) => held === "none").map(({ permissionPath }) => permissionPath);
-    if (permissions.length > 0) changes.push(iam("permissions/store", { ...scope, permissions }, comment));
-    if (permissionPaths.length > 0) changes.push(iam("permissions/delete", { ...scope, permissionPaths }, comment));
+    const stored = (isExcluded: boolean): string[] => permissions.filter(({ excluded }) => excluded === isExcluded).map(({ permissionPath }) => permissionPath);
+    const add = [...onRole("add", scope), ...options("--permission", stored(false)), ...options("--exclude", stored(true))];
+    if (permissions.length > 0) changes.push(iam("permissions/store", { ...scope, permissions }, comment, add));
+    const revoke = [...onRole("revoke", scope), ...options("--permission", permissionPaths)];
+    if (permissionPaths.length > 0) changes.push(iam("permissions/delete", { ...scope, permissionPaths }, comment, revoke));
   }
   return changes;
 }
