@@ -52,7 +52,6 @@ const PATHS: Record<string, string> = {
   inventory: "M2.5 5.5L8 2.5l5.5 3v5L8 13.5l-5.5-3zM2.5 5.5L8 8.5l5.5-3M8 8.5v5",
   deployments: "M8 10V2.5M5 5.2L8 2.2l3 3M2.5 10v3.5h11V10",
   folder: "M2 4h4.2l1.5 1.8H14V13H2z",
-  calendar: "M2.5 3.8h11v9.7h-11zM2.5 6.8h11M5.3 2.3v2.5M10.7 2.3v2.5",
   schedule: "M8 14A6 6 0 108 2a6 6 0 000 12zM8 4.6V8l2.4 1.7",
   box: "M2.5 4.5h11v9h-11zM2.5 7.5h11M6 4.5v-2h4v2M7 10.2h2",
   eye: "M1.8 8S4 3.8 8 3.8 14.2 8 14.2 8 12 12.2 8 12.2 1.8 8 1.8 8zM8 9.8a1.8 1.8 0 100-3.6 1.8 1.8 0 000 3.6z",
