@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "tier2"
-down_revision = "history"
+down_revision = "inventory_collections"
 branch_labels = None
 depends_on = None
 
