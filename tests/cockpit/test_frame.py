@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from yarl import URL
 
 from stellwerk.cockpit.application import Cockpit
@@ -120,7 +120,7 @@ async def test_the_migrations_give_exactly_the_tables_of_the_code(database: Data
     assert difference == []
 
 
-async def test_the_newest_migration_can_be_undone_and_done_again(database: Database) -> None:
+async def test_the_migrations_can_be_undone_one_by_one_and_done_again(database: Database) -> None:
     from alembic import command
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -129,14 +129,19 @@ async def test_the_newest_migration_can_be_undone_and_done_again(database: Datab
     from stellwerk.cockpit.database.tables import METADATA
 
     options = {"compare_type": True, "include_object": is_described}
+    undone = []
     async with database.write() as connection:
-        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "-1"))
-        assert await connection.run_sync(current_revision) != HEAD
+        while (revision := await connection.run_sync(current_revision)) is not None:
+            undone.append(revision)
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "-1"))
+        left = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
         await connection.run_sync(upgrade)
-        assert await connection.run_sync(current_revision) == HEAD
+        assert await connection.run_sync(current_revision) == HEAD == undone[0]
         difference = await connection.run_sync(
             lambda sync: compare_metadata(MigrationContext.configure(sync, opts=options), METADATA)
         )
+    assert undone[-1] == "0001"
+    assert left == ["alembic_version"]
     assert difference == []
 
 

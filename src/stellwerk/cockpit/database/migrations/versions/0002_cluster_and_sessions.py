@@ -65,3 +65,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("controller_id", name=op.f("pk_watch_knowledge")),
     )
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    op.drop_table("watch_knowledge")
+    op.drop_table("joc_sessions")
+    op.drop_table("joc_instances")
+    op.drop_table("joc_cluster")

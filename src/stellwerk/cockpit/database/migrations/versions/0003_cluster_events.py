@@ -24,3 +24,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("controller_id", "agent_id", "event_id", name=op.f("pk_live_cluster_events")),
     )
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    op.drop_table("live_cluster_events")

@@ -155,3 +155,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("type", "name", name=op.f("uq_xmleditor_configurations_type_name")),
     )
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    op.drop_table("xmleditor_configurations")
+    op.drop_table("mon_sysnotifications")
+    op.drop_table("mon_outbox")
+    op.drop_table("mon_observations")
+    op.drop_table("mon_notifications")
+    op.drop_table("mon_not_acknowledgements")
+    op.drop_table("mon_alerts")
