@@ -12,7 +12,7 @@ from tests.simulation.mutants import MUTANTS
 
 from stellwerk.simulation.command import caught, main
 from stellwerk.simulation.disk import CrashForm
-from stellwerk.simulation.installation import Plan, simulate
+from stellwerk.simulation.installation import Plan, Step, simulate
 from stellwerk.simulation.plans import Shape, crash_plans, plan_of, repeat_command, short_plan, shrunk
 
 
@@ -65,6 +65,26 @@ def test_a_power_failure_at_some_writes_of_each_machine(form: CrashForm) -> None
         report = simulate(plan)
         assert not report.violations, f"{plan}: {report.violations}"
         assert report.faults["ended runs"] == 1, plan
+
+
+@pytest.mark.parametrize("number", range(24, 31))
+def test_a_reset_is_done_or_not_wherever_the_agent_crashes(number: int) -> None:
+    """The Controller takes the answer to `Reset` for the deletion of the journal."""
+    steps: tuple[Step, ...] = ((1.5, "reset", "A"),)
+    plan = Plan(seed=0, orders=1, seconds=5.0, dragging=1.0, steps=steps, crash=("A", number, CrashForm.BEFORE))
+    report = simulate(plan)
+    assert not report.violations, report.violations
+    assert report.faults["ended runs"] == 1 and "an Agent with orders was reset" in report.sometimes
+
+
+def test_directors_that_both_start_again_need_no_person_when_the_watch_is_new() -> None:
+    """Another Controller has become active meanwhile: it knows nothing of the pair of Directors."""
+    down: list[Step] = [(8.0, "kill", name) for name in ("A", "A-b", "controller")]
+    up: list[Step] = [(16.0, "start", name) for name in ("A", "A-b")]
+    plan = Plan(seed=1, orders=2, directors=2, controllers=2, witnesses=1, seconds=20.0, steps=(*down, *up))
+    report = simulate(plan)
+    assert not report.violations, report.violations
+    assert "a fail-over while an Agent was down or out of reach" in report.sometimes
 
 
 def test_there_are_mutants_enough() -> None:

@@ -551,9 +551,12 @@ class ClusterMember:
             carry_out=carry_out,
         )
         is_undecided = consent is Consent.REJECTED and not self.arbiters.is_heard(ids)
-        # What the watch has once granted to the other node, that cannot use any more when it has started again.
-        is_forgotten = consent is Consent.DEPOSED and promise is not None and not promise.may_fail_over
-        if promise is not None and (is_undecided or is_forgotten):
+        # Whatever the watch says, knowing nothing or having granted it the role once: a node that has started again
+        # cannot take over before this one has coupled it.
+        is_powerless = (
+            consent in (Consent.REJECTED, Consent.DEPOSED) and promise is not None and not promise.may_fail_over
+        )
+        if promise is not None and (is_undecided or is_powerless):
             return await self._activate_with_promise(event)
         return consent
 

@@ -156,6 +156,14 @@ class AgentDriver:
         if self._attempt is not None:
             self._attempt.cancel()
 
+    def reset(self) -> None:
+        """AgentResetStarted is durable: nothing that was to be said before it counts any more; what comes now does."""
+        self.queue.clear()
+        if self._release_timer is not None:
+            self._release_timer.cancel()
+            self._release_timer = None
+        self.restart()
+
     def events_observed(self, until_event_id: int) -> None:
         """AgentEventsObserved is durable: release at once when idle, at most once per period under load."""
         self._observed = until_event_id
@@ -209,7 +217,7 @@ class AgentDriver:
             await peer.close()
 
     async def _handshake(self, peer: Peer) -> None:
-        if self._agent.is_resetting:
+        while self._agent.is_resetting:  # again, when meanwhile another reset has been wanted
             await self._reset(peer)
         if self._agent.agent_run_id is None:
             await self._dedicate(peer)
@@ -229,13 +237,14 @@ class AgentDriver:
             self._owner.persister.persist_internally(self._decide_coupled)
 
     async def _reset(self, peer: Peer) -> None:
+        # Only what is durable has effects: its orders are failed first.
+        await self._owner.persister.durable()
         run_id = self._agent.agent_run_id
         try:
             await peer.command(encode(Reset(agent_run_id=run_id)))
         except ProblemError as error:
             if error.problem.code != "AgentNotDedicated":
                 raise
-        self.queue.clear()
         await self._persist(lambda transaction: transaction.emit(self.agent_path, a.AgentReset()))
 
     async def _dedicate(self, peer: Peer) -> None:

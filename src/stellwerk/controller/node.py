@@ -357,8 +357,7 @@ class ControllerNode(Node[ControllerState, ControllerTransaction]):
     def _on_agent_reset_started(self, event_id: int, agent_path: str, event: Any) -> None:
         driver = self.drivers.get(agent_path)
         if driver is not None:
-            driver.queue.clear()
-            driver.restart()
+            driver.reset()
 
     def _on_agent_run_changed(self, event_id: int, agent_path: str, event: Any) -> None:
         if agent_path in self.state.agents:

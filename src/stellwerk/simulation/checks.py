@@ -6,7 +6,7 @@ Each check yields sentences that say what is wrong; none is what one hopes for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stellwerk.agent.subagent.subagent import SELF_MADE
@@ -69,17 +69,23 @@ def _copies_are_equal(installation: SimulatedInstallation, pair: tuple[str, ...]
 def _orders_have_ended(installation: SimulatedInstallation) -> Iterator[str]:
     """Invariant 1, and liveness: an acknowledged order is there and ends as its workflow says."""
     history: dict[str, list[str]] = defaultdict(list)
-    for envelope in installation.records[CONTROLLER].envelopes:
+    reset: set[str] = set()
+    record = installation.records[CONTROLLER]
+    for line, envelope in zip(record.lines, record.envelopes, strict=True):
         if isinstance(envelope.key, str):
             history[envelope.key].append(envelope.type)
+            if envelope.type == "OrderOutcomeAdded" and b'"AgentReset"' in line:
+                reset.add(envelope.key.partition("|")[0])
     for order_id in installation.order_ids:
         types = history[order_id]
         if order_id in installation.acknowledged and "OrderAdded" not in types:
             yield f"{order_id} was acknowledged, and is lost"
         elif types.count("OrderAdded") > 1:
             yield f"{order_id} was added {types.count('OrderAdded')} times"
-        elif types.count("OrderFinished") != 1:
+        elif types.count("OrderFinished") != ("OrderCancelled" not in types):
             yield f"{order_id} has not finished; its last events: {types[-5:]}"
+        elif not {"OrderFailed", "OrderCancelled"}.isdisjoint(types) and order_id not in reset:
+            yield f"{order_id} has failed, and no Agent was reset"
 
 
 def _starts_are_durable(installation: SimulatedInstallation) -> Iterator[str]:
@@ -110,25 +116,49 @@ def _successes_were_real(installation: SimulatedInstallation) -> Iterator[str]:
 
 
 def _agents_events_arrived(installation: SimulatedInstallation) -> Iterator[str]:
-    """Invariant 3 on the first hop: exactly once, in order per order, unchanged."""
-    arrived: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+    """Invariant 3 on the first hop: exactly once, in order per order, unchanged.
+
+    Of a journal that has been reset, the Controller has what it had taken over by then.
+    """
+    arrived, present = _arrived(_events(installation.records[CONTROLLER]))
+    sent: dict[tuple[str, str, str], list[bytes]] = defaultdict(list)
+    for agent in AGENTS:
+        run_id = ""
+        for event in _events(installation.records[agent]):
+            if event["TYPE"] == "AgentDedicated":
+                run_id = event["agentRunId"]
+            elif event["TYPE"] in _AGENTS_OWN:
+                sent[agent, run_id, event["Key"]].append(_essence(event))
+    for key in sorted({*arrived, *sent}):
+        agent, run_id, order_id = key
+        expected = sent[key] if present.get(agent) == run_id else sent[key][: len(arrived[key])]
+        if arrived[key] != expected:
+            yield (
+                f"Agent {agent} ({run_id}) has {len(sent[key])} events of {order_id}'s jobs, the Controller "
+                f"{len(arrived[key])}; they are not the same"
+            )
+
+
+def _arrived(events: Iterable[dict[str, Any]]) -> tuple[dict[tuple[str, str, str], list[bytes]], dict[str, str]]:
+    """What has come from the Agents, by Agent, its run id and order; and the Agents' present run ids."""
+    arrived: dict[tuple[str, str, str], list[bytes]] = defaultdict(list)
     agents: dict[str, str] = {}
-    for event in _events(installation.records[CONTROLLER]):
-        if event["TYPE"] in _AGENTS_OWN:
+    run_ids: dict[str, str] = {}
+    for event in events:
+        if event["TYPE"] == "AgentDedicated":
+            run_ids[event["Key"]] = event["agentRunId"]
+        elif event["TYPE"] in _AGENTS_OWN and not _is_of_reset(event):
             if event["TYPE"] == "OrderProcessingStarted":
                 agents[event["Key"]] = event["subagentId"].partition("-")[0]
-            arrived[agents.get(event["Key"], "?"), event["Key"]].append(_essence(event))
-    sent: dict[tuple[str, str], list[bytes]] = defaultdict(list)
-    for agent in AGENTS:
-        for event in _events(installation.records[agent]):
-            if event["TYPE"] in _AGENTS_OWN:
-                sent[agent, event["Key"]].append(_essence(event))
-    for key in sorted({*arrived, *sent}):
-        if arrived[key] != sent[key]:
-            yield (
-                f"Agent {key[0]} has {len(sent[key])} events of {key[1]}'s jobs, the Controller {len(arrived[key])}; "
-                "they are not the same"
-            )
+            agent = agents.get(event["Key"], "?")
+            arrived[agent, run_ids.get(agent, "?"), event["Key"]].append(_essence(event))
+    return arrived, run_ids
+
+
+def _is_of_reset(event: dict[str, Any]) -> bool:
+    """The Controller's own OrderProcessed, when it resets an Agent."""
+    problem = event.get("outcome", {}).get("reason", {}).get("problem", {})
+    return bool(problem.get("code") == "AgentReset")
 
 
 def _essence(event: dict[str, Any]) -> bytes:

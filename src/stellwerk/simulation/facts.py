@@ -46,6 +46,10 @@ def facts(installation: SimulatedInstallation) -> Iterator[str]:
         for line, envelope in zip(record.lines, record.envelopes, strict=True):
             if envelope.type in by_type:
                 yield by_type[envelope.type]
+            elif envelope.type == "OrderOutcomeAdded" and b'"AgentReset"' in line:
+                yield "an Agent with orders was reset"
+            elif envelope.type == "OrderProcessed" and b"ProcessLostDueToReset" in line:
+                yield "a Subagent with a running job was reset"
             elif envelope.type == "OrderProcessed" and b"ProcessLost" in line:
                 reason = decode(line)["outcome"].get("reason", {})
                 if reason.get("TYPE") == "ProcessLost":

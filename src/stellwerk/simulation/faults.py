@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stellwerk.simulation.disk import Keep
 from stellwerk.simulation.machine import Machine, NodeMachine
@@ -39,6 +39,8 @@ class Faults:
             "clock jump": self._clock_jump,
             "switch-over": self._switch_over,
             "failing switch-over": self._failing_switch_over,
+            "reset of an Agent": self._reset_agent,
+            "reset of a Subagent": self._reset_subagent,
         }
 
     async def happen(self) -> None:
@@ -198,7 +200,8 @@ class Faults:
             return None
         pair = self._chance.choice(pairs)
         agent = None if pair == self._installation.controllers else "A"
-        asyncio.get_running_loop().create_task(self._installation.switch_over(agent))
+        command: dict[str, Any] = {"TYPE": "ClusterSwitchOver"}
+        self._ask(command if agent is None else {**command, "agentPath": agent})
         return pair
 
     def _failing_switch_over(self) -> str | None:
@@ -224,3 +227,16 @@ class Faults:
         if machine.life is not None:
             machine.kill()
             machine.restart_later(seconds)
+
+    def _reset_agent(self) -> str | None:
+        """Also of one that cannot be reached: then it waits for that."""
+        force = self._chance.random() < 0.3
+        self._ask({"TYPE": "ResetAgent", "agentPath": self._chance.choice(["A", "B"]), "force": force})
+        return "client"
+
+    def _reset_subagent(self) -> str | None:
+        self._ask({"TYPE": "ResetSubagent", "subagentId": "A-2", "force": self._chance.random() < 0.3})
+        return "client"
+
+    def _ask(self, command: dict[str, Any]) -> None:
+        asyncio.get_running_loop().create_task(self._installation.ask_once(command))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import hashlib
 import random
@@ -19,7 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,7 +68,11 @@ DEADLINE_SECONDS = 300.0
 _REPEAT_SECONDS = 0.7
 #: A short lease: machines are out of reach for long enough that it runs out and their jobs are given up.
 _DRIVER_TIMING = DriverTiming(job_lease_seconds=3.0)
-_ENDED = frozenset({"OrderFinished", "OrderFailed", "OrderCancelled"})
+#: Ends of orders; a failed order is resumed, or cancelled when it had not begun.
+_ENDED = frozenset({"OrderFinished", "OrderCancelled"})
+
+
+Step = tuple[float, Literal["kill", "start", "reset"], str]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +97,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     sync_seconds: float = 0.004
     #: The power of this machine fails at its n-th operation of the disk, in this form.
     crash: tuple[str, int, CrashForm] | None = None
+    #: (seconds, what, machine or Agent): what happens besides, by plan.
+    steps: tuple[Step, ...] = ()
     #: Numbers of faults that do not happen: what a failing run can do without.
     without: tuple[int, ...] = ()
 
@@ -212,11 +219,26 @@ class SimulatedInstallation:
         for name in (*self.controllers, *self.witnesses, *self.directors, "B", SUBAGENT):
             self._add_machine(name)
         self.records[CONTROLLER].on_takeover = self._controller_takes_over
+        for agent in AGENTS:
+            self.records[agent].may_be_deleted = functools.partial(self._is_reset, agent)
         if plan.crash is not None:
             name, number, form = plan.crash
             self.machines[name].disk.crash_at = (number, form)
             # Drawn for each point by itself: the run's own generator would draw the same for all.
             self.machines[name].crash_keep = random.Random(f"{plan.seed} {plan.crash}").choice(list(Keep))
+
+    def _is_reset(self, agent: str, journal_id: str) -> bool:
+        """Whether the Controller has committed the reset of this Agent's journal (journal spec 1.9)."""
+        is_reset = is_pending = False
+        record = self.records[CONTROLLER]
+        for line, envelope in zip(record.lines, record.envelopes, strict=True):
+            if envelope.key == agent and envelope.type == "AgentResetStarted":
+                is_reset = is_pending = True
+            elif envelope.key == agent and envelope.type == "AgentReset":
+                is_pending = False
+            elif envelope.key == agent and envelope.type == "AgentDedicated":
+                is_reset = is_pending or (is_reset and decode(line)["agentRunId"] != journal_id)
+        return is_reset
 
     def _controller_takes_over(self, node: AnyNode) -> None:
         if isinstance(node.state.cluster_state, Coupled):  # its ClusterFailedOver is yet to be written
@@ -336,19 +358,32 @@ class SimulatedInstallation:
     async def run(self) -> None:
         for machine in self.machines.values():
             machine.start()
+        for seconds, what, name in self.plan.steps:
+            self.loop.later(seconds, self._step, what, name)
         receiver = asyncio.create_task(self._receive())
         client = asyncio.create_task(self._be_client())
         faults = asyncio.create_task(Faults(self).happen())
+        operator = asyncio.create_task(self._be_operator())
         try:
             # `checks` says what has not ended by then.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._until_rest(client, faults), self.plan.seconds + DEADLINE_SECONDS)
         finally:
-            for task in (receiver, client, faults):
+            tasks = (receiver, client, faults, operator)
+            for task in tasks:
                 task.cancel()
-            for result in await asyncio.gather(receiver, client, faults, return_exceptions=True):
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
                     raise result
+
+    def _step(self, what: str, name: str) -> None:
+        match what:
+            case "reset":
+                self.loop.create_task(self.ask_once({"TYPE": "ResetAgent", "agentPath": name}))
+            case "kill":
+                self.machines[name].kill()
+            case _:
+                self.machines[name].start()
 
     @property
     def has_violations(self) -> bool:
@@ -432,6 +467,32 @@ class SimulatedInstallation:
             self.note("client", f"{order_id} is acknowledged")
             await asyncio.sleep(2 * pause * self.random.random())
 
+    async def _be_operator(self) -> None:
+        """Orders that have failed are resumed: the reset of their Agent fails them (`checks`: nothing else does).
+
+        Those that had not been started cannot be resumed (orders spec 5.4) and are cancelled.
+        """
+        started: set[str] = set()
+        failed: set[str] = set()
+        seen = 0
+        while True:
+            await asyncio.sleep(1.0)
+            envelopes = self.records[CONTROLLER].envelopes
+            for envelope in envelopes[seen:]:
+                if isinstance(envelope.key, str):
+                    match envelope.type:
+                        case "OrderStarted":
+                            started.add(envelope.key)
+                        case "OrderFailed":
+                            failed.add(envelope.key)
+                        case "OrderResumed" | "OrderCancelled":
+                            failed.discard(envelope.key)
+            seen = len(envelopes)
+            for order_id in sorted(failed):
+                resume = {"TYPE": "ResumeOrder", "orderId": order_id, "asSucceeded": True}
+                cancel = {"TYPE": "CancelOrders", "orderIds": [order_id]}
+                await self.ask_once(resume if order_id.partition("|")[0] in started else cancel)
+
     async def _until_done(self, call: Callable[[str], Awaitable[None]]) -> None:
         """Repeat what was not answered, or could not be done now."""
         while True:
@@ -470,11 +531,8 @@ class SimulatedInstallation:
         await self.network.link(COCKPIT, controller).call(update)
         self._is_deployed = True
 
-    async def switch_over(self, agent_path: str | None) -> None:
-        """A person asks the Controllers, or an Agent's Directors, for it, once."""
-        command: dict[str, Any] = {"TYPE": "ClusterSwitchOver"}
-        if agent_path is not None:
-            command["agentPath"] = agent_path
+    async def ask_once(self, command: Mapping[str, Any]) -> None:
+        """A person wants something, and does not insist."""
 
         async def ask(controller: str) -> None:
             await self._peer(controller).command(encode(command))
@@ -482,7 +540,7 @@ class SimulatedInstallation:
         try:
             await self._at_active(ask)
         except (PeerUnreachableError, ProblemError) as error:
-            self.note("client", f"does not switch over: {error}")
+            self.note("client", f"is refused {command['TYPE']}: {error}")
 
     async def _receive(self) -> None:
         """Exactly once: what is received is kept, then released; after a break it goes on behind the last event."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stellwerk.engine.cluster import Coupled
-from stellwerk.journal import JournalDiskFullError, JournalError, Recovered, recover
+from stellwerk.journal import JournalDiskFullError, JournalError, Recovered, delete_at_next_start, recover
 from stellwerk.node.node import Node, NodeEffects, Termination
 from stellwerk.node.state import NodeState
 from stellwerk.simulation.disk import Keep, SimulatedDisk
@@ -38,13 +38,18 @@ class Record:
         self.violations: list[str] = []
         #: The machine whose node is active, and the node.
         self.active: tuple[str, AnyNode] | None = None
+        #: Ids of the journals: a reset begins another one. The lines of the present one begin at `begin`.
+        self.journal_ids: list[str] = []
+        self.begin = 0
+        #: Whether the journal of this id may have been deleted.
+        self.may_be_deleted: Callable[[str], bool] = lambda journal_id: False
         #: How often the role went to another machine, and who is told of it.
         self.takeovers = 0
         self.on_takeover: Callable[[AnyNode], None] = lambda node: None
 
     @property
     def last_event_id(self) -> int:
-        return self.envelopes[-1].event_id if self.envelopes else 0
+        return self.envelopes[-1].event_id if len(self.envelopes) > self.begin else 0
 
     def opened(self, machine: str, node: AnyNode) -> None:
         """A node has become active: it must have all that was ever committed, and no other may commit any more."""
@@ -53,8 +58,10 @@ class Record:
             self.on_takeover(node)
         self.active = machine, node
         journal = node.journal
+        self._begin_journal(machine, journal.journal_id)
         after = max(journal.torn_event_id, 0)
-        begin = next((n for n, e in enumerate(self.envelopes) if e.event_id > after), len(self.envelopes))
+        of_this = range(self.begin, len(self.envelopes))
+        begin = next((n for n in of_this if self.envelopes[n].event_id > after), len(self.envelopes))
         known = self.lines[begin:]
         found: list[bytes] = []
         while lines := journal.read_after(after, _READ_BYTES):
@@ -65,6 +72,16 @@ class Record:
             self.violations.append(f"{machine}: a committed event is lost: {missing[:300]!r}")
         for line in found[len(known) :]:
             self._add(line, machine)
+
+    def _begin_journal(self, machine: str, journal_id: str) -> None:
+        if self.journal_ids and journal_id == self.journal_ids[-1]:
+            return
+        if journal_id in self.journal_ids:
+            self.violations.append(f"{machine} is active with a journal that has been reset")
+        elif self.journal_ids and not self.may_be_deleted(self.journal_ids[-1]):
+            self.violations.append(f"{machine} begins another journal, and nobody has reset it")
+        self.journal_ids.append(journal_id)
+        self.begin = len(self.lines)
 
     def committed(self, machine: str, node: AnyNode) -> None:
         """A node has published events."""
@@ -243,6 +260,8 @@ class NodeMachine(Machine):
         self.note(f"ends: {termination.reason}")
         await node.stop()
         self.node = None
+        if termination.deletes_journal:
+            await delete_at_next_start(self.disk, node.NAME)
         if not termination.is_restart:
             return None
         return _ROOM_PAUSE_SECONDS if termination.waits_for_room else 0.0

@@ -212,6 +212,8 @@ class Link:
                 stream.send(_END)
             except JournalFailedError:
                 stream.send(_END)  # the stream ends with the node's journal
+            except OSError as error:  # its files have been deleted by a reset: over HTTP the connection breaks
+                stream.send(PeerUnreachableError(f"{self.server.name} has failed: {error}"))
             except Exception as error:
                 stream.send(error)
 

@@ -118,5 +118,7 @@ SOMETIMES = frozenset(
         "a process was lost and its job repeated",
         "a node waited for room on its disk",
         "a job was retried",
+        "an Agent with orders was reset",
+        "a Subagent with a running job was reset",
     }
 )

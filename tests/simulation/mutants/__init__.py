@@ -7,7 +7,7 @@ looked for, and within how many runs it must be caught.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -24,16 +24,20 @@ from stellwerk.cluster.watch import CONFIRMED, Watch
 from stellwerk.controller.agent_driver import AgentDriver
 from stellwerk.controller.node import ControllerNode
 from stellwerk.engine.cluster import Coupled
+from stellwerk.engine.events.agent import AgentReset
 from stellwerk.engine.events.subagent import SubagentCouplingFailed
 from stellwerk.journal import Journal, Replica, format
 from stellwerk.journal.acknowledgement import AcknowledgementGate
 from stellwerk.journal.writer import BlockWriter
+from stellwerk.node.agent_commands import Reset
 from stellwerk.node.node import Node
 from stellwerk.node.persist import Effects, combined
 from stellwerk.simulation.disk import SimulatedAppendFile
 from stellwerk.simulation.plans import Shape
 from stellwerk.simulation.world import SimulatedProcesses
 from stellwerk.values.event_ids import EventIdGenerator
+from stellwerk.values.json import encode
+from stellwerk.values.problems import ProblemError
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -392,4 +396,40 @@ def a_lease_is_prolonged_without_an_answer() -> Iterator[None]:
         self._renew()
 
     with patch.object(JobLease, "_ask", sure):
+        yield
+
+
+# --- reset ----------------------------------------------------------------------------------------------------------
+
+
+@_mutant(kinds=("reset of an Agent",))
+def reset_before_durable() -> Iterator[None]:
+    """An Agent is told to forget everything before it is durable that its orders come back."""
+
+    async def hasty(self: AgentDriver, peer: Any) -> None:
+        with suppress(ProblemError):
+            await peer.command(encode(Reset(agent_run_id=self._agent.agent_run_id)))
+        await self._persist(lambda transaction: transaction.emit(self.agent_path, AgentReset()))
+
+    with patch.object(AgentDriver, "_reset", hasty):
+        yield
+
+
+@_mutant(shape="single", kinds=("reset of an Agent",))
+def reset_forgets_new_orders() -> Iterator[None]:
+    """When a reset is done, what has been queued for the Agent meanwhile is dropped."""
+    reset = AgentDriver._reset
+
+    async def forgetful(self: AgentDriver, peer: Any) -> None:
+        await reset(self, peer)
+        self.queue.clear()
+
+    with patch.object(AgentDriver, "_reset", forgetful):
+        yield
+
+
+@_mutant(shape="single", kinds=("reset of a Subagent",))
+def reset_kills_nothing() -> Iterator[None]:
+    """A Subagent that is reset keeps its processes."""
+    with patch.object(SubagentDriver, "_attempt_in_time", _nothing):
         yield

@@ -46,7 +46,7 @@ from stellwerk.engine.events.cluster import (
 from stellwerk.engine.events.journal import AnyJournalEvent, JournalEventsReleased
 from stellwerk.engine.events.order import AnyOrderEvent
 from stellwerk.engine.transaction import Transaction
-from stellwerk.journal import JournalOptions
+from stellwerk.journal import JournalOptions, delete_at_next_start
 from stellwerk.language.items import AgentRef, FileWatch, SubagentItem
 from stellwerk.node import agent_commands as ac
 from stellwerk.node import commands as nc
@@ -402,6 +402,8 @@ class AgentNode(Node[AgentState, Transaction]):
         if command.agent_run_id is not None and command.agent_run_id != self.journal.journal_id:
             raise ProblemError.of("AgentRunIdMismatch", agentPath=self.state.meta.agent_path)
         await self.cluster.reset()
+        # The Controller takes the answer for the deletion: it must not depend on an orderly end.
+        await delete_at_next_start(self.effects.disk, self.NAME)
         self.terminate(
             Termination(exit_code=EXIT_RESTART, is_restart=True, deletes_journal=True, reason="the Agent was reset")
         )
