@@ -8,7 +8,7 @@ TESTS ?= tests
 SEEDS ?= 3
 EXAMPLES ?= 50
 
-.PHONY: help demo test lint types unit postgresql conformance sim bench browser black-box contract api-fuzz lock docs clean
+.PHONY: help demo test lint types unit postgresql conformance sim year bench browser black-box contract api-fuzz lock docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ conformance: $(VENV)/.development ## all conformance vectors; CONFORMANCE_DATA=F
 
 sim: $(VENV)/.development ## the simulator: crash at every write, determinism, broken variants are caught
 	PYTHONHASHSEED=0 $(BIN)/python -m stellwerk.simulation --seeds $(SEEDS)
+
+year: $(VENV)/.development ## a year of daily plans of 300 schedules, the Cockpit killed in the middle of it
+	STELLWERK_YEAR=1 $(BIN)/pytest -s -m "year and not postgresql" tests/cockpit/operations
 
 bench: $(VENV)/.development ## benchmarks, side by side with the raw process rate
 	$(BIN)/python -m bench

@@ -60,19 +60,18 @@ _ALWAYS_ON_BOTH = frozenset(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "STELLWERK_ALL_DATABASES" in os.environ:
-        return
     here = Path(__file__).parent
-    left_out = [
-        item
-        for item in items
-        if item.path.parent == here
-        and item.path.stem not in _ALWAYS_ON_BOTH
-        and item.get_closest_marker("postgresql") is not None
-    ]
+    left_out = [item for item in items if item.path.parent == here and _is_left_out(item)]
     names = {item.nodeid for item in left_out}
     items[:] = [item for item in items if item.nodeid not in names]
     config.hook.pytest_deselected(items=left_out)
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    if item.get_closest_marker("year") is not None and "STELLWERK_YEAR" not in os.environ:
+        return True
+    is_elsewhere = item.get_closest_marker("postgresql") is not None and item.path.stem not in _ALWAYS_ON_BOTH
+    return is_elsewhere and "STELLWERK_ALL_DATABASES" not in os.environ
 
 
 class RecordingController:
