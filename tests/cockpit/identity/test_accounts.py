@@ -239,3 +239,30 @@ async def test_sessions_are_listed_without_their_tokens_and_ended_by_id(people: 
     assert anna.token not in json.dumps(answer)
     await people.root.post("iam/sessions/cancel", {"ids": [session["id"]]})
     await anna.post("touch", status=440)
+
+
+async def test_one_document_has_accounts_and_all_that_roles_hold(people: People) -> None:
+    await people.role("clerk", "sos:products:joc:calendars:view", VIEWS, excluded=["sos:products:controller:restart"])
+    await people.role("clerk", "sos:products:controller:terminate", controller_id="c")
+    await people.role("clerk", folders=[{"folder": "/a", "recursive": False}])
+    await people.role("clerk", folders=[{"folder": "/b"}], controller_id="c")
+    await people.account("anna", "clerk", forcePasswordChange=True)
+    told = await people.root.post("authentication/auth", OF_SERVICE)
+    anna = next(one for one in told["accounts"] if one["accountName"] == "anna")
+    assert anna == {"accountName": "anna", "forcePasswordChange": True, "disabled": False, "roles": ["clerk"]}
+    assert told["roles"]["clerk"] == {
+        "permissions": {
+            "joc": [{"permissionPath": "sos:products:joc:calendars:view", "excluded": False}],
+            "controllerDefaults": [
+                {"permissionPath": VIEWS, "excluded": False},
+                {"permissionPath": "sos:products:controller:restart", "excluded": True},
+            ],
+            "controllers": {"c": [{"permissionPath": "sos:products:controller:terminate", "excluded": False}]},
+        },
+        "folders": {
+            "joc": [{"folder": "/a", "recursive": False}],
+            "controllers": {"c": [{"folder": "/b", "recursive": True}]},
+        },
+    }
+    assert told["roles"]["all"]["permissions"]["joc"] == [{"permissionPath": "sos:products", "excluded": False}]
+    await people.root.post("authentication/auth", {"identityServiceName": "unknown"}, status=420)

@@ -16,6 +16,7 @@ MODULES = (
     "iam_services",
     "iam_clients",
     "iam_fido",
+    "iam_overview",
     "approvals",
     "configurations",
     "profiles",

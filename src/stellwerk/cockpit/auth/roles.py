@@ -32,6 +32,14 @@ class Role(msgspec.Struct, frozen=True):
     controllers: list[str]
 
 
+class RoleRows(msgspec.Struct, frozen=True):
+    """Everything that one role holds, for all Controllers and for single ones."""
+
+    name: str
+    permissions: list[PermissionRow]
+    folders: list[FolderRow]
+
+
 class Roles:
     """All operations on roles."""
 
@@ -62,6 +70,26 @@ class Roles:
             if role.name == name:
                 return role
         raise ObjectNotFound(f"Couldn't find the role '{name}' in the identity service '{service}'")
+
+    async def all_rows(self, service: str) -> list[RoleRows]:
+        """All roles of a service with all that they hold, in order."""
+        async with self._database.read() as connection:
+            service_id = (await service_row(connection, service)).id
+            roles = await connection.execute(
+                select(iam_roles).where(_roles.identity_service_id == service_id).order_by(_roles.ordering, _roles.id)
+            )
+            found = {row.id: RoleRows(row.role_name, [], []) for row in roles}
+            rows = await connection.execute(
+                select(iam_permissions).where(_table.role_id.in_(list(found))).order_by(_table.id)
+            )
+            for row in rows:
+                role = found[row.role_id]
+                if row.account_permission is not None:
+                    permission = long_form(row.account_permission)
+                    role.permissions.append(PermissionRow(permission, row.controller_id, bool(row.excluded), role.name))
+                if row.folder_permission is not None:
+                    role.folders.append(FolderRow(row.folder_permission, bool(row.recursive), row.controller_id))
+        return list(found.values())
 
     async def store(self, service: str, name: str, ordering: int | None = None) -> None:
         """Insert, or give an existing role another place."""
