@@ -106,6 +106,9 @@ async def test_a_code_becomes_a_session_with_the_roles_of_groups(sign_on: SignOn
     status, answer = await sign_on.login(await sign_on.come_back())
     assert status == 200, answer
     assert (answer["account"], answer["role"], answer["identityService"]) == ("anna", "operator", "OIDC:sign-on")
+    for name in ("an\nna", "a" * 256):
+        sign_on.provider.person = {"sub": "1", "preferred_username": name, "groups": ["operators"]}
+        assert "cannot be used" in await sign_on.refusal()
     sign_on.provider.person = {"sub": "2", "preferred_username": "berta", "groups": ["others"]}
     assert "no role assignment found" in await sign_on.refusal()
 

@@ -43,6 +43,7 @@ from stellwerk.effects.clock import Clock, Random
 FIRST_ACCOUNT = "root"
 SERVICE_TYPE = "JOC"
 SERVICE_NAME = "JOC-INITIAL"
+MAXIMUM_NAME_LENGTH = 255
 
 _JOC = f"{ROOT}:joc"
 _CONTROLLER = f"{ROOT}:controller"
@@ -277,6 +278,9 @@ class Accounts:
             raise LoginRefused("Access denied")
 
     async def _ground(self, service: IdentityService, row: Any, proven: Proven) -> Ground:
+        if not proven.account.isprintable() or not 0 < len(proven.account) <= MAXIMUM_NAME_LENGTH:
+            # Other systems may allow such names; here they stand in logs and requests.
+            raise LoginRefused("the name of the account has characters that cannot be used, or too many")
         if row is None or row.account_name != proven.account:
             # It is not the name that was typed.
             known = await self._known(proven.account)
