@@ -18,6 +18,7 @@ from stellwerk import __version__
 from stellwerk.cli import (
     access_commands,
     backup_commands,
+    identity_commands,
     inventory_commands,
     node_commands,
     notify_commands,
@@ -47,6 +48,7 @@ for commands in (
     plan_commands,
     inventory_commands,
     access_commands,
+    identity_commands,
     notify_commands,
     profile_commands,
     backup_commands,

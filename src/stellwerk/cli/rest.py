@@ -90,7 +90,11 @@ class Cockpit:
     async def __aenter__(self) -> Cockpit:
         self._session = aiohttp.ClientSession(json_serialize=lambda value: encode(value).decode())
         if self._token is None:
-            await self._login()
+            try:
+                await self._login()
+            except BaseException:
+                await self._session.close()
+                raise
         return self
 
     async def __aexit__(
@@ -117,7 +121,13 @@ class Cockpit:
         if status != 200 or not body.get("isAuthenticated", True):
             text = body.get("message") or _error_text(body) or "login was refused"
             raise CommandError(f"{self.target.url}: {text}", "check account and password")
-        self._token = token or body.get("accessToken")
+        self._token = token or body.get("accessToken") or None
+        if self._token is None:
+            text = body.get("message") or "the login gave no session"
+            raise CommandError(
+                f"{self.target.url}: {text}",
+                "use an account without a second factor, or --data on the Cockpit's machine",
+            )
 
     async def post(self, path: str, body: Any = None) -> Any:
         """The answer of a call. Raises `CommandError` with the Cockpit's own words."""

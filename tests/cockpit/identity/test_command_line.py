@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from soft_authenticator import SoftAuthenticator
 from tests.cockpit.conftest import PASSWORD, Client, cockpit_configuration
 from tests.cockpit.identity.conftest import People
 
@@ -107,3 +108,33 @@ async def test_the_own_password_is_changed_with_the_one_of_the_session(stellwerk
     await people.enter("root", "another password")
     assert "check account" in await stellwerk("user", "list", code=1)
     assert "holds no password" in await stellwerk("user", "password", "root", code=1)
+
+
+async def test_identity_services_are_added_changed_and_their_devices_approved(
+    stellwerk: CommandLine, people: People, tmp_path: Path
+) -> None:
+    settings = tmp_path / "ldap.json"
+    settings.write_text('{"ldap": {"simple": {"iamLdapHost": "ldap.example.com"}}}')
+    added = ("identity", "store", "company", "--type", "LDAP", "--settings", str(settings))
+    assert "company: optional" in await stellwerk(*added)
+    assert "company: disabled" in await stellwerk("identity", "store", "company", "--disabled")
+    key = {"configurationType": "IAM", "objectType": "LDAP", "name": "company"}
+    stored = (await people.root.post("configuration", key))["configuration"]["configurationItem"]
+    assert "ldap.example.com" in stored
+    await stellwerk("identity", "store", "keys", "--type", "FIDO")
+    device = SoftAuthenticator("https://cockpit.example")
+    named = {"identityServiceName": "keys", "accountName": "anna"}
+    begun = await people.root.post("iam/fidoregistration/request_registration_start", named)
+    registered = await people.root.post("iam/fidoregistration/request_registration", {**named, **device.create(begun)})
+    assert "waits for approval" in await stellwerk("identity", "approve", "keys", "0000-0000-0000-0000", code=1)
+    (waiting,) = (await stellwerk.json("identity", "devices", "keys"))["devices"]
+    assert waiting["fingerprint"] == registered["fingerprint"]
+    assert "anna can log in" in await stellwerk("identity", "approve", "keys", waiting["fingerprint"])
+    listed = [line.split() for line in (await stellwerk("identity", "list")).splitlines()]
+    assert ["company", "LDAP", "disabled"] in listed and ["keys", "FIDO", "optional"] in listed
+    await stellwerk("identity", "remove", "company")
+    assert "give --type" in await stellwerk("identity", "store", "company", "--enabled", code=1)
+    await stellwerk("identity", "store", "keys", "--only-second")
+    await stellwerk("identity", "store", "JOC-INITIAL", "--second-factor", "keys")
+    refused = await stellwerk("identity", "list", code=1)
+    assert "Second factor needed" in refused and "Unclosed" not in refused
