@@ -39,7 +39,7 @@ from stellwerk.cockpit.deployment.remover import Remover
 from stellwerk.cockpit.deployment.signed_archives import SignedArchives
 from stellwerk.cockpit.deployment.undeployer import Undeployer
 from stellwerk.cockpit.inventory import names
-from stellwerk.cockpit.inventory.references import references_of
+from stellwerk.cockpit.inventory.references import Reference, references_of
 from stellwerk.cockpit.inventory.rows import StoredObject
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.transaction import DEPLOYED, UPDATE
@@ -170,13 +170,21 @@ def _permitted(
 async def _drafts(context: RequestContext, entries: Iterable[Publish]) -> list[StoredObject]:
     """The inventory objects that are meant; a folder stands for all its valid deployable drafts."""
     found: list[StoredObject] = []
+    named: dict[Reference, PublishItem] = {}
     for entry in entries:
         wanted = entry.configuration
         if wanted.type == ObjectType.FOLDER:
             items = await folder_objects(context, wanted.path, recursive=wanted.recursive)
             found += [item for item in items if item.type.is_deployable and item.valid and not item.deployed]
         else:
-            found.append(await find_object(context, ObjectFilter(path=wanted.path, object_type=wanted.object_type)))
+            named[Reference(wanted.type, names.name_of(wanted.path))] = wanted
+    objects = await context.services.get(Inventory).named(named)
+    for reference, wanted in named.items():
+        item = objects.get(reference)
+        if item is None:  # says so
+            item = await find_object(context, ObjectFilter(path=wanted.path, object_type=wanted.object_type))
+        require_folder(context, item.path)
+        found.append(item)
     return found
 
 
@@ -249,7 +257,7 @@ async def _remove_deployed(context: RequestContext, request: DeployRequest, dele
         include_late=True,
     ):
         await context.services.get(Undeployer).undeploy(context.account, items, cancel_from_ms=cancel)
-    elsewhere = {item.inv_cid for item in await context.services.get(Deployer).current()}
+    elsewhere = await context.services.get(Deployer).deployed_ids()
     inventory = context.services.get(Inventory)
     ids = {item.inv_cid for item in items if item.inv_cid is not None} - elsewhere
     objects = [await inventory.read_by_id(id_) for id_ in sorted(ids)]

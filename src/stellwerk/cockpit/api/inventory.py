@@ -13,14 +13,14 @@ from stellwerk.cockpit.api.inventory_requests import (
     FolderRequest,
     ObjectFilter,
     find_object,
-    folder_objects,
+    folder_list,
     require_named,
 )
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.releases import Releases
-from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.rows import ListedObject, StoredObject
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.transaction import DEPLOYED, UPDATE
 from stellwerk.cockpit.inventory.types import FOLDER_MEMBERS, ObjectType
@@ -91,7 +91,7 @@ class ConfigurationObject(msgspec.Struct, frozen=True, rename="camel", kw_only=T
     delivery_date: str
 
 
-def state_of(item: StoredObject, has_deployments: bool, has_releases: bool) -> str:
+def state_of(item: ListedObject, has_deployments: bool, has_releases: bool) -> str:
     """The derived state (cockpit-services 1.4)."""
     if item.type.is_deployable:
         if item.deployed:
@@ -177,9 +177,9 @@ async def read_folder(context: RequestContext, request: FolderRequest) -> dict[s
     folder = names.normalized(request.path)
     if not folder_permitted(context, folder) and not is_above_permitted(context, folder):
         raise FolderDenied(folder)
-    items = await folder_objects(context, folder, recursive=request.recursive, types=types)
-    deployed_ids = {deployed.inv_cid for deployed in await context.services.get(Deployer).current()}
-    released_ids = set(await context.services.get(Releases).of_objects())
+    items = await folder_list(context, folder, recursive=request.recursive, types=types)
+    deployed_ids = await context.services.get(Deployer).deployed_ids()
+    released_ids = await context.services.get(Releases).ids()
     answer: dict[str, Any] = {"deliveryDate": timestamp(context.now_ms()), "path": folder}
     for member, member_types in FOLDER_MEMBERS.items():
         found = [
@@ -192,7 +192,7 @@ async def read_folder(context: RequestContext, request: FolderRequest) -> dict[s
     return answer
 
 
-def folder_item(item: StoredObject, has_deployments: bool, has_releases: bool) -> dict[str, Any]:
+def folder_item(item: ListedObject, has_deployments: bool, has_releases: bool) -> dict[str, Any]:
     result: dict[str, Any] = {
         "id": item.id,
         "path": item.path,

@@ -9,12 +9,12 @@ import msgspec
 
 from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.inventory import IN_SYNC, NOT_DEPLOYED
-from stellwerk.cockpit.api.inventory_requests import ObjectFilter, find_object, folder_objects
+from stellwerk.cockpit.api.inventory_requests import ObjectFilter, find_object, folder_list
 from stellwerk.cockpit.api.routes import RequestContext, Route, timestamp
 from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.releases import Released, Releases
-from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.rows import ListedObject
 from stellwerk.cockpit.inventory.transaction import DEPLOYED, UPDATE
 from stellwerk.cockpit.inventory.types import DEPLOYABLE, RELEASABLE, ObjectType
 
@@ -45,14 +45,16 @@ async def deployables(context: RequestContext, request: PublishablesFilter) -> d
     """The deployable objects of a folder with their deployments, folders nested."""
     types = {ObjectType.of(name) for name in request.object_types} & DEPLOYABLE or DEPLOYABLE
     items = await _items(context, request, types)
-    found = {item.id: await _deployable(context, item, request) for item in items}
+    versions = await context.services.get(Deployer).versions_of([item.id for item in items])
+    found = {item.id: _deployable(item, versions.get(item.id, []), request) for item in items}
     return _tree(context, request, items, found, "deployables")
 
 
 async def deployable(context: RequestContext, request: PublishableFilter) -> dict[str, Any]:
     """One deployable object with its deployments."""
     item = await find_object(context, request)
-    entry = await _deployable(context, item, request)
+    versions = await context.services.get(Deployer).versions_of([item.id])
+    entry = _deployable(item, versions.get(item.id, []), request)
     return {"deliveryDate": timestamp(context.now_ms()), "deployable": entry or _entry(item)}
 
 
@@ -73,9 +75,9 @@ async def releasable(context: RequestContext, request: PublishableFilter) -> dic
     return {"deliveryDate": timestamp(context.now_ms()), "releasable": entry or _entry(item)}
 
 
-async def _items(context: RequestContext, request: PublishablesFilter, types: Any) -> list[StoredObject]:
+async def _items(context: RequestContext, request: PublishablesFilter, types: Any) -> list[ListedObject]:
     require_folder(context, names.normalized(request.folder))
-    items = await folder_objects(context, request.folder, recursive=request.recursive)
+    items = await folder_list(context, request.folder, recursive=request.recursive)
     return [
         item
         for item in items
@@ -83,7 +85,7 @@ async def _items(context: RequestContext, request: PublishablesFilter, types: An
     ]
 
 
-def _entry(item: StoredObject) -> dict[str, Any]:
+def _entry(item: ListedObject) -> dict[str, Any]:
     return {
         "id": item.id,
         "folder": item.folder,
@@ -94,11 +96,11 @@ def _entry(item: StoredObject) -> dict[str, Any]:
     }
 
 
-async def _deployable(
-    context: RequestContext, item: StoredObject, request: PublishableFilter | PublishablesFilter
+def _deployable(
+    item: ListedObject, rows: Sequence[Any], request: PublishableFilter | PublishablesFilter
 ) -> dict[str, Any] | None:
-    """None if nothing of it is asked for."""
-    rows = [row for row in await context.services.get(Deployer).of_object(item.id) if row.state == DEPLOYED]
+    """None if nothing of it is asked for. `rows`: its deployments, newest first."""
+    rows = [row for row in rows if row.state == DEPLOYED]
     if request.controller_id:
         rows = [row for row in rows if row.controller_id == request.controller_id]
     versions: list[dict[str, Any]] = []
@@ -116,7 +118,7 @@ async def _deployable(
     }
 
 
-def _versions(item: StoredObject, rows: Sequence[Any]) -> list[dict[str, Any]]:
+def _versions(item: ListedObject, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Rows of one commit at several Controllers are one version."""
     by_commit: dict[tuple[str, int], list[Any]] = {}
     for row in rows:
@@ -145,7 +147,7 @@ def _versions(item: StoredObject, rows: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _releasable(
-    item: StoredObject, copy: Released | None, request: PublishableFilter | PublishablesFilter
+    item: ListedObject, copy: Released | None, request: PublishableFilter | PublishablesFilter
 ) -> dict[str, Any] | None:
     versions: list[dict[str, Any]] = []
     if item.is_draft and not request.without_drafts:
@@ -161,7 +163,7 @@ def _releasable(
 def _tree(
     context: RequestContext,
     request: PublishablesFilter,
-    items: Sequence[StoredObject],
+    items: Sequence[ListedObject],
     entries: dict[int, dict[str, Any] | None],
     member: str,
 ) -> dict[str, Any]:

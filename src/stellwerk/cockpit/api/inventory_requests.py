@@ -13,7 +13,7 @@ from stellwerk.cockpit.api.folders import folder_permitted, require_folder
 from stellwerk.cockpit.api.routes import RequestContext
 from stellwerk.cockpit.deployment.undeployer import ALL_FRESH
 from stellwerk.cockpit.inventory import names
-from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.rows import ListedObject, StoredObject
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.types import ObjectType
 
@@ -78,6 +78,14 @@ async def folder_objects(
 ) -> list[StoredObject]:
     """The objects of a folder that the account may see."""
     found = await context.services.get(Inventory).in_folder(path, recursive=recursive, types=types)
+    return [item for item in found if folder_permitted(context, item.path)]
+
+
+async def folder_list(
+    context: RequestContext, path: str, *, recursive: bool, types: Iterable[ObjectType] | None = None
+) -> list[ListedObject]:
+    """As `folder_objects`, without contents."""
+    found = await context.services.get(Inventory).listed(path, recursive=recursive, types=types)
     return [item for item in found if folder_permitted(context, item.path)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from stellwerk.cockpit.api.inventory import state_of
 from stellwerk.cockpit.api.inventory_requests import (
     FolderRequest,
     ObjectFilter,
+    folder_list,
     folder_objects,
     require_named,
 )
@@ -21,12 +23,15 @@ from stellwerk.cockpit.deployment.deployer import Deployer
 from stellwerk.cockpit.documentations.store import Documentations
 from stellwerk.cockpit.inventory import names
 from stellwerk.cockpit.inventory.releases import Releases
-from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.rows import ListedObject, StoredObject
 from stellwerk.cockpit.inventory.search import MINIMUM_LENGTH, matches, matches_advanced, quick_matches
 from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.inventory.tag_names import names_of
 from stellwerk.cockpit.inventory.trash import Trash, TrashedObject
 from stellwerk.cockpit.inventory.types import CALENDARS, FOLDER_MEMBERS, ObjectType
+
+#: Contents that are looked into without a pause.
+_AT_ONCE = 100
 
 
 class TreeFolder(msgspec.Struct, rename="camel"):
@@ -99,9 +104,9 @@ async def tree(context: RequestContext, request: TreeRequest) -> dict[str, Any]:
     kinds = {name for name in request.types if name not in ("INVENTORY", "FOLDER", "DOCUMENTATION")}
     if request.for_inventory_trash:
         trash = context.services.get(Trash)
-        found: list[TrashedObject] | list[StoredObject] = await trash.in_folder("/", recursive=True)
+        found: list[TrashedObject] | list[ListedObject] = await trash.in_folder("/", recursive=True)
     else:
-        found = await context.services.get(Inventory).in_folder("/", recursive=True)
+        found = await context.services.get(Inventory).listed("/", recursive=True)
     if request.types == ["DOCUMENTATION"]:
         return {
             "deliveryDate": timestamp(context.now_ms()),
@@ -209,13 +214,17 @@ async def read_trash_configuration(context: RequestContext, request: ObjectFilte
 async def search(context: RequestContext, request: SearchRequest) -> dict[str, Any]:
     """Objects of a type by name or title, folder, state, and what is in them."""
     types = _types([request.return_type])
-    deployed = {item.inv_cid for item in await context.services.get(Deployer).current()}
-    released = set(await context.services.get(Releases).of_objects())
+    deployed = await context.services.get(Deployer).deployed_ids()
+    released = await context.services.get(Releases).ids()
     folders = [names.normalized(folder) for folder in request.folders]
     tags = set(names_of(request.tags))
     tagged = await context.services.get(Inventory).workflow_tags() if tags else {}
     results = []
-    for item in await folder_objects(context, "/", recursive=True, types=types):
+    # Contents are read only where they are looked into.
+    read = folder_objects if request.advanced else folder_list
+    for number, item in enumerate(await read(context, "/", recursive=True, types=types)):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
         is_published = item.deployed or item.released
         if (
             (folders and not any(names.is_in_folder(item.path, folder, recursive=True) for folder in folders))
@@ -224,7 +233,7 @@ async def search(context: RequestContext, request: SearchRequest) -> dict[str, A
             or (request.valid is not None and item.valid != request.valid)
             or (request.deployed_or_released and not is_published)
             or (request.undeployed_or_unreleased and is_published)
-            or (request.advanced and not matches_advanced(item.type, item.configuration, request.advanced))
+            or (request.advanced and not _has(item, request.advanced))
         ):
             continue
         results.append(
@@ -244,7 +253,11 @@ async def search(context: RequestContext, request: SearchRequest) -> dict[str, A
     return {"deliveryDate": timestamp(context.now_ms()), "results": results}
 
 
-def _base(item: StoredObject) -> dict[str, Any]:
+def _has(item: ListedObject, wanted: dict[str, Any]) -> bool:
+    return isinstance(item, StoredObject) and matches_advanced(item.type, item.configuration, wanted)
+
+
+def _base(item: ListedObject) -> dict[str, Any]:
     return {"path": item.path, "name": item.name, "objectType": item.type.name}
 
 
@@ -258,7 +271,7 @@ async def quick_search(context: RequestContext, request: QuickSearchRequest) -> 
         return answer
     if len(request.search) < MINIMUM_LENGTH:
         raise BadRequest(f"search: give at least {MINIMUM_LENGTH} characters")
-    found = await folder_objects(context, "/", recursive=True, types=_types(request.return_types) or None)
+    found = await folder_list(context, "/", recursive=True, types=_types(request.return_types) or None)
     objects = [item for item in found if item.type != ObjectType.FOLDER]
     answer["results"] = [_base(item) for item in quick_matches(request.search, objects)]
     return answer
@@ -292,8 +305,8 @@ async def references(context: RequestContext, request: ReferencesRequest) -> dic
 
 async def dependencies(context: RequestContext, request: DependenciesRequest) -> dict[str, Any]:
     """The objects, what they refer to and what refers to them, all the way; what is not published is enforced."""
-    deployed = {item.inv_cid for item in await context.services.get(Deployer).current()}
-    released = set(await context.services.get(Releases).of_objects())
+    deployed = await context.services.get(Deployer).deployed_ids()
+    released = await context.services.get(Releases).ids()
     requested: list[int] = []
     objects: dict[int, tuple[StoredObject, list[StoredObject], list[StoredObject]]] = {}
     async with context.services.get(Inventory).reading() as transaction:
@@ -335,14 +348,19 @@ async def dependencies(context: RequestContext, request: DependenciesRequest) ->
 async def statistics(context: RequestContext, request: ControllerRequest) -> dict[str, Any]:
     """How many objects of each type the account may see."""
     now = timestamp(context.now_ms())
-    items = await folder_objects(context, "/", recursive=True)
+    items = await folder_list(context, "/", recursive=True)
     answer: dict[str, Any] = {"deliveryDate": now, "surveyDate": now}
     for member, types in FOLDER_MEMBERS.items():
         if member not in ("jobClasses", "deploymentDescriptors"):
             name = f"numOf{member[0].upper()}{member[1:]}"
             answer[name] = sum(item.type in types for item in items)
-    contents = [item.configuration for item in items if item.type == ObjectType.WORKFLOW]
-    answer["numOfJobs"] = sum(len(content.get("jobs") or {}) for content in contents if isinstance(content, dict))
+    answer["numOfJobs"] = 0
+    workflows = await folder_objects(context, "/", recursive=True, types=[ObjectType.WORKFLOW])
+    for number, item in enumerate(workflows):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        content = item.configuration
+        answer["numOfJobs"] += len(content.get("jobs") or {}) if isinstance(content, dict) else 0
     return answer
 
 

@@ -9,6 +9,7 @@ Unlike the reference, a deployment is answered when the Controller has committed
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -42,6 +43,9 @@ from stellwerk.wire.signatures import Signature, sign
 
 #: Types whose text is signed; the others go as they are.
 SIGNED = frozenset({ObjectType.WORKFLOW, ObjectType.JOBRESOURCE})
+
+#: Objects that are converted and signed without a pause.
+_AT_ONCE = 10
 
 #: Maintained by the Cockpit at each Controller (workflow spec 8.4, 8.9).
 DAILY_PLAN_CALENDAR = "dailyPlan"
@@ -153,7 +157,9 @@ class Deployer(DeploymentHistory):
         is_signed = any(item.type in SIGNED for item in objects)
         key = await self._keys.signing_key(account) if is_signed else None
         prepared = []
-        for item in objects:
+        for number, item in enumerate(objects):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # converting and signing is computation: others get their turn
             value = engine_form(item, commit_id, agent_ids, scripts)
             text = encode(value).decode()
             signature = sign(text, key) if key is not None and item.type in SIGNED else None

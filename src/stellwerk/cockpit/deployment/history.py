@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.api.errors import ApiError, ObjectNotFound
 from stellwerk.cockpit.database import Database, insert_row
+from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.inventory import inv_configurations
 from stellwerk.cockpit.inventory import names
@@ -74,9 +75,10 @@ class DeploymentHistory:
     ) -> None:
         """Nothing of it has happened; the objects get the flag that they had."""
         async with self._database.write() as connection:
-            await connection.execute(
-                update(dep_history).where(dep_history.c.id.in_(ids)).values(state=NOT_DEPLOYED, error_message=message)
-            )
+            for start in range(0, len(ids), MAXIMUM_BOUND_VALUES):
+                own = dep_history.c.id.in_(list(ids[start : start + MAXIMUM_BOUND_VALUES]))
+                refused = update(dep_history).where(own).values(state=NOT_DEPLOYED, error_message=message)
+                await connection.execute(refused)
             await _set_deployed(connection, objects, is_deployed=is_deployed)
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -86,18 +88,17 @@ class DeploymentHistory:
     ) -> list[Deployed]:
         """The current deployments: the newest row of each object at each Controller, unless that is a deletion."""
         table = dep_history
-        newest = (
-            select(func.max(table.c.id))
-            .where(table.c.state == DEPLOYED)
-            .group_by(table.c.controller_id, table.c.type, table.c.name)
-        )
-        if controller_id is not None:
-            newest = newest.where(table.c.controller_id == controller_id)
-        query = select(table).where(table.c.id.in_(newest), table.c.operation == UPDATE).order_by(table.c.path)
+        query = select(table).where(_is_current(controller_id)).order_by(table.c.path)
         if types is not None:
             query = query.where(table.c.type.in_([int(item) for item in types]))
         async with self._database.read() as connection:
             return [deployed_of(row) for row in await connection.execute(query)]
+
+    async def deployed_ids(self) -> set[int]:
+        """The ids of the inventory objects that are deployed somewhere."""
+        query = select(dep_history.c.inv_cid).where(_is_current(None)).distinct()
+        async with self._database.read() as connection:
+            return {id_ for id_ in (await connection.execute(query)).scalars() if id_ is not None}
 
     async def workflow(self, controller_id: str, path: str, version_id: str | None = None) -> Deployed:
         """A deployed workflow by path or name: its current or the given version. Raises `ObjectNotFound`."""
@@ -156,14 +157,37 @@ class DeploymentHistory:
             )
             return list(rows)
 
+    async def versions_of(self, inventory_ids: Sequence[int]) -> dict[int, list[Any]]:
+        """The deployment rows of inventory objects, newest first, without contents."""
+        table = dep_history.c
+        columns = (table.id, table.inv_cid, table.controller_id, table.path, table.commit_id, table.operation)
+        query = select(*columns, table.state, table.deployment_date).order_by(table.id.desc())
+        found: dict[int, list[Any]] = {}
+        async with self._database.read() as connection:
+            for start in range(0, len(inventory_ids), MAXIMUM_BOUND_VALUES):
+                part = list(inventory_ids[start : start + MAXIMUM_BOUND_VALUES])
+                for row in await connection.execute(query.where(table.inv_cid.in_(part))):
+                    found.setdefault(row.inv_cid, []).append(row)
+        return found
+
+
+def _is_current(controller_id: str | None) -> Any:
+    table = dep_history.c
+    newest = (
+        select(func.max(table.id)).where(table.state == DEPLOYED).group_by(table.controller_id, table.type, table.name)
+    )
+    if controller_id is not None:
+        newest = newest.where(table.controller_id == controller_id)
+    return table.id.in_(newest) & (table.operation == UPDATE)
+
 
 async def _set_deployed(connection: AsyncConnection, objects: Iterable[StoredObject], *, is_deployed: bool) -> None:
     """Only if the row still has the content that was sent: a store meanwhile has made it a draft again."""
     table = inv_configurations
-    for item in objects:
-        await connection.execute(
-            update(table).where(table.c.id == item.id, table.c.content == item.content).values(deployed=is_deployed)
-        )
+    rows = [{"object_id": item.id, "sent": item.content} for item in objects]
+    if rows:
+        is_as_sent = (table.c.id == bindparam("object_id")) & (table.c.content == bindparam("sent"))
+        await connection.execute(update(table).where(is_as_sent).values(deployed=is_deployed), rows)
 
 
 def common_columns(account: str, controller_id: str, commit_id: str, now_ms: int) -> dict[str, Any]:

@@ -101,7 +101,7 @@ async def put(
     """Store an archived object at `path`, in the place of the existing one. Raises `ImportFailure` naming the entry."""
     try:
         if existing is None:
-            return await transaction.store(item.type, path, item.configuration)
+            return await transaction.create(item.type, path, item.configuration)  # the name is free: it was looked up
         if existing.type != item.type:
             raise ImportFailure(f"its name is taken by the {existing.type.name} '{existing.path}'")
         if existing.path != path:

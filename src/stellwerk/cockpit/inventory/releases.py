@@ -89,6 +89,11 @@ class Releases:
                 await transaction.connection.execute(delete(table).where(table.c.cid == id_))
                 await _set_released(transaction, id_, is_released=False)
 
+    async def ids(self) -> set[int]:
+        """The ids of the objects that are released."""
+        async with self._database.read() as connection:
+            return set((await connection.execute(select(inv_released_configurations.c.cid))).scalars())
+
     async def of_objects(self, ids: Iterable[int] | None = None) -> dict[int, Released]:
         """The released copies by the ids of their objects; None: all."""
         table = inv_released_configurations

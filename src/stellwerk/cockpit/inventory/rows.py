@@ -13,8 +13,8 @@ from stellwerk.cockpit.inventory.types import ObjectType, name_space
 from stellwerk.values.json import decode
 
 
-class StoredObject(msgspec.Struct, frozen=True):
-    """One row of the inventory."""
+class ListedObject(msgspec.Struct, frozen=True):
+    """One row of the inventory without its content: for lists, of which there may be tens of thousands."""
 
     id: int
     type: ObjectType
@@ -22,13 +22,23 @@ class StoredObject(msgspec.Struct, frozen=True):
     name: str
     folder: str
     title: str | None
-    content: str | None
     valid: bool
-    invalid_message: str | None
     deleted: bool
     deployed: bool
     released: bool
     modified: int
+
+    @property
+    def is_draft(self) -> bool:
+        """What it says differs from what has been deployed or released."""
+        return not (self.deployed or self.released)
+
+
+class StoredObject(ListedObject, frozen=True, kw_only=True):
+    """One row of the inventory."""
+
+    content: str | None
+    invalid_message: str | None
 
     @classmethod
     def of(cls, row: Row[Any]) -> StoredObject:
@@ -41,11 +51,6 @@ class StoredObject(msgspec.Struct, frozen=True):
     def configuration(self) -> Any:
         return None if self.content is None else decode(self.content)
 
-    @property
-    def is_draft(self) -> bool:
-        """What it says differs from what has been deployed or released."""
-        return not (self.deployed or self.released)
-
 
 def identity(type_: ObjectType, path: str) -> dict[str, Any]:
     """The columns that say which object it is."""
@@ -57,6 +62,17 @@ def identity(type_: ObjectType, path: str) -> dict[str, Any]:
         "name_key": name.lower(),
         "folder": names.folder_of(path),
     }
+
+
+#: The columns of a `ListedObject`, in its order.
+LISTED = [inv_configurations.c[name] for name in ListedObject.__struct_fields__]
+
+
+def listed(row: Row[Any]) -> ListedObject:
+    """From a row of `LISTED`."""
+    values = list(row)
+    values[1] = ObjectType(values[1])
+    return ListedObject(*values)
 
 
 def at(type_: ObjectType, path: str) -> Any:

@@ -13,7 +13,8 @@ from sqlalchemy import select, text
 
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.inventory import inv_configurations, inv_released_configurations
-from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.references import Reference
+from stellwerk.cockpit.inventory.rows import ListedObject, StoredObject
 from stellwerk.cockpit.inventory.transaction import InventoryTransaction
 from stellwerk.cockpit.inventory.types import ObjectType
 from stellwerk.effects.clock import Clock
@@ -76,6 +77,25 @@ class Inventory:
         """The objects of a folder by path; folders themselves only if asked for. Raises `ObjectNotFound`."""
         async with self.reading() as transaction:
             return await transaction.in_folder(folder, recursive=recursive, types=types)
+
+    async def listed(
+        self, folder: str, *, recursive: bool, types: Iterable[ObjectType] | None = None
+    ) -> list[ListedObject]:
+        """As `in_folder`, without contents."""
+        async with self.reading() as transaction:
+            return await transaction.listed(folder, recursive=recursive, types=types)
+
+    async def named(self, wanted: Iterable[Reference]) -> dict[Reference, StoredObject]:
+        """The objects of these types and names, as far as they exist."""
+        by_type: dict[ObjectType, list[str]] = {}
+        for reference in wanted:
+            by_type.setdefault(reference.type, []).append(reference.name)
+        found: dict[Reference, StoredObject] = {}
+        async with self.reading() as transaction:
+            for type_, names in by_type.items():
+                for item in await transaction.of_names(type_, names):
+                    found[Reference(type_, item.name)] = item
+        return found
 
     async def paths_of(self, type_: ObjectType) -> dict[str, str]:
         """Name → full path of all objects of a type."""

@@ -7,7 +7,7 @@ type across all folders, without regard to case. `Inventory` opens these transac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ from stellwerk.cockpit.database.tables.inventory import (
 from stellwerk.cockpit.inventory import names, rows
 from stellwerk.cockpit.inventory.cross_checks import DEPENDENT, find_misfits, with_file_parameter
 from stellwerk.cockpit.inventory.references import SOFT, Reference, place_of, references_of, renaming, with_names
-from stellwerk.cockpit.inventory.rows import StoredObject
+from stellwerk.cockpit.inventory.rows import ListedObject, StoredObject
 from stellwerk.cockpit.inventory.tag_names import TagKind, order_tags_of
 from stellwerk.cockpit.inventory.tags import TagTransaction
 from stellwerk.cockpit.inventory.types import CALENDARS, INVENTORY_VERSION, ObjectType, name_space
@@ -62,6 +62,8 @@ class InventoryTransaction:
         self.now_ms = now_ms
         self.tags = TagTransaction(connection, now_ms)
         self._agents: dict[str, str] | None = None
+        #: What has been looked up by name; forgotten with each change of what it says.
+        self._known: dict[Reference, StoredObject | None] = {}
         #: Folders that are known to exist.
         self._folders: set[str] = {"/"}
 
@@ -97,13 +99,33 @@ class InventoryTransaction:
         self, folder: str, *, recursive: bool, types: Iterable[ObjectType] | None = None
     ) -> list[StoredObject]:
         """The objects of a folder by path, its folders among them. Raises `ObjectNotFound`."""
+        return await self.find_all(await self._in_folder(folder, recursive=recursive, types=types))
+
+    async def listed(
+        self, folder: str, *, recursive: bool, types: Iterable[ObjectType] | None = None
+    ) -> list[ListedObject]:
+        """As `in_folder`, without contents."""
+        condition = await self._in_folder(folder, recursive=recursive, types=types)
+        found = await self.connection.execute(select(*rows.LISTED).where(condition).order_by(inv_configurations.c.path))
+        return [rows.listed(row) for row in found]
+
+    async def _in_folder(self, folder: str, *, recursive: bool, types: Iterable[ObjectType] | None) -> Any:
         folder = names.normalized(folder)
         if folder != "/" and await self.find(rows.at(ObjectType.FOLDER, folder)) is None:
             raise ObjectNotFound(f"Couldn't find the folder '{folder}' in the inventory")
         condition = rows.in_folder(inv_configurations, folder, recursive=recursive)
         if types is not None:
             condition = condition & inv_configurations.c.type.in_([int(item) for item in types])
-        return await self.find_all(condition)
+        return condition
+
+    async def of_names(self, type_: ObjectType, names_: Sequence[str]) -> list[StoredObject]:
+        """The objects of a type with these names."""
+        table = inv_configurations.c
+        found: list[StoredObject] = []
+        for start in range(0, len(names_), _MAXIMUM_BOUND_VALUES):
+            part = list(names_[start : start + _MAXIMUM_BOUND_VALUES])
+            found += await self.find_all((table.type == int(type_)) & table.name.in_(part))
+        return found
 
     async def referrers(self, type_: ObjectType, name: str) -> list[StoredObject]:
         """The objects that refer to a name."""
@@ -120,14 +142,17 @@ class InventoryTransaction:
 
     async def check_new_name(self, type_: ObjectType, path: str, *, of: StoredObject | None = None) -> None:
         """Whether an object (`of`, or a new one) can have this path. Raises `ApiError`."""
-        fault = names.path_fault(path)
-        if fault is not None:
-            raise BadRequest(f"path {path!r} is not possible: {fault}")
+        self._check_fault(path)
         name = names.name_of(path)
         condition = rows.at(type_, path) if type_ == ObjectType.FOLDER else rows.named(type_, name)
         taken = await self.find(condition if of is None else condition & (inv_configurations.c.id != of.id))
         if taken is not None and type_ != ObjectType.FOLDER:
             raise NameTaken(name, taken.path)
+
+    def _check_fault(self, path: str) -> None:
+        fault = names.path_fault(path)
+        if fault is not None:
+            raise BadRequest(f"path {path!r} is not possible: {fault}")
 
     async def create_folders(self, paths: Iterable[str]) -> None:
         for path in paths:
@@ -144,14 +169,18 @@ class InventoryTransaction:
         if existing is not None:
             return await self.change(existing, configuration)
         await self.check_new_name(type_, path)
+        return await self.create(type_, path, configuration)
+
+    async def create(self, type_: ObjectType, path: str, configuration: Any) -> StoredObject:
+        """Insert an object whose path and name are known to be free. Raises `ApiError` for a name with a fault."""
+        path = names.normalized(path)
+        self._check_fault(path)
         await self.create_folders(names.parents_of(path))
         if type_ == ObjectType.FOLDER:
             await self.create_folders([path])
             return await self.read(type_, path)
-        row = rows.identity(type_, path) | {"created": self.now_ms, "modified": self.now_ms}
-        id_ = await insert_row(self.connection, inv_configurations, row)
         new = StoredObject(
-            id=id_,
+            id=0,
             type=type_,
             path=path,
             name=names.name_of(path),
@@ -165,12 +194,17 @@ class InventoryTransaction:
             released=False,
             modified=self.now_ms,
         )
-        return await self.change(new, configuration)
+        return await self._write(new, configuration)
 
     async def change(self, existing: StoredObject, configuration: Any) -> StoredObject:
         """New content of an object; its referrers may become valid or invalid by it."""
         if existing.type in (ObjectType.FOLDER, ObjectType.DESCRIPTORFOLDER):
             return existing  # folders have no content
+        return await self._write(existing, configuration)
+
+    async def _write(self, existing: StoredObject, configuration: Any) -> StoredObject:
+        """Write an object; one with id 0 is new, so that there is nothing that it could be equal to."""
+        is_new = existing.id == 0
         type_, path = existing.type, existing.path
         referrers = [item for item in await self.referrers(type_, existing.name) if item.id != existing.id]
         if isinstance(configuration, dict):
@@ -183,19 +217,33 @@ class InventoryTransaction:
             "content": content,
             "valid": not problems,
             "invalid_message": describe(problems),
-            "deployed": not problems and type_.is_deployable and await self._equals_deployed(existing, content),
-            "released": not problems and type_.is_releasable and await self._equals_released(existing, content),
+            "deployed": False,
+            "released": False,
             "deleted": False,
             "modified": self.now_ms,
         }
-        await self._update(existing, values)
-        await self.write_references(existing.id, references_of(type_, configuration))
+        id_ = existing.id
+        if is_new:
+            row = rows.identity(type_, path) | values | {"created": self.now_ms}
+            id_ = await insert_row(self.connection, inv_configurations, row)
+        else:
+            if not problems:
+                values["deployed"] = type_.is_deployable and await self._equals_deployed(existing, content)
+                values["released"] = type_.is_releasable and await self._equals_released(existing, content)
+            await self._update(existing, values)
+        self._forget(type_, existing.name)
+        await self.write_references(id_, references_of(type_, configuration), is_new=is_new)
         await self.tags.add(TagKind.ORDER, order_tags_of(type_, configuration))
         await self._revalidate_some(referrers)
-        return msgspec.structs.replace(existing, **values)
+        return msgspec.structs.replace(existing, id=id_, **values)
+
+    def _forget(self, type_: ObjectType, name: str) -> None:
+        for other in name_space(type_):
+            self._known.pop(Reference(other, name), None)
 
     async def _update(self, item: StoredObject, values: Mapping[str, Any]) -> None:
         table = inv_configurations
+        self._forget(item.type, item.name)
         await self.connection.execute(update(table).where(table.c.id == item.id).values(**values))
 
     async def _equals_deployed(self, existing: StoredObject, content: str | None) -> bool:
@@ -225,8 +273,9 @@ class InventoryTransaction:
         released = (await self.connection.execute(query)).first()
         return released is not None and released.name == existing.name and released.content == content
 
-    async def write_references(self, id_: int, references: Iterable[Reference]) -> None:
-        await self.connection.execute(delete(inv_dependencies).where(inv_dependencies.c.inv_id == id_))
+    async def write_references(self, id_: int, references: Iterable[Reference], *, is_new: bool = False) -> None:
+        if not is_new:
+            await self.connection.execute(delete(inv_dependencies).where(inv_dependencies.c.inv_id == id_))
         edges = [{"inv_id": id_, "dep_type": int(item.type), "dep_name": item.name} for item in references]
         if edges:
             await self.connection.execute(insert(inv_dependencies), edges)
@@ -254,9 +303,11 @@ class InventoryTransaction:
 
     async def find_named(self, reference: Reference) -> StoredObject | None:
         """The object that is referred to, by its exact name."""
-        table = inv_configurations
-        types = [int(item) for item in name_space(reference.type)]
-        return await self.find(table.c.type.in_(types) & (table.c.name == reference.name))
+        if reference not in self._known:
+            table = inv_configurations
+            types = [int(item) for item in name_space(reference.type)]
+            self._known[reference] = await self.find(table.c.type.in_(types) & (table.c.name == reference.name))
+        return self._known[reference]
 
     async def revalidate_referrers(self, type_: ObjectType, name: str, *, is_gone: bool = False) -> None:
         """Invalid ones may be valid now; valid ones may not when it is gone, or when they depend on its content."""
@@ -297,6 +348,7 @@ class InventoryTransaction:
         if keeps_state:
             await self._move_publications(item, path)
         moved = await self.read_by_id(item.id)
+        self._forget(item.type, moved.name)
         if is_renamed and item.type != ObjectType.FOLDER:
             await self._adopt_name(item, moved)
         if is_renamed and item.type == ObjectType.WORKFLOW:
@@ -322,6 +374,8 @@ class InventoryTransaction:
     async def delete(self, items: Iterable[StoredObject]) -> None:
         """Rows, released copies and references go; objects that refer to them become invalid."""
         gone = list(items)
+        for item in gone:
+            self._forget(item.type, item.name)
         ids = [item.id for item in gone]
         self._folders.difference_update(item.path for item in gone if item.type == ObjectType.FOLDER)
         for table, key in (

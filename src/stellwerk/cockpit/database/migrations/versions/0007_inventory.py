@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "inventory"
-down_revision = "identity"
+down_revision = "identity_approvals"
 branch_labels = None
 depends_on = None
 
