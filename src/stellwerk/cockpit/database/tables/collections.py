@@ -50,7 +50,7 @@ inv_change_items = Table(
 enc_certificates = Table(
     "enc_certificates",
     METADATA,
-    text_column("cert_alias", primary_key=True),
+    text_column("cert_alias", nullable=False, primary_key=True),
     text_column("certificate", nullable=False),
     #: On Agents.
     text_column("private_key_path"),
@@ -60,6 +60,6 @@ enc_certificates = Table(
 enc_assignments = Table(
     "enc_assignments",
     METADATA,
-    text_column("cert_alias", primary_key=True),
-    text_column("agent_id", primary_key=True),
+    text_column("cert_alias", nullable=False, primary_key=True),
+    text_column("agent_id", nullable=False, primary_key=True),
 )
