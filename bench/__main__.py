@@ -29,7 +29,7 @@ from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, pair, w2
 
 from stellwerk.cli.components import PROFILE
 
-ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions", "daily-plan", "history")
+ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions", "daily-plan", "history", "inventory")
 _HERE = Path(__file__).parent
 
 
@@ -121,6 +121,14 @@ async def measure(wanted: tuple[str, ...]) -> dict[str, Any]:
         figures["history"] = result = _script("history.py")
         for database in ("sqlite", "postgresql"):
             figures[f"history_page_ms_{database}"] = result[database]["slowest_ms"]
+    if "inventory" in wanted:
+        _say("an inventory of 20,000 objects")
+        figures["inventory"] = result = _script("inventory.py")
+        for name in ("import", "tree", "search_by_name", "search_in_scripts", "deploy"):
+            figures[f"inventory_{name}_seconds"] = result[name]
+        figures["inventory_longest_wait_seconds"] = max(
+            value for name, value in result.items() if name.endswith("_longest_wait")
+        )
     figures["raw_after"] = yardstick(1500)
     return figures
 
