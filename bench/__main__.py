@@ -29,7 +29,17 @@ from bench.workloads import SHARED, W2_JOBS, W2_ORDERS, cold_start, pair, w2
 
 from stellwerk.cli.components import PROFILE
 
-ALONE = ("pair", "cold-start", "waiting-orders", "journal", "projection", "instructions", "daily-plan", "history", "inventory")
+ALONE = (
+    "pair",
+    "cold-start",
+    "waiting-orders",
+    "journal",
+    "projection",
+    "instructions",
+    "daily-plan",
+    "history",
+    "inventory",
+)
 _HERE = Path(__file__).parent
 
 
