@@ -36,10 +36,10 @@ def _numbers(database: Database, count: str) -> str:
     return f"WITH n AS (SELECT generate_series(1, CAST({count} AS BIGINT)) AS i)"
 
 
-async def fill(database: Database, orders: int, *, days: int = 180) -> None:
+async def fill(database: Database, orders: int, *, days: int = 180, first_ms: int = FIRST_MS) -> None:
     """Fill an empty database."""
     spacing = days * DAY_MS // orders
-    values = {"orders": orders, "first": FIRST_MS, "spacing": spacing}
+    values = {"orders": orders, "first": first_ms, "spacing": spacing}
     async with database.write() as connection:
         await _fill_inventory(connection)
         columns = _order_columns()

@@ -22,6 +22,8 @@ SCREENS = {
     "add-order": "/workflow/screens/shown?dialog=add",
     "history": "/history/orders",
     "tasks": "/history/tasks",
+    "logs": "/history/logs?text=Disk%20quota",
+    "statistics": "/history/statistics?of=tasks",
     "order": "/order/{order}",
     "order-log": "/order/{order}?tab=log",
     "order-events": "/order/{order}?tab=events",

@@ -19,6 +19,7 @@ from stellwerk.cli import (
     access_commands,
     backup_commands,
     identity_commands,
+    history_commands,
     inventory_commands,
     node_commands,
     notify_commands,
@@ -52,6 +53,7 @@ for commands in (
     notify_commands,
     profile_commands,
     backup_commands,
+    history_commands,
 ):
     commands.register(app)
 
@@ -377,32 +379,6 @@ def order_watch(
     from stellwerk.cli import orders
 
     raise SystemExit(_execute(data, url, account, lambda c: orders.watch(c, order_id, json)))
-
-
-@app.command()
-def log(
-    order_id: Annotated[str, typer.Argument()], data: Home = Path("data"), url: Url = None, account: Account = None
-) -> None:
-    """Print the log of an order, with the output of its jobs."""
-    from stellwerk.cli import orders
-
-    _execute(data, url, account, lambda c: orders.log(c, order_id))
-
-
-@app.command()
-def history(
-    workflow: Annotated[str | None, typer.Option(help="only this workflow")] = None,
-    tasks: Annotated[bool, typer.Option(help="tasks instead of orders")] = False,
-    limit: int = 50,
-    data: Home = Path("data"),
-    url: Url = None,
-    account: Account = None,
-    json: Json = False,
-) -> None:
-    """Orders (or tasks) that have run, the newest first."""
-    from stellwerk.cli import orders
-
-    _execute(data, url, account, lambda c: orders.history(c, workflow, tasks, limit, json))
 
 
 @app.command()

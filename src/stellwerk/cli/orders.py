@@ -1,4 +1,4 @@
-"""`stellwerk order ...`, `log`, `history`, `status`, `deploy`: the REST API in the terminal."""
+"""`stellwerk order ...`, `status`, `deploy`: the REST API in the terminal."""
 
 from __future__ import annotations
 
@@ -158,77 +158,6 @@ def _story(event: dict[str, Any], order_id: str) -> str:
     ]
     child = str(event["orderId"]).removeprefix(order_id)
     return f"{child} {event['type'].removeprefix('Order')} {', '.join(filter(None, details))}".strip()
-
-
-#: Lines of output in one request.
-_LOG_LINES = 5000
-
-
-async def log(cockpit: Cockpit, order_id: str) -> None:
-    """The order's log as text, then the output of its jobs, line by line with time and channel."""
-    import sys
-    from urllib.parse import quote
-
-    controller_id = cockpit.target.controller_id
-    order = {"controllerId": controller_id, "orderId": order_id}
-    rows = (await cockpit.post("orders/history", order)).get("history", [])
-    history_ids = [row["historyId"] for row in rows if row.get("orderId") == order_id]
-    if not history_ids:
-        raise CommandError(f"there is no history of the order {order_id}", "list orders with: stellwerk history")
-    text = await cockpit.post("order/log/download", {"controllerId": controller_id, "historyId": history_ids[-1]})
-    sys.stdout.write(str(text))
-    first = 1
-    while True:
-        last = first + _LOG_LINES - 1
-        part = await cockpit.get(f"stellwerk/log/order/{quote(order_id, safe='')}?line={first}-{last}")
-        for line in part["lines"]:
-            print(f"{time_text(line['t'])} [{line['ch'].upper()}] {line.get('txt', '')}")
-        if part["totalLines"] <= last:
-            return
-        first = last + 1
-
-
-async def history(cockpit: Cockpit, workflow: str | None, tasks: bool, limit: int, as_json: bool) -> None:
-    body: dict[str, Any] = {"controllerId": cockpit.target.controller_id, "limit": limit}
-    if workflow:
-        body["orders" if not tasks else "jobs"] = [{"workflowPath": workflow}]
-    answer = await cockpit.post("tasks/history" if tasks else "orders/history", body)
-    rows = answer.get("history", [])
-    if as_json:
-        print_json(rows)
-    elif tasks:
-        print_table(
-            ("TASK", "ORDER", "JOB", "STATE", "START", "END", "RC", "AGENT"),
-            [
-                (
-                    row.get("taskId"),
-                    row.get("orderId"),
-                    row.get("job"),
-                    state_text(row.get("state", {}).get("_text")),
-                    time_text(row.get("startTime")),
-                    time_text(row.get("endTime")),
-                    row.get("exitCode"),
-                    row.get("agentUrl"),
-                )
-                for row in rows
-            ],
-            "no tasks yet",
-        )
-    else:
-        print_table(
-            ("ORDER", "WORKFLOW", "STATE", "START", "END"),
-            [
-                (
-                    row.get("orderId"),
-                    row.get("workflow"),
-                    state_text(row.get("state", {}).get("_text")),
-                    time_text(row.get("startTime")),
-                    time_text(row.get("endTime")),
-                )
-                for row in rows
-            ],
-            "no orders yet",
-        )
 
 
 async def status(cockpit: Cockpit, as_json: bool) -> None:

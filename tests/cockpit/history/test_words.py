@@ -56,6 +56,14 @@ def test_a_word_in_two_pieces_is_one_word() -> None:
     assert "excerpt" not in indexed("disk exc\n", "erpt")
 
 
+def test_colours_are_no_part_of_words_wherever_pieces_divide_them() -> None:
+    text = "\x1b[31mwrite: Disk\x1b[0m quota"
+    for cut in range(len(text)):
+        words = indexed(text[:cut], text[cut:])
+        assert {"write", "disk", "quota"} <= set(words), (cut, words)
+        assert not any("31m" in word for word in words), (cut, words)
+
+
 def test_too_many_words_are_told() -> None:
     words = Words()
     for number in range(MAXIMUM_WORDS + 5):

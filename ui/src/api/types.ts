@@ -120,6 +120,69 @@ export interface HistoryRow {
   stderrLines?: number;
 }
 
+export type StatisticsOf = "orders" | "tasks";
+
+/** Counts starts from `from` to `to`; not whole: there was too much, and `from` is later than asked for. */
+interface StatisticsSpan {
+  from: number;
+  to: number;
+  isWhole: boolean;
+}
+
+/** `stats/throughput`; `bucket` in milliseconds. */
+export interface Throughput extends StatisticsSpan {
+  bucket: number;
+  buckets: { start: number; successful: number; incomplete: number; failed: number }[];
+}
+
+/** `stats/durations`, `stats/failures`, `stats/agents`. */
+export interface StatisticsRows<Row> extends StatisticsSpan {
+  rows: Row[];
+}
+
+/** Durations in milliseconds, of what has ended. */
+export interface Durations {
+  workflow: string;
+  job?: string;
+  count: number;
+  successful: number;
+  failed: number;
+  p50?: number;
+  p90?: number;
+  p99?: number;
+  longest?: number;
+  total?: number;
+}
+
+export interface Failure {
+  workflow: string;
+  job?: string;
+  error?: string;
+  count: number;
+  last: number;
+}
+
+export interface AgentLoad {
+  agentId: string;
+  count: number;
+  failed: number;
+  /** Milliseconds. */
+  busy?: number;
+}
+
+/** A task whose log has the text, with the first lines that do. */
+export interface LogHit {
+  task: HistoryRow;
+  lines: { n: number; t: number; ch: string; txt?: string }[];
+  hasMoreLines?: boolean;
+}
+
+/** `history/search`; `next`: there may be more further back. */
+export interface LogSearch {
+  hits: LogHit[];
+  next?: string;
+}
+
 /** One page of rows by key set. */
 export interface Page<Row> {
   rows: Row[];

@@ -50,7 +50,7 @@ export const workflowRoute = createRoute({
 export const historyRoute = createRoute({
   getParentRoute: () => root,
   path: "/history/$kind",
-  validateSearch: texts("q", "sort", "cursor"),
+  validateSearch: texts("q", "sort", "cursor", "of", "range", "text"),
   component: lazyRouteComponent(() => import("../screens/history/History"), "History"),
 });
 export const logRoute = createRoute({

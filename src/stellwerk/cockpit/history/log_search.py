@@ -25,7 +25,7 @@ from stellwerk.cockpit.database.tables.history import (
     is_severity,
 )
 from stellwerk.cockpit.history.selection import Selection
-from stellwerk.cockpit.history.words import finder, fts5_query, tsquery, wanted_words
+from stellwerk.cockpit.history.words import finder, fts5_query, plain, tsquery, wanted_words
 from stellwerk.cockpit.projection.logs import CHANNELS, MAIN, LogLine, lines
 
 #: Lines that are shown of one log.
@@ -61,6 +61,7 @@ async def search_logs(
 
     Raises `ValueError` if there is no word in it that could be looked for.
     """
+    wanted = plain(wanted)
     words = wanted_words(wanted)
     if not words or "\n" in wanted:
         raise ValueError("give a word of at least 3 letters or digits, in one line")
@@ -132,6 +133,7 @@ async def _matching_lines(database: Database, task_id: int, pattern: re.Pattern[
     found: list[LogLine] = []
     async with database.read() as connection:
         async for line in _lines(connection, task_id):
+            line.txt = plain(line.txt)
             match = pattern.search(line.txt)
             if match is None or line.ch == CHANNELS[MAIN]:
                 continue

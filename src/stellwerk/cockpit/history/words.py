@@ -2,7 +2,7 @@
 
 A word is a run of letters, digits and underscores, without regard to case. Found is what begins with a word: `quota ex`
 finds `Quota exceeded` and not `subquota exceeded`. So the words of the wanted text, the last one as a beginning, say
-which logs can have it; then the lines are looked at.
+which logs can have it; then the lines are looked at. Colours and other escapes of terminals are no part of a text.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ SHORTEST, LONGEST = 3, 40
 MAXIMUM_WORDS = 20_000
 
 _WORD = re.compile(r"\w+")
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_BEGUN_ESCAPE = re.compile(r"\x1b(\[[0-9;?]{0,30})?$")
+
+
+def plain(text: str) -> str:
+    """Without escapes of terminals."""
+    return _ESCAPE.sub("", text) if "\x1b" in text else text
 
 
 class Words:
@@ -31,14 +38,18 @@ class Words:
         return len(self._found) <= MAXIMUM_WORDS
 
     def add(self, text: str) -> None:
-        text = (self._rest + text).lower()
+        text = plain(self._rest + text)
+        begun = _BEGUN_ESCAPE.search(text) if "\x1b" in text else None
+        escape = "" if begun is None else begun[0]
+        text = text.removesuffix(escape).lower()
         last = None
         for match in _WORD.finditer(text):
             last = match
             if len(self._found) <= MAXIMUM_WORDS and match.end() - match.start() >= SHORTEST:
                 self._found.add(match[0][:LONGEST])
         # A word at the end may go on; its beginning has been added, which does no harm.
-        self._rest = text[last.start() :][-LONGEST:] if last is not None and last.end() == len(text) else ""
+        is_open = last is not None and last.end() == len(text)
+        self._rest = (text[last.start() :][-LONGEST:] if last is not None and is_open else "") + escape
 
     def sorted(self) -> list[str]:
         return sorted(self._found)[:MAXIMUM_WORDS]

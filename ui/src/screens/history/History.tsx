@@ -1,4 +1,4 @@
-/** S9 History: orders and tasks of the past, newest first, page by page (ui.md S9). */
+/** S9 History: orders and tasks of the past, newest first, page by page, and figures of them (ui.md S9, S22). */
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { type HistoryRow } from "../../api/types";
@@ -15,6 +15,8 @@ import { Tabs } from "../../components/Tabs";
 import { Lasted, When } from "../../components/Time";
 import { numberWords } from "../../domain/words";
 import { useTopic } from "../../live/react";
+import { Logs } from "./Logs";
+import { Statistics } from "./Statistics";
 
 const workflowPath = (row: HistoryRow): string => (typeof row.workflow === "string" ? row.workflow : row.workflow.path);
 
@@ -74,11 +76,37 @@ function Result({ row }: { row: HistoryRow }) {
 
 const keyOf = (row: HistoryRow): string => String(row.taskId ?? row.historyId ?? `${row.orderId} ${row.start}`);
 
+const TITLES = { orders: "Order history", tasks: "Task history", logs: "Search in logs", statistics: "Statistics" } as const;
+type Kind = keyof typeof TITLES;
+
 export function History() {
   const { kind } = useParams({ from: "/history/$kind" });
+  const navigate = useNavigate({ from: "/history/$kind" });
+  const what: Kind = kind in TITLES ? (kind as Kind) : "orders";
+  return (
+    <div className={list.page}>
+      <PageTitle title={TITLES[what]} />
+      <div className={list.card}>
+        <Tabs
+          label="History of"
+          value={what}
+          tabs={[
+            { value: "orders", label: "Orders" },
+            { value: "tasks", label: "Tasks" },
+            { value: "logs", label: "Logs" },
+            { value: "statistics", label: "Statistics" },
+          ]}
+          onChange={(value) => void navigate({ params: { kind: value }, search: {} })}
+        />
+        {what === "statistics" ? <Statistics /> : what === "logs" ? <Logs /> : <Runs what={what} />}
+      </div>
+    </div>
+  );
+}
+
+function Runs({ what }: { what: "orders" | "tasks" }) {
   const { q = "", sort } = useSearch({ from: "/history/$kind" });
   const navigate = useNavigate({ from: "/history/$kind" });
-  const what = kind === "tasks" ? "tasks" : "orders";
   const { query, rows, total, onEnd, refetch } = usePages(what === "tasks" ? "history/tasks" : "history/orders", q, sort);
   const setQ = useCallback((text: string) => void navigate({ search: (old) => ({ ...old, q: text }), replace: true }), [navigate]);
   // The past holds still: what has ended since is offered, not pushed in.
@@ -88,55 +116,43 @@ export function History() {
   const fresh = useNewSince(ended, seen);
 
   return (
-    <div className={list.page}>
-      <PageTitle title={what === "tasks" ? "Task history" : "Order history"} />
-      <div className={list.card}>
-        <Tabs
-          label="History of"
-          value={what}
-          tabs={[
-            { value: "orders", label: "Orders" },
-            { value: "tasks", label: "Tasks" },
-          ]}
-          onChange={(value) => void navigate({ params: { kind: value }, search: {} })}
-        />
-        <div className={list.bar}>
-          <FilterField value={q} onChange={setQ} placeholder="workflow:/etl/* state:failed …" label="Filter history" />
-          <span className={list.count} role="status">
-            {numberWords(rows.length)}
-            <OfTotal shown={rows.length} total={total} /> {what}
-          </span>
-          <ListPill waiting={{ arrived: fresh, left: 0 }} onShow={refetch} />
-        </div>
-        <div className={list.rows}>
-          <Remote query={query}>
-            {() => (
-              <DataTable
-                label={what === "tasks" ? "Task history" : "Order history"}
-                columns={what === "tasks" ? TASKS : ORDERS}
-                rows={rows}
-                keyOf={keyOf}
-                sort={sort}
-                onSort={(name) => void navigate({ search: (old) => ({ ...old, sort: name }) })}
-                onEnd={onEnd}
-                onOpen={(row) => void navigate({ to: "/order/$orderId", params: { orderId: row.orderId } })}
-                empty={
-                  q === "" ? (
-                    <Empty title="Nothing has run yet.">Orders appear here from their start on.</Empty>
-                  ) : (
-                    <Empty title="Nothing of the past matches this filter.">
-                      <button type="button" className="button small" onClick={() => setQ("")}>
-                        Clear the filter
-                      </button>
-                    </Empty>
-                  )
-                }
-              />
-            )}
-          </Remote>
-        </div>
+    <>
+      <div className={list.bar}>
+        <FilterField value={q} onChange={setQ} placeholder="workflow:/etl/* state:failed …" label="Filter history" />
+        <span className={list.count} role="status">
+          {numberWords(rows.length)}
+          <OfTotal shown={rows.length} total={total} /> {what}
+        </span>
+        <ListPill waiting={{ arrived: fresh, left: 0 }} onShow={refetch} />
       </div>
-    </div>
+      <div className={list.rows}>
+        <Remote query={query}>
+          {() => (
+            <DataTable
+              label={TITLES[what]}
+              columns={what === "tasks" ? TASKS : ORDERS}
+              rows={rows}
+              keyOf={keyOf}
+              sort={sort}
+              onSort={(name) => void navigate({ search: (old) => ({ ...old, sort: name }) })}
+              onEnd={onEnd}
+              onOpen={(row) => void navigate({ to: "/order/$orderId", params: { orderId: row.orderId } })}
+              empty={
+                q === "" ? (
+                  <Empty title="Nothing has run yet.">Orders appear here from their start on.</Empty>
+                ) : (
+                  <Empty title="Nothing of the past matches this filter.">
+                    <button type="button" className="button small" onClick={() => setQ("")}>
+                      Clear the filter
+                    </button>
+                  </Empty>
+                )
+              }
+            />
+          )}
+        </Remote>
+      </div>
+    </>
   );
 }
 
