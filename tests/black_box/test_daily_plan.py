@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import witness
-from up_process import Api, UpProcess, wait_until, workflow_of
+from up_process import Api, UpProcess, shell_job, wait_until, workflow_of
 
 EVERY_DAY = {"includes": {"weekdays": [{"days": [0, 1, 2, 3, 4, 5, 6]}]}}
 QUICK: dict[str, Any] = {"instructions": [{"TYPE": "EmptyInstruction"}]}
@@ -131,10 +131,16 @@ def test_a_cockpit_that_is_killed_amid_submission_loses_and_doubles_no_order(pla
 
 
 def test_orders_start_at_their_times_while_cockpit_and_controller_are_down(plan: Plan, tmp_path: Path) -> None:
+    """And later the history is complete: times, logs and events as if somebody had watched."""
     witness.prepare(tmp_path)
     api = plan.up.api()
-    api.deploy("/JOB", workflow_of({"job": witness.witness_job("agent-1", tmp_path, '"0"')}))
-    start = datetime.now(UTC) + timedelta(seconds=25)
+    jobs = {
+        "first": witness.witness_job("agent-1", tmp_path, '"0"'),
+        "second": witness.witness_job("agent-1", tmp_path, '"0"'),
+        "told": shell_job("agent-1", "echo nobody listened"),
+    }
+    api.deploy("/JOB", workflow_of(jobs))
+    start = (datetime.now(UTC) + timedelta(seconds=25)).replace(microsecond=0)
     plan.schedules(3, "JOB", {"singleStart": f"{start:%H:%M:%S}"})
     request = {"controllerId": "controller", "dailyPlanDate": str(start.date()), "withSubmit": True}
     api.post("daily_plan/orders/generate", request)
@@ -147,7 +153,12 @@ def test_orders_start_at_their_times_while_cockpit_and_controller_are_down(plan:
     plan.up.kill("cockpit")
     plan.up.kill("controller")
     assert witness.count_starts(tmp_path) == 0, "too slow: orders have started before the kill"
-    wait_until(lambda: witness.count_starts(tmp_path) == 3, "the starts of three jobs")
+
+    def have_ended() -> bool:
+        return sum(attempt.has_ended for attempt in witness.read(tmp_path).attempts.values()) == 6
+
+    wait_until(have_ended, "the ends of six jobs")
+    back = datetime.now(UTC)
     plan.up.restart("controller")
     plan.up.restart("cockpit")
     day = date.fromisoformat(request["dailyPlanDate"])  # type: ignore[arg-type]
@@ -158,6 +169,29 @@ def test_orders_start_at_their_times_while_cockpit_and_controller_are_down(plan:
         return [item["state"]["_text"] for item in items] == ["FINISHED"] * 3
 
     wait_until(all_are_finished, "three finished orders in the plan")
-    for row in plan.rows():
-        assert plan.up.api().outcome(row[0]) == "SUCCESSFUL"
-    assert len(witness.read(tmp_path).attempts) == 3
+    api = plan.up.api()
+    tasks, history = api.tasks(), api.history()
+    witnessed = [task for task in tasks if task["label"] != "told"]
+    assert not witness.compare(witness.read(tmp_path), witnessed)
+    assert collections.Counter(task["label"] for task in tasks) == {"first": 3, "second": 3, "told": 3}
+    for order_id, *_ in plan.rows():
+        item = history[order_id]
+        assert item["state"]["_text"] == "SUCCESSFUL"
+        # The Agent's times, not those at which the Controller has heard of it.
+        assert start <= _instant(item["startTime"]) < back
+        own = [task for task in tasks if task["orderId"] == order_id]
+        assert [task["label"] for task in own] == ["first", "second", "told"]
+        assert all(start <= _instant(task["startTime"]) < back for task in own[:2])
+        assert "[STDOUT]  nobody listened\n" in api.log(own[2]["taskId"])
+        events = api.events(order_id)
+        counted = collections.Counter(event["type"] for event in events)
+        once = ("OrderAdded", "OrderAttached", "OrderStarted", "OrderDetached", "OrderFinished")
+        assert [counted[kind] for kind in once] == [1] * 5
+        assert counted["OrderProcessingStarted"] == counted["OrderProcessed"] == 3
+        assert [event["eventId"] for event in events] == sorted({event["eventId"] for event in events})
+    found = api.get("stellwerk/history/search?text=nobody%20listened")["hits"]
+    assert {hit["task"]["orderId"] for hit in found} == {row[0] for row in plan.rows()}
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
