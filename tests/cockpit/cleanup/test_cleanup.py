@@ -26,6 +26,13 @@ from stellwerk.cockpit.database.tables.history import (
 )
 from stellwerk.cockpit.database.tables.identity import iam_history, joc_audit_log, joc_audit_log_details
 from stellwerk.cockpit.database.tables.live import live_orders
+from stellwerk.cockpit.database.tables.monitoring import (
+    mon_alerts,
+    mon_not_acknowledgements,
+    mon_notifications,
+    mon_outbox,
+    mon_sysnotifications,
+)
 from stellwerk.cockpit.database.tables.settings import joc_configurations
 from stellwerk.cockpit.settings.settings import Settings
 
@@ -246,6 +253,72 @@ async def test_plans_deployments_audit_and_logins_go_by_their_ages(cockpit: Cock
     assert await column(joc_configurations.c.account) == [".", "present", "young"]
 
 
+async def test_notifications_and_ended_alerts_go_unless_something_is_left_to_do(cockpit: Cockpit) -> None:
+    database = cockpit.database
+    old, new = _old_and_new()
+    base = {"controller_id": "controller", "created": old}
+    async with database.write() as connection:
+        order = {**base, "order_id": "#live", "history_id": LIVE, "workflow_path": "w", "workflow_version_id": "v"}
+        order |= {"workflow_position": "0", "state": 4, "is_child": False, "since": 1, "revision": 1, "data": b""}
+        order.pop("created")
+        await connection.execute(insert(live_orders), [order])
+        notification = {**base, "key_id": 1, "type": 1, "range": 0, "warn": 0, "notification_id": "", "data": "{}"}
+        notification |= {"order_id": "#1", "history_id": 1, "main_id": 1, "workflow": "w", "is_open": True}
+        notification |= {"alert_id": None, "message": "", "task_id": 0}
+        changes: list[dict[str, Any]] = [
+            {"message": "gone", "alert_id": 1},
+            {"message": "young", "created": new, "alert_id": 2},
+            {"message": "may recover", "main_id": LIVE},
+            {"message": "recovered", "main_id": LIVE, "is_open": False},
+            {"message": "to be sent"},
+            {"message": "sent"},
+        ]
+        rows = [{**notification, "id": id_, "event_id": id_, **change} for id_, change in enumerate(changes, 1)]
+        await connection.execute(insert(mon_notifications), rows)
+        system = {**base, "type": 1, "category": 0, "source": "", "notifier": "", "message": "", "time": 1}
+        await connection.execute(
+            insert(mon_sysnotifications),
+            [{**system, "id": 5, "key": "old"}, {**system, "id": 6, "key": "new", "created": new}],
+        )
+        sent = {"application": 0, "kind": "", "name": "", "content": "", "attempts": 0, "due": 1, "created": old}
+        await connection.execute(
+            insert(mon_outbox),
+            [
+                {**sent, "message_id": str(not_id), "not_id": not_id, "state": state, "modified": 1}
+                for not_id, state in ((5, 0), (6, 1), (2, 1))
+            ],
+        )
+        acknowledged = {"account": "root", "created": old}
+        await connection.execute(
+            insert(mon_not_acknowledgements),
+            [{**acknowledged, "application": of, "not_id": id_} for of, id_ in ((0, 1), (0, 2), (1, 5), (1, 6))],
+        )
+        alert = {"kind": "failed", "severity": "error", "controller_id": "controller", "title": "", "occurrences": 1}
+        alert |= {"first_time": old, "last_time": old, "state_time": old}
+        states = ["resolved", "resolved", "open", "acknowledged", "resolved"]
+        await connection.execute(
+            insert(mon_alerts),
+            [
+                {**alert, "id": id_, "fingerprint": str(id_), "state": state, "state_time": new if id_ == 5 else old}
+                for id_, state in enumerate(states, 1)
+            ],
+        )
+    settings = CleanupSettings(notification_history_age=AGE, monitoring_history_age=AGE, batch_size=2)
+    run = await service_of(cockpit, SteppedClock()).run(settings, FOREVER)
+    assert run.state == "COMPLETED"
+
+    async def column(column: Any) -> list[Any]:
+        async with database.read() as connection:
+            return list((await connection.execute(select(column).order_by(column))).scalars())
+
+    assert await column(mon_notifications.c.message) == ["may recover", "to be sent", "young"]
+    assert await column(mon_sysnotifications.c.key) == ["new"]
+    assert await column(mon_outbox.c.not_id) == [2, 5]
+    assert await column(mon_not_acknowledgements.c.not_id) == [2, 6]
+    # 2 is named by a notification that stays, 3 and 4 are not over, 5 has ended just now.
+    assert await column(mon_alerts.c.id) == [2, 3, 4, 5]
+
+
 def _old_and_new() -> tuple[int, int]:
     return NOW_MS - 101 * DAY_MS, NOW_MS - 99 * DAY_MS
 
@@ -446,6 +519,8 @@ _AGES = [
     "order_history_logs_age",
     "daily_plan_history_age",
     "audit_log_age",
+    "monitoring_history_age",
+    "notification_history_age",
     "profile_age",
     "failed_login_history_age",
     "deployment_history_versions",

@@ -99,6 +99,8 @@ class CleanupService:
             order_history_logs_age=seconds(SECTION, "order_history_logs_age"),
             daily_plan_history_age=seconds(SECTION, "daily_plan_history_age"),
             audit_log_age=seconds(SECTION, "audit_log_age"),
+            monitoring_history_age=seconds(SECTION, "monitoring_history_age"),
+            notification_history_age=seconds(SECTION, "notification_history_age"),
             profile_age=seconds(SECTION, "profile_age"),
             failed_login_history_age=seconds(SECTION, "failed_login_history_age"),
             deployment_history_versions=integer(SECTION, "deployment_history_versions"),

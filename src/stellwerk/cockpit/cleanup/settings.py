@@ -36,6 +36,8 @@ class CleanupSettings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     order_history_logs_age: int = 0
     daily_plan_history_age: int = 0
     audit_log_age: int = 0
+    monitoring_history_age: int = 0
+    notification_history_age: int = 0
     profile_age: int = 0
     failed_login_history_age: int = 0
     deployment_history_versions: int = 0
@@ -48,6 +50,8 @@ class CleanupSettings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 self.order_history_logs_age,
                 self.daily_plan_history_age,
                 self.audit_log_age,
+                self.monitoring_history_age,
+                self.notification_history_age,
                 self.profile_age,
                 self.failed_login_history_age,
                 self.deployment_history_versions,

@@ -22,6 +22,14 @@ from stellwerk.cockpit.cleanup.settings import CleanupSettings
 from stellwerk.cockpit.database.tables.daily_plan import dpl_history, dpl_order_variables, dpl_orders, dpl_submissions
 from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.identity import iam_history, joc_audit_log, joc_audit_log_details
+from stellwerk.cockpit.database.tables.live import live_orders
+from stellwerk.cockpit.database.tables.monitoring import (
+    mon_alerts,
+    mon_not_acknowledgements,
+    mon_notifications,
+    mon_outbox,
+    mon_sysnotifications,
+)
 from stellwerk.cockpit.database.tables.settings import joc_configurations
 
 Step = Callable[[AsyncConnection, int], Awaitable[int | None]]
@@ -49,6 +57,13 @@ def cleanup_tasks(settings: CleanupSettings, now_ms: int) -> list[CleanupTask]:
     if settings.daily_plan_history_age:
         day = datetime.fromtimestamp(before(settings.daily_plan_history_age) / 1000, UTC).date().isoformat()
         tasks.append(CleanupTask("dailyplan", _daily_plan_steps(day)))
+    if settings.monitoring_history_age or settings.notification_history_age:
+        steps = []
+        if settings.notification_history_age:
+            steps += _notification_steps(before(settings.notification_history_age))
+        if settings.monitoring_history_age:
+            steps.append(_ended_alerts(before(settings.monitoring_history_age)))
+        tasks.append(CleanupTask("monitoring", steps))
     if settings.deployment_history_versions:
         tasks.append(CleanupTask("deployment", [_old_deployments(settings.deployment_history_versions)]))
     if settings.audit_log_age:
@@ -113,6 +128,50 @@ def _daily_plan_steps(day: str) -> list[Step]:
     is_over = or_(dpl_history.c.submitted, dpl_history.c.message.is_not(None))
     history = and_(dpl_history.c.daily_plan_date < day, is_over)
     return [orders, _rows(dpl_history, history), _rows(dpl_submissions, dpl_submissions.c.id.in_(old))]
+
+
+#: `mon_outbox.state` of what still has to be sent.
+_TO_BE_SENT = 0
+#: `application`: notifications of orders and tasks, of the system.
+_APPLICATIONS = ((0, mon_notifications), (1, mon_sysnotifications))
+
+
+def _notification_steps(limit_ms: int) -> list[Step]:
+    """Notifications with what was sent of them and who has acknowledged them.
+
+    An error stays while its order is at a Controller and may recover; what has not been sent yet is sent.
+    """
+    table = mon_notifications.c
+    may_recover = and_(table.is_open, table.main_id.in_(select(live_orders.c.history_id)))
+    unsent = select(mon_outbox.c.not_id).where(mon_outbox.c.state == _TO_BE_SENT)
+    steps: list[Step] = []
+    for application, notifications in _APPLICATIONS:
+        waits = notifications.c.id.in_(unsent.where(mon_outbox.c.application == application))
+        old = and_(notifications.c.created < limit_ms, ~waits)
+        steps.append(_notifications(application, notifications, and_(old, ~may_recover) if application == 0 else old))
+    return steps
+
+
+def _notifications(application: int, table: Table, condition: ColumnElement[bool]) -> Step:
+    async def step(connection: AsyncConnection, rows: int) -> int | None:
+        ids = (await connection.execute(select(table.c.id).where(condition).limit(rows))).scalars().all()
+        if not ids:
+            return None
+        removed = 0
+        for part in (mon_outbox, mon_not_acknowledgements):
+            own = and_(part.c.application == application, part.c.not_id.in_(ids))
+            removed += int((await connection.execute(delete(part).where(own))).rowcount)
+        return removed + int((await connection.execute(delete(table).where(table.c.id.in_(ids)))).rowcount)
+
+    return step
+
+
+def _ended_alerts(limit_ms: int) -> Step:
+    """Alerts that were resolved before, and that no notification names any more."""
+    table = mon_alerts.c
+    named = [select(one.c.alert_id).where(one.c.alert_id.is_not(None)) for _, one in _APPLICATIONS]
+    ended = and_(table.state == "resolved", table.state_time < limit_ms, table.last_time < limit_ms)
+    return _rows(mon_alerts, and_(ended, *(table.id.not_in(ids) for ids in named)))
 
 
 def _old_deployments(versions: int) -> Step:
