@@ -75,6 +75,16 @@ COMPATIBLE = (
 )
 
 
+#: Statistics: (path, query)
+STATISTICS = {
+    "throughput of tasks, a day": ("throughput", {"of": "tasks", "from": "2026-03-01", "to": "2026-03-02"}),
+    "durations of jobs, a day": ("durations", {"of": "tasks", "from": "2026-03-01", "to": "2026-03-02"}),
+    "throughput of tasks, 30 days": ("throughput", {"of": "tasks", "from": "2026-03-01", "to": "2026-03-31"}),
+    "durations of jobs, 30 days": ("durations", {"of": "tasks", "from": "2026-03-01", "to": "2026-03-31"}),
+    "failures, 30 days": ("failures", {"of": "tasks", "from": "2026-03-01", "to": "2026-03-31"}),
+}
+
+
 async def measure(url: str, tasks: int, directory: Path) -> dict[str, Any]:
     database = await Database.open(url)
     began = time.perf_counter()
@@ -94,9 +104,14 @@ async def measure(url: str, tasks: int, directory: Path) -> dict[str, Any]:
             for name, (path, body) in COMPATIBLE.items():
                 body = {"controllerId": "controller", "limit": 200, **body}
                 times[name] = await _milliseconds(session.post, path, json=body)
+            figures = {
+                name: await _milliseconds(session.get, f"stellwerk/stats/{path}", params=query)
+                for name, (path, query) in STATISTICS.items()
+            }
     finally:
         await cockpit.stop()
-    return {"fill_seconds": round(seconds, 1), "slowest_ms": max(times.values()), "ms": times}
+    slowest = max(times.values())
+    return {"fill_seconds": round(seconds, 1), "slowest_ms": slowest, "ms": times, "statistics_ms": figures}
 
 
 async def _milliseconds(call: Any, path: str, **options: Any) -> float:
@@ -106,7 +121,7 @@ async def _milliseconds(call: Any, path: str, **options: Any) -> float:
         async with call(path, **options) as answer:
             body = await answer.json()
             assert answer.status == 200, body
-            assert body.get("rows") or body.get("history"), (path, options, "nothing was found")
+            assert body.get("rows") or body.get("history") or body.get("buckets"), (path, options, "nothing was found")
         found.append((time.perf_counter() - began) * 1000)
     return round(statistics.median(found[1:]), 1)
 

@@ -13,6 +13,7 @@ from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.cleanup.service import CleanupService
 from stellwerk.cockpit.cleanup.settings import CleanupSettings
 from stellwerk.cockpit.database.fence import Fence
+from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.history import history_log_index, history_log_pending
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.cockpit.history import log_search
@@ -168,3 +169,25 @@ async def test_the_service_indexes_what_ends_by_itself(cockpit: Cockpit, logs: L
                 break
             await asyncio.sleep(0.02)
     assert await logs.count(history_log_index) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_criticality_of_a_job_comes_from_what_was_deployed(cockpit: Cockpit, logs: Logs) -> None:
+    content = {"jobs": {"extract": {"criticality": "MAJOR"}}}
+    deployed = {
+        "account": "root",
+        "path": "/load",
+        "folder": "/",
+        "name": "load",
+        "type": 1,
+        "operation": 0,
+        "state": 0,
+    }
+    deployed |= {"controller_id": "controller", "commit_id": "v1", "deployment_date": 1}
+    async with cockpit.database.write() as connection:
+        await connection.execute(dep_history.insert(), [{**deployed, "inv_content": json.dumps(content)}])
+    await logs.run("A", "hello\n")
+    for criticalities, found in ((["MAJOR"], ["major"]), (["NORMAL", "CRITICAL"], []), ([], ["major"])):
+        request = {"controllerId": "controller", "criticalities": criticalities}
+        history = (await logs.client.post("tasks/history", request))["history"]
+        assert [item["criticality"] for item in history] == found

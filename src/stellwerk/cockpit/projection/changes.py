@@ -5,7 +5,7 @@ Rows are tuples in the order of the column lists here; one list per statement of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -50,7 +50,7 @@ STEP_COLUMNS = _names(
     "id controller_id order_id workflow_path workflow_version_id workflow_position workflow_folder workflow_name "
     "ho_main_parent_id ho_id attempt retry_counter job_name job_label agent_id subagent_id start_time "
     "start_event_id start_variables end_time end_event_id end_variables return_code outcome severity error "
-    "error_state error_reason error_code error_text log_lines log_bytes stderr_lines modified"
+    "error_state error_reason error_code error_text log_lines log_bytes stderr_lines modified criticality"
 )
 STEP_UPDATES = _names(
     "end_time end_event_id end_variables return_code outcome severity error error_state error_reason error_code "
@@ -82,6 +82,21 @@ _OWN_LINES = 2
 def ended_with_output(steps: Iterable[Row]) -> list[Row]:
     """Keys of the tasks that are over and have said something."""
     return [(row[_ID],) for row in steps if row[_END] is not None and row[_LINES] > _OWN_LINES]  # type: ignore[operator]
+
+
+_PATH, _VERSION, _JOB = (STEP_COLUMNS.index(name) for name in ("workflow_path", "workflow_version_id", "job_name"))
+
+
+def with_criticality(steps: list[Row], critical: Mapping[tuple[str, str], Mapping[str, str]]) -> list[Row]:
+    """Rows of tasks with the criticality of their jobs, by path and version of the workflow. It is the last column."""
+    if not any(critical.values()):
+        return steps
+
+    def of(row: Row) -> str | None:
+        jobs = critical.get((str(row[_PATH]), str(row[_VERSION])))
+        return None if jobs is None else jobs.get(str(row[_JOB]))
+
+    return [(*row[:-1], of(row)) for row in steps]
 
 
 class Changes(msgspec.Struct):
@@ -219,6 +234,7 @@ def step_row(controller_id: str, order: LiveOrder, task: LiveTask, end: TaskEnd 
         task.log_bytes,
         task.stderr_lines,
         time_ms,
+        None,
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
+from stellwerk.cockpit.database.tables.deployment import dep_history
 from stellwerk.cockpit.database.tables.history import (
     history_cursors,
     history_log_chunks,
@@ -38,6 +39,8 @@ from stellwerk.cockpit.database.tables.live import (
 )
 from stellwerk.cockpit.database.tables.monitoring import mon_observations
 from stellwerk.cockpit.database.tables.registry import joc_variables
+from stellwerk.cockpit.inventory.types import ObjectType
+from stellwerk.cockpit.monitoring.jobs import job_settings
 from stellwerk.cockpit.projection import changes as rows
 from stellwerk.cockpit.projection.availability import write_availability
 from stellwerk.cockpit.projection.batch import Ids
@@ -105,6 +108,8 @@ class ProjectionWriter:
         self.controller_id = controller_id
         self._orders: OrderedDict[str, LiveOrder] = OrderedDict()
         self._workflows: OrderedDict[tuple[str, str], WorkflowIndex] = OrderedDict()
+        #: By path and version of the workflow.
+        self._critical_jobs: OrderedDict[tuple[str, str], dict[str, str]] = OrderedDict()
         self._statements = _Statements(database)
 
     async def cursor(self) -> int | None:
@@ -246,6 +251,22 @@ class ProjectionWriter:
             ).scalar_one_or_none()
             if content is not None:
                 self._remember_workflow((path, version), WorkflowIndex(content))
+        for key in wanted - self._critical_jobs.keys():
+            self._critical_jobs[key] = await self._load_critical_jobs(connection, *key)
+            if len(self._critical_jobs) > _CACHED_WORKFLOWS:
+                self._critical_jobs.popitem(last=False)
+
+    async def _load_critical_jobs(self, connection: AsyncConnection, path: str, version: str) -> dict[str, str]:
+        """Jobs whose criticality is not the normal one. Controllers do not know it: it stands in what was deployed."""
+        query = select(dep_history.c.inv_content).where(
+            dep_history.c.controller_id == self.controller_id,
+            dep_history.c.type == int(ObjectType.WORKFLOW),
+            dep_history.c.name == path,
+            dep_history.c.commit_id == version,
+        )
+        content = (await connection.execute(query.limit(1))).scalar()
+        settings = job_settings(content)
+        return {job: one.criticality for job, one in settings.items() if one.criticality != "NORMAL"}
 
     def workflow(self, path: str, version: str) -> WorkflowIndex | None:
         return self._workflows.get((path, version))
@@ -269,7 +290,7 @@ class ProjectionWriter:
         await statements.agents.execute(connection, changes.agents)
         await self._write_cluster_events(connection, changes)
         await statements.orders.execute(connection, changes.orders)
-        await statements.steps.execute(connection, changes.steps)
+        await statements.steps.execute(connection, rows.with_criticality(changes.steps, self._critical_jobs))
         await statements.log_pending.execute(connection, rows.ended_with_output(changes.steps))
         await statements.states.execute(connection, changes.states)
         await statements.events.execute(connection, changes.events)
@@ -374,6 +395,7 @@ class ProjectionWriter:
         """Drop everything cached: the database is right, memory may not be."""
         self._orders.clear()
         self._workflows.clear()
+        self._critical_jobs.clear()
 
     def _remember(self, fold: Fold) -> None:
         for order in fold.changes.removed:
