@@ -137,6 +137,12 @@ async def test_logs_are_found_by_words_whether_indexed_or_not_and_gone_when_remo
     await cockpit.services.get(CleanupService).run(CleanupSettings(order_history_logs_age=1), 2**60)
     assert await logs.search("disk quota") == quota[:1]
     assert await logs.count(history_log_index) == 0
+    for log in ("task/1", "order/A"):
+        part = await logs.client.get(f"stellwerk/log/{log}")
+        assert (part["lines"], part["totalLines"], part["complete"], part["removed"]) == ([], 0, True, True)
+    assert "removed" not in await logs.client.get("stellwerk/log/order/D")
+    async with await logs.client.raw("POST", "task/log", {"controllerId": "controller", "taskId": 1}) as answer:
+        assert "has been removed" in await answer.text()
 
 
 async def test_a_line_in_many_chunks_is_found_once_and_long_ones_are_cut(

@@ -322,6 +322,7 @@ export interface LogRange {
   totalLines: number;
   totalBytes: number;
   complete: boolean;
+  removed?: boolean;
 }
 
 export interface LogIndex {

@@ -56,7 +56,7 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [kind, id]);
 
-  const state = ranges?.state ?? { totalLines: 0, totalBytes: 0, complete: false, known: false };
+  const state = ranges?.state ?? { totalLines: 0, totalBytes: 0, complete: false, removed: false, known: false };
   const { totalLines, complete } = state;
   const topic = useTopic(complete ? undefined : `log:${kind}:${id}`);
   useEffect(() => {
@@ -249,7 +249,7 @@ export function LogView({ kind, id, anchor, onAnchor, openAtError = false, compa
         onWheel={(event) => event.deltaY < 0 && send({ kind: "scrolled-up", lastLine: totalLines })}
         onMouseUp={() => document.getSelection()?.isCollapsed === false && send({ kind: "selected", lastLine: totalLines })}
       >
-        {state.known && totalLines === 0 && <p className={styles.none}>{complete ? "Nothing was written." : "No output yet. It appears here as it is written."}</p>}
+        {state.known && totalLines === 0 && <p className={styles.none}>{state.removed === true ? "This log was older than logs are kept, and has been removed." : complete ? "Nothing was written." : "No output yet. It appears here as it is written."}</p>}
         <div className={styles.space} style={{ height: virtual.getTotalSize() }}>
           {items.map((item) => {
             const number = windowStart + item.index + 1;

@@ -13,6 +13,8 @@ export interface LogState {
   totalLines: number;
   totalBytes: number;
   complete: boolean;
+  /** There was a log, and it has been cleaned up. */
+  removed?: boolean;
   /** The last answer was an error; lines that are there stay. */
   error?: unknown;
   /** False until the first answer. */
@@ -95,7 +97,7 @@ export class LogRanges {
       this.blocks.set(block, [...kept, ...range.lines]);
       this.forget(block);
       const beyond = before.length > 0 && blockOf(range.totalLines) > block;
-      this.current = { totalLines: range.totalLines, totalBytes: range.totalBytes, complete: range.complete, known: true };
+      this.current = { totalLines: range.totalLines, totalBytes: range.totalBytes, complete: range.complete, removed: range.removed === true, known: true };
       // The log has grown over the end of this block, into one that nobody has asked for yet.
       if (beyond && !this.blocks.has(blockOf(range.totalLines))) void this.load(blockOf(range.totalLines));
     } catch (error) {

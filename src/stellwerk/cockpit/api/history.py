@@ -318,6 +318,8 @@ async def task_log(context: RequestContext, request: TaskFilter) -> Answer:
         text = f"[INFO] The size of the log is too big: {size}MB\n[INFO] Try to download the log.\n"
     else:
         text, _ = await _task_text(context, log, 1)
+        if log.lines and not text:
+            text = "[INFO] The log has been removed by the cleanup service.\n"
     headers = {
         "X-Log-Complete": str(log.is_complete).lower(),
         "X-Log-Task-Id": str(log.task_id),

@@ -368,6 +368,8 @@ async def _task_part(context: RequestContext, connection: Any, text: str, reques
     else:
         first, last = _lines_wanted(request, found.lines)
     lines = await reading.task_lines(connection, found.task_id, first, last) if last >= first else []
+    if not lines and found.lines and await reading.are_logs_removed(connection, [found.task_id]):
+        return reading.REMOVED_LOG
     return LogPart(lines=lines, total_lines=found.lines, total_bytes=found.bytes, complete=found.is_complete)
 
 
@@ -385,6 +387,9 @@ async def _order_part(context: RequestContext, connection: Any, text: str, reque
     total = sum(task.log_lines for task in tasks)
     first, last = _lines_wanted(request, total)
     lines = await reading.order_lines(connection, tasks, first, last) if last >= first else []
+    logged = [task.id for task in tasks if task.log_lines]
+    if not lines and await reading.are_logs_removed(connection, logged[: reading.MAXIMUM_LINES]):
+        return reading.REMOVED_LOG
     return LogPart(
         lines=lines, total_lines=total, total_bytes=sum(task.log_bytes for task in tasks), complete=order.is_over
     )

@@ -40,6 +40,11 @@ class LogPart(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     total_lines: int
     total_bytes: int
     complete: bool
+    #: The cleanup service has removed what there was.
+    removed: bool = False
+
+
+REMOVED_LOG = LogPart(lines=[], total_lines=0, total_bytes=0, complete=True, removed=True)
 
 
 class TaskLog(msgspec.Struct, frozen=True):
@@ -84,6 +89,12 @@ async def task_log(connection: AsyncConnection, task_id: int) -> TaskLog | None:
         row.log_bytes,
         row.end_time is not None,
     )
+
+
+async def are_logs_removed(connection: AsyncConnection, task_ids: Sequence[int]) -> bool:
+    """Whether nothing is left of the logs of these tasks, all of which have had one."""
+    left = select(_chunks.hos_id).where(_chunks.hos_id.in_(task_ids)).limit(1)
+    return bool(task_ids) and (await connection.execute(left)).first() is None
 
 
 async def task_lines(connection: AsyncConnection, task_id: int, first: int, last: int) -> list[LogLine]:
