@@ -199,6 +199,7 @@ async def test_logs_go_before_their_orders_and_the_walk_goes_on_where_it_was(coc
     assert run.removed == {"history_logs": 10 * (JOBS * 3 + 2 * 2)}
 
 
+@ON_SQLITE
 async def test_a_run_that_its_period_ends_is_gone_on_with(cockpit: Cockpit) -> None:
     database = cockpit.database
     await with_history(database)

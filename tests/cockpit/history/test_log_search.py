@@ -145,6 +145,7 @@ async def test_logs_are_found_by_words_whether_indexed_or_not_and_gone_when_remo
         assert "has been removed" in await answer.text()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_line_in_many_chunks_is_found_once_and_long_ones_are_cut(
     logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
