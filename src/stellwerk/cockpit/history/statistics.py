@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stellwerk.cockpit.database.tables.history import history_orders
 from stellwerk.cockpit.history.selection import Selection
 
-#: Rows that one question looks at.
-MAXIMUM_ROWS = 500_000
+#: Rows that one question looks at: some seconds of a busy machine for percentiles, which have to sort them.
+MAXIMUM_ROWS = 200_000
 MAXIMUM_BUCKETS = 500
 #: Lines of a table of figures.
 MAXIMUM_LINES = 200
