@@ -36,11 +36,16 @@ describe("JSON text", () => {
     ['{"a": nope}', "value is expected", 6],
     ["{} x", "after the end", 3],
     ['{"a": "x\\q"}', "wrong escape", 6],
+    ['{"a": 12345678901234567890}', "does not keep all digits", 6],
   ])("says what is wrong with %s and where", (text, message, offset) => {
     const { fault, value } = readJson(text);
     expect(value).toBeUndefined();
     expect(fault?.message).toContain(message);
     expect(fault?.offset).toBe(offset);
+  });
+
+  it.each(["0", "-1.50", "9007199254740991", "1e3", "0.1", "123456.789012345", "1e-7"])("takes the number %s as it is", (number) => {
+    expect(readJson(`[${number}]`).value).toEqual([Number(number)]);
   });
 
   it("has the places before a fault", () => {

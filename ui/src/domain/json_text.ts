@@ -65,8 +65,15 @@ function scan(text: string, at: number, path: string, depth: number, places: Map
   else if (first === "[") end = elements(text, at + 1, path, depth, places);
   else end = match(first === '"' ? STRING : SCALAR, text, at);
   if (end === undefined) throw new Fault(first === undefined ? "The text ends too early: a value is missing." : first === '"' ? "A text that does not end, or has a wrong escape." : "A value is expected here.", at);
+  if (!isExact(text.slice(at, end))) throw new Fault("A browser does not keep all digits of this number: write it as a text in double quotes.", at);
   place.end = end;
   return end;
+}
+
+/** Whether a number comes back as it was written; what is no number does. */
+function isExact(token: string): boolean {
+  if (!/^-?\d/.test(token) || String(Number(token)) === token || Number.isSafeInteger(Number(token))) return true;
+  return token.replace(/[eE].*|[-.]/g, "").replace(/^0+|0+$/g, "").length <= 15;
 }
 
 function members(text: string, begin: number, path: string, depth: number, places: Map<string, JsonPlace>): number {
