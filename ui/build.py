@@ -7,6 +7,7 @@ Called by the hatchling hook (`hatch_build.py`) and by hand: `python ui/build.py
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import shutil
@@ -17,8 +18,10 @@ from typing import NamedTuple
 
 UI = Path(__file__).resolve().parent
 DEFAULT_TARGET = UI.parent / "src" / "stellwerk" / "cockpit" / "ui"
-_INPUTS = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src")
+_INPUTS = ("build.py", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src")
 _STAMP = ".inputs"
+_COMPRESSIBLE = frozenset({".js", ".css", ".html", ".svg", ".json", ".ttf"})
+_MINIMUM_COMPRESSED_BYTES = 1024
 
 
 class UserInterfaceBuildError(RuntimeError):
@@ -36,10 +39,18 @@ def build(target: Path = DEFAULT_TARGET, *, force: bool = False) -> bool:
     shutil.rmtree(fresh, ignore_errors=True)
     node.run("type check", [*node.node, "node_modules/typescript/bin/tsc", "--noEmit"])
     node.run("bundle", [*node.node, "node_modules/vite/bin/vite.js", "build", "--outDir", str(fresh)])
+    compress(fresh)
     (fresh / _STAMP).write_text(digest)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return True
+
+
+def compress(folder: Path) -> None:
+    """Beside each larger file `<name>.gz`, which the Cockpit sends to whoever takes it."""
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in _COMPRESSIBLE and file.stat().st_size >= _MINIMUM_COMPRESSED_BYTES:
+            file.with_name(file.name + ".gz").write_bytes(gzip.compress(file.read_bytes(), 9, mtime=0))
 
 
 def install() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ async def test_the_ui_is_served_with_a_fall_back_to_its_own_router(tmp_path: Pat
     (directory / "assets").mkdir(parents=True)
     (directory / "index.html").write_text("<!doctype html><title>Stellwerk</title>")
     (directory / "assets" / "main-1a2b.js").write_text("1")
+    (directory / "assets" / "main-1a2b.js.gz").write_bytes(gzip.compress(b"compressed by the build"))
     (tmp_path / "secret.txt").write_text("secret")
     running = Cockpit(CockpitConfiguration(data=tmp_path / "data", port=0, ui_directory=directory))
     await running.start()
@@ -177,6 +179,17 @@ async def test_the_ui_is_served_with_a_fall_back_to_its_own_router(tmp_path: Pat
             async with session.get(f"{base}/ui/assets/main-1a2b.js") as response:
                 assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
                 assert response.headers["Content-Type"].startswith("text/javascript")
+            for accepted, text in {
+                "br, gzip": "compressed by the build",
+                "gzip;q=0.5": "compressed by the build",
+                "gzip;q=0": "1",
+                "br": "1",
+            }.items():
+                headers = {"Accept-Encoding": accepted}
+                async with session.get(f"{base}/ui/assets/main-1a2b.js", headers=headers) as response:
+                    assert await response.text() == text, accepted
+                    assert response.headers["Vary"] == "accept-encoding"
+                    assert response.headers["Content-Type"].startswith("text/javascript")
             async with session.get(f"{base}/ui/assets/gone.js") as response:
                 assert response.status == 404
             async with session.get(URL(f"{base}/ui/%2e%2e/secret.txt", encoded=True)) as response:

@@ -55,15 +55,27 @@ class StaticFiles:
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         if media_type.startswith("text/") or media_type in ("application/javascript", "application/json"):
             media_type += "; charset=utf-8"
+        headers = {"cache-control": "public, max-age=31536000, immutable" if hashed else "no-cache"}
+        compressed = path.with_name(path.name + ".gz")
+        if compressed.is_file():  # made once by the build
+            headers["vary"] = "accept-encoding"
+            if _takes_gzip(scope):
+                path = compressed
+                headers["content-encoding"] = "gzip"
         body = path.read_bytes()
-        caching = "public, max-age=31536000, immutable" if hashed else "no-cache"
-        await _send(send, 200, b"" if scope["method"] == "HEAD" else body, media_type, {"cache-control": caching})
+        await _send(send, 200, b"" if scope["method"] == "HEAD" else body, media_type, headers)
 
     def _find(self, relative: str) -> Path | None:
         if not relative or "\0" in relative:
             return None
         path = (self._directory / relative).resolve()
         return path if path.is_relative_to(self._directory) and path.is_file() else None
+
+
+def _takes_gzip(scope: Any) -> bool:
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding").decode("latin-1")
+    parts = [part.replace(" ", "").lower() for part in accepted.split(",")]
+    return any(part == "gzip" or (part.startswith("gzip;q=") and part[7:].strip("0.") != "") for part in parts)
 
 
 async def _send(send: Any, status: int, body: bytes, media_type: str, headers: dict[str, str]) -> None:
