@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from tests.browser.test_plan import MOST_MONTHS
 from tests.browser.world import Installation, Person
 
 YEAR = datetime.now(UTC).year + 1
 #: All days of a week from a Monday on.
 WEEK = [datetime.fromisocalendar(YEAR, 20, day).strftime("%a %-d %b %Y") for day in range(1, 8)]
-
-
-def add_rule(page: Page, kind: str, fill: Callable[[Page], object], button: str = "Add rule") -> None:
-    page.get_by_label("Kind of the rule").select_option(kind)
-    fill(page)
-    page.get_by_role("button", name=button).click()
 
 
 def test_a_calendar_is_made_of_rules_and_says_why_a_day_counts(person: Person, installation: Installation) -> None:
@@ -37,15 +30,12 @@ def test_a_calendar_is_made_of_rules_and_says_why_a_day_counts(person: Person, i
         expect(page.get_by_role("button", name=f"{name}: {state}", exact=True)).to_be_visible()
 
     day(WEEK[0], "out")
-    add_rule(page, "weekdays", lambda page: None)
+    page.get_by_role("button", name="Add rule").click()  # Monday to Friday
     day(WEEK[0], "in")
     day(WEEK[6], "out")
-    choose_off = "browser-off"
-    add_rule(
-        page,
-        "nonWorkingDayCalendars",
-        lambda page: page.get_by_label("Calendar of days off").select_option(choose_off),
-    )
+    page.get_by_label("Kind of the rule").select_option("nonWorkingDayCalendars")
+    page.get_by_label("Calendar of days off").select_option("browser-off")
+    page.get_by_role("button", name="Add rule").click()
     page.get_by_role("button", name=f"{WEEK[2]}: taken out").click()
     why = page.get_by_role("status").filter(has_text=WEEK[2])
     expect(why).to_contain_text("put in by Monday to Friday, but taken out by days of calendar browser-off")
