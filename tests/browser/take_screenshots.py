@@ -1,6 +1,6 @@
 """Takes the pictures of docs/screens from an installation with the samples of `stellwerk demo`, in light and dark.
 
-    python tests/browser/take_screenshots.py http://127.0.0.1:4446 PASSWORD [FOLDER]
+    python -m tests.browser.take_screenshots http://127.0.0.1:4446 PASSWORD [FOLDER]
 
 With the address of an installation of `stellwerk up --cluster` it takes the pictures of clusters instead, and at the
 end stops the passive Controller for the last of them.
@@ -14,10 +14,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Page, expect, sync_playwright
+from tests.browser.world import Installation
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screens"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -32,6 +34,20 @@ SCREENS = {
     "inventory": "/inventory/samples/nightly-load?type=WORKFLOW&node=1",
     "deploy": "/inventory/samples/nightly-load?type=WORKFLOW&dialog=publish",
     "deployment": "/deployments/",
+    "plan": "/plan/today",
+    "plan-year": "/plan/today?view=calendar",
+    "calendar": "/resources/calendars/samples/work-days?day={year}-12-25",
+    "schedule": "/resources/schedules/samples/payments",
+    "audit": "/audit",
+    "role": "/access/roles?role=it_operator",
+    "settings": "/settings/dailyplan",
+}
+#: What the samples start, and when; of the time zone UTC.
+SCHEDULES = {
+    "loads": ("nightly-load", [{"singleStart": "02:00:00"}, {"singleStart": "23:30:00"}]),
+    "transfers": ("file-transfer", [{"begin": "06:00:00", "end": "22:00:00", "repeat": "00:30:00"}]),
+    "payments": ("payment-run", [{"singleStart": "18:00:00", "whenHoliday": "NEXTNONWORKINGDAY"}]),
+    "reports": ("month-end-report", [{"singleStart": "04:15:00"}, {"singleStart": "20:00:00"}]),
 }
 #: A draft that differs from what is deployed, so that there is something to see; the same each time.
 WRITE_A_DRAFT = """async () => {
@@ -68,6 +84,7 @@ def main(url: str, password: str, folder: Path) -> None:
             browser.close()
             return
         page.close()
+        plan_samples(Installation(url, "root", password))
         for theme in THEMES:
             context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=theme)
             page = context.new_page()
@@ -83,6 +100,35 @@ def log_in(page: Page, url: str, password: str) -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("navigation", name="Screens")).to_be_visible()
+
+
+def plan_samples(installation: Installation) -> None:
+    """Calendars and schedules for the samples, and a plan of today."""
+    year = datetime.now(UTC).year
+    holidays = {"includes": {"holidays": [{"nationalCalendar": "DE", "dates": [f"{year}-12-25", f"{year}-12-26"]}]}}
+    installation.release("/samples/holidays", "NONWORKINGDAYSCALENDAR", holidays)
+    work_days = {
+        "title": "Monday to Friday",
+        "includes": {"weekdays": [{"days": [1, 2, 3, 4, 5]}]},
+        "excludes": {"nonWorkingDayCalendars": ["holidays"]},
+    }
+    installation.release("/samples/work-days", "WORKINGDAYSCALENDAR", work_days)
+    every_day = {"includes": {"weekdays": [{"days": [0, 1, 2, 3, 4, 5, 6]}]}}
+    installation.release("/samples/every-day", "WORKINGDAYSCALENDAR", every_day)
+    for name, (workflow, periods) in SCHEDULES.items():
+        assignment = {"calendarName": "every-day", "timeZone": "Etc/UTC", "periods": periods}
+        schedule = {"workflowNames": [workflow], "planOrderAutomatically": True, "calendars": [assignment]}
+        installation.release(f"/samples/{name}", "SCHEDULE", schedule)
+    days = [str((datetime.now(UTC) + timedelta(days=number)).date()) for number in range(3)]
+    request = {"controllerId": "controller", "dailyPlanDates": days, "includeLate": True}
+    installation.post("daily_plan/orders/generate", request)
+    started = {
+        "controllerIds": ["controller"],
+        "dailyPlanDateFrom": days[0],
+        "workflowPaths": ["/samples/nightly-load"],
+    }
+    installation.post("daily_plan/orders/submit", started)
+    installation.post("daily_plan/projections/recreate", {})
 
 
 def cluster_screens(page: Page) -> Iterator[str]:
@@ -113,7 +159,7 @@ def screens(page: Page, url: str, password: str) -> Iterator[str]:
     yield "overview"
     page.evaluate(WRITE_A_DRAFT)
     for name, path in SCREENS.items():
-        page.goto(f"{url}/ui{path}")
+        page.goto(f"{url}/ui{path.format(year=datetime.now(UTC).year)}")
         page.wait_for_timeout(2000)
         if name == "deployment":
             page.get_by_role("row").nth(1).get_by_role("link").first.click()
