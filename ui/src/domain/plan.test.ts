@@ -95,7 +95,7 @@ describe("the timeline", () => {
     const [bar] = barsOf(planned(cycle, NOW), BEGIN, END, NOW, clock);
     expect(bar?.ticks).toHaveLength(5);
     expect(bar?.ticks?.[1]).toBeCloseTo(10 / 24);
-    expect(bar?.words).toBe("nightly: 5 starts, 08:00 to 16:00; the next is submitted");
+    expect(bar?.words()).toBe("nightly: 5 starts, 08:00 to 16:00; the next is submitted");
   });
   it("has a lane per workflow, schedule or folder, by their first start", () => {
     const rows = [item("18:00"), item("05:00", { workflowPath: "/etl/early" }), item("19:00", { workflowPath: "/fin/close" })].map((one) => planned(one, NOW));

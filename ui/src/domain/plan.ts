@@ -115,7 +115,8 @@ export interface Bar {
   to: number;
   kind: "planned" | "actual" | "gap" | "ticks";
   look: StateLook;
-  words: string;
+  /** Made when it is shown: a day has more bars than a screen. */
+  words: () => string;
   orderId: string;
   /** Of a cycle: where its orders start. */
   ticks?: number[];
@@ -151,7 +152,8 @@ export function lanes(rows: readonly Planned[], by: PlanGroup, begin: number, en
     bars: thinned(group.flatMap((row) => barsOf(row, begin, end, now, clock))),
     late: group.filter((row) => row.lateBy !== undefined).length,
   }));
-  return made.sort((first, second) => firstStart(first) - firstStart(second) || first.key.localeCompare(second.key));
+  const starts = new Map(made.map((lane) => [lane.key, firstStart(lane)]));
+  return made.sort((first, second) => (starts.get(first.key) ?? 0) - (starts.get(second.key) ?? 0) || first.key.localeCompare(second.key));
 }
 
 function groupOf({ item }: Planned, by: PlanGroup): string {
@@ -159,7 +161,7 @@ function groupOf({ item }: Planned, by: PlanGroup): string {
   return by === "schedule" ? (item.schedulePath ?? "without a schedule") : item.workflowPath;
 }
 
-const firstStart = (lane: PlanLane): number => Math.min(...lane.rows.map((row) => row.start));
+const firstStart = (lane: PlanLane): number => lane.rows.reduce((first, { start }) => Math.min(first, start), Number.POSITIVE_INFINITY);
 
 /** What a planned order draws: the plan as an outline, what has happened filled, lateness as a gap between. */
 export function barsOf(row: Planned, begin: number, end: number, now: number, clock: (time: number) => string): Bar[] {
@@ -169,12 +171,12 @@ export function barsOf(row: Planned, begin: number, end: number, now: number, cl
   if (item.cyclicOrder !== undefined) {
     const last = Date.parse(item.cyclicOrder.lastStart);
     const ticks = ticksOf(start, last, item.cyclicOrder.count).map(place);
-    const words = `${item.orderName}: ${item.cyclicOrder.count} starts, ${clock(start)} to ${clock(last)}; the next is ${look.word}`;
+    const { count } = item.cyclicOrder;
+    const words = (): string => `${item.orderName}: ${count} starts, ${clock(start)} to ${clock(last)}; the next is ${look.word}`;
     return [{ ...common, kind: "ticks", from: place(start), to: place(last), words, ticks }];
   }
   const bars: Bar[] = [];
-  const lateWords = lateBy === undefined ? "" : `, ${durationWords(lateBy)} late`;
-  const words = `${item.orderName}: planned ${clock(start)}${lateWords}, ${look.word}`;
+  const words = (): string => `${item.orderName}: planned ${clock(start)}${lateBy === undefined ? "" : `, ${durationWords(lateBy)} late`}, ${look.word}`;
   if (lateBy !== undefined) bars.push({ ...common, kind: "gap", from: place(start), to: place(startedAt ?? now), words });
   if (startedAt !== undefined) bars.push({ ...common, kind: "actual", from: place(startedAt), to: place(endedAt ?? now), words });
   else bars.push({ ...common, kind: "planned", from: place(start), to: place(expectedEnd), words });
@@ -198,7 +200,7 @@ function thinned(bars: Bar[]): Bar[] {
     if (bar.kind !== "ticks" && former !== undefined && bar.from - former.to < 1 / MAXIMUM_BARS) {
       former.to = Math.max(former.to, bar.to);
       former.count = (former.count ?? 1) + 1;
-      former.words = `${former.count} orders, ${bar.look.word}`;
+      former.words = () => `${former.count} orders, ${former.look.word}`;
       continue;
     }
     const kept = { ...bar };

@@ -40,8 +40,9 @@ export function Plan() {
   const live = useQuery({ ...planLiveQuery(date), enabled: date !== "" });
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const now = useNow();
-  // States change once a second at most; the rows are not made anew for each tick.
-  const minute = Math.floor(now / 10_000) * 10_000;
+  // Lateness and the now line move with the time; the rows are not made anew for each second.
+  const step = (orders.data?.length ?? 0) > MANY ? 60_000 : 10_000;
+  const moment = Math.floor(now / step) * step;
   const q = search.q ?? "";
   const view: View = VIEWS.find((name) => name === search.view) ?? "timeline";
   const group: PlanGroup = GROUPS.find((name) => name === search.group) ?? "workflow";
@@ -58,7 +59,7 @@ export function Plan() {
   useOnChange(counted, refetchStates, (orders.data?.length ?? 0) > MANY ? 30_000 : 2000);
   useEffect(() => setSelected(new Set()), [date]);
 
-  const all = useMemo(() => (orders.data ?? []).map((item) => planned(item, minute, live.data)), [orders.data, live.data, minute]);
+  const all = useMemo(() => (orders.data ?? []).map((item) => planned(item, moment, live.data)), [orders.data, live.data, moment]);
   const filter = useMemo(() => parseFilter(q), [q]);
   const shown = useMemo(() => all.filter((row) => matchesPlanned(filter, row)), [all, filter]);
   const chosen = useMemo(() => shown.filter((row) => selected.has(row.item.orderId)), [shown, selected]);
@@ -143,7 +144,7 @@ export function Plan() {
           ) : view === "list" ? (
             <PlanList rows={shown} zone={zoneOf(day.data.timeZone)} sort={search.sort} onSort={(sort) => set({ sort })} selected={selected} onSelect={setSelected} cycle={search.order} onCycle={(order) => set({ order })} />
           ) : (
-            <Timeline rows={shown} day={day.data} group={group} now={minute} selected={selected} onSelect={select} />
+            <Timeline rows={shown} day={day.data} group={group} now={moment} selected={selected} onSelect={select} />
           )}
         </div>
         {view !== "calendar" && chosen.length > 0 && <PlanActions rows={chosen} zone={day.data?.timeZone ?? "Etc/UTC"} onDone={() => setSelected(new Set())} />}

@@ -98,7 +98,7 @@ function BarButton({ bar, isSelected, onSelect }: { bar: Bar; isSelected: boolea
       data-state={bar.look.colour}
       data-family={bar.look.family}
       aria-pressed={isSelected}
-      title={bar.words}
+      title={bar.words()}
       style={{ left: `${bar.from * 100}%`, width: `${(bar.to - bar.from) * 100}%` }}
       onClick={() => bar.count === undefined && onSelect(bar.orderId)}
     >
