@@ -68,6 +68,8 @@ async def occurred(connection: AsyncConnection, occurrence: Occurrence) -> Alert
     is_same = occurrence.task_id is None and found.order_id == occurrence.order_id and found.state != RESOLVED
     is_same &= occurrence.order_id is not None and found.message == message
     values = last | {"occurrences": found.occurrences + (0 if is_same else 1)}
+    if is_same:
+        del values["title"]  # it names the job
     if occurrence.task_id is not None:
         values |= {"task_id": occurrence.task_id, "job": occurrence.job}
     if found.state == RESOLVED:

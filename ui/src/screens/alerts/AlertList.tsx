@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<AlertRow>[] = [
   { id: "first", header: "First", width: "104px", cell: (row) => <When time={row.first} /> },
   { id: "last", header: "Last", width: "104px", cell: (row) => <When time={row.last} /> },
   { id: "order", header: "Order", width: "minmax(150px, 1fr)", cell: (row) => (row.orderId === undefined ? "" : <OrderLink orderId={row.orderId} width={22} />) },
-  { id: "told", header: "Told", width: "minmax(90px, 0.8fr)", cell: (row) => <ChannelStates channels={row.channels ?? {}} /> },
+  { id: "told", header: "Told", width: "minmax(120px, 1fr)", cell: (row) => <ChannelStates channels={row.channels ?? {}} /> },
   { id: "by", header: "By", width: "minmax(100px, 1fr)", cell: (row) => <By row={row} /> },
 ];
 

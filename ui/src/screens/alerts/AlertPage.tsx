@@ -86,7 +86,7 @@ function Detail({ detail, onDone }: { detail: AlertDetail; onDone: () => void })
           )}
         </dl>
       </Panel>
-      <Panel title="Occurrences" aside={`the newest ${occurrences.length}`}>
+      <Panel title="Occurrences" aside="the newest first">
         <table className={styles.table}>
           <thead>
             <tr>

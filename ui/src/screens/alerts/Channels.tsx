@@ -73,15 +73,17 @@ function Row({ channel }: { channel: ChannelRow }) {
           <When time={channel.lastSent} />
         </td>
         <td className={styles.message}>{channel.lastError ?? ""}</td>
-        <td className={styles.buttons}>
-          <button type="button" className="button small" disabled={!channel.isConfigured || test.isPending} onClick={() => test.mutate(testChannel(channel.name))}>
-            {test.isPending ? "Sending…" : "Send a test"}
-          </button>
-          {channel.waiting + channel.dead > 0 && (
-            <button type="button" className="button small" disabled={retry.isPending} onClick={() => retry.mutate(retryChannel(channel.name))}>
-              Send again
+        <td>
+          <div className={styles.buttons}>
+            <button type="button" className="button small" disabled={!channel.isConfigured || test.isPending} onClick={() => test.mutate(testChannel(channel.name))}>
+              {test.isPending ? "Sending…" : "Send a test"}
             </button>
-          )}
+            {channel.waiting + channel.dead > 0 && (
+              <button type="button" className="button small" disabled={retry.isPending} onClick={() => retry.mutate(retryChannel(channel.name))}>
+                Send again
+              </button>
+            )}
+          </div>
         </td>
       </tr>
       {(failed !== undefined || test.isError || retry.isError) && (
