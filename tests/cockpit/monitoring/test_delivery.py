@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from pathlib import Path
@@ -19,11 +20,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from authority import Authority
 from monitoring_samples import configuration, rule
 from monitoring_world import LIMIT_SECONDS, MonitoringWorld, begins, ends, fails, order, processed, starts, until
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.cockpit.conftest import cockpit_configuration, logged_in
 from tests.cockpit.monitoring.conftest import quick
 
 from stellwerk.cockpit.application import Cockpit
+from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.monitoring import mon_outbox
 from stellwerk.cockpit.monitoring.delivery import DEAD, SENT, WAITING
 
@@ -126,10 +128,10 @@ async def test_a_receiver_that_is_away_gets_all_messages_when_it_is_back(
     await world.until_outbox(lambda rows: {row.state for row in rows[before:]} == {SENT})
 
 
-async def test_what_was_not_sent_is_sent_by_the_next_cockpit(
+async def test_a_cockpit_is_killed_while_the_receiver_is_away_and_the_next_one_sends(
     world: MonitoringWorld, receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Its database is all that it needs: the one before has been stopped without a word to the receiver."""
+    """A real process, kill -9: its database is all that the next one needs."""
     settings = quick(cockpit_configuration(tmp_path, f"sqlite:///{tmp_path / 'own.sqlite'}"))
     first = Cockpit(settings)
     await first.start()
@@ -142,12 +144,36 @@ async def test_what_was_not_sent_is_sent_by_the_next_cockpit(
         await own.settle()
         [row] = await own.outbox()
     await first.stop()
+    (tmp_path / "cockpit.toml").write_text(
+        f'port = 0\ndatabase_url = "{settings.database_url}"\ndelivery_pauses_seconds = [0.05]\n'
+    )
+    database = await Database.open(str(settings.database_url))
+
+    async def tried_again() -> bool:
+        async with database.read() as connection:
+            found = (await connection.execute(select(mon_outbox.c.attempts, mon_outbox.c.state))).one()
+        assert found.state == WAITING
+        return int(found.attempts) > int(row.attempts) + 2
+
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "stellwerk.cli", "cockpit", "--data", str(tmp_path), stdout=asyncio.subprocess.DEVNULL
+    )
+    await until(tried_again)
+    killed.kill()
+    await killed.wait()
     await receiver.up()
-    second = Cockpit(settings)
-    await second.start()
+    following = Cockpit(settings)
+    await following.start(listen=False)
     [(message_id, _)] = await receiver.until(1)
-    await second.stop()
     assert message_id == row.message_id
+
+    async def is_sent() -> bool:
+        async with database.read() as connection:
+            return int((await connection.execute(select(mon_outbox.c.state))).scalar_one()) == SENT
+
+    await until(is_sent)
+    await following.stop()
+    await database.close()
 
 
 async def test_a_message_that_is_given_up_is_a_dead_letter_that_an_alert_tells_of(

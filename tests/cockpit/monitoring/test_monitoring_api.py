@@ -13,8 +13,9 @@ from sqlalchemy import insert, select
 from tests.cockpit.identity.conftest import People
 
 from stellwerk.cockpit.database.tables.identity import joc_audit_log
-from stellwerk.cockpit.database.tables.monitoring import mon_observations
+from stellwerk.cockpit.database.tables.monitoring import mon_not_acknowledgements, mon_observations
 from stellwerk.cockpit.live.hub import LiveHub
+from stellwerk.cockpit.monitoring.retention import monitoring_steps
 from stellwerk.cockpit.projection.observations import Observation, observation_row
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -329,3 +330,20 @@ async def test_a_configuration_is_drafted_released_and_deleted(world: Monitoring
     await post("notification/delete", {"release": True})
     assert (await post("notification", {}))["state"] == "NO_CONFIGURATION_EXIST"
     assert world.monitor._store.current.rules == ()
+
+
+async def test_what_is_over_is_cleaned_up_and_what_is_open_stays(world: MonitoringWorld) -> None:
+    await world.tell(*begins("A"), *fails("A"), *begins("B"), *fails("B"), order("OrderCancelled", "B"))
+    notes = await world.notifications()
+    ids = [note["notificationId"] for note in notes]
+    request = {"controllerId": world.controller_id, "notificationIds": ids}
+    await world.client.post("monitoring/notification/acknowledge", request)
+    for step in monitoring_steps(world.cockpit.clock.now_ms() + 1000):
+        async with world.cockpit.database.write() as connection:
+            while await step(connection, 1):
+                pass
+    left = await world.notifications()
+    assert {note["orderId"] for note in left} == {"A"} and len(left) == 2, "A is still failed"
+    assert [alert["state"] for alert in await world.alerts("kind:failed")] == ["acknowledged"]
+    table = mon_not_acknowledgements
+    assert await world.count(table, table.c.not_id.in_(ids)) == 2
