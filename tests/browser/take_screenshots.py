@@ -41,6 +41,8 @@ SCREENS = {
     "audit": "/audit",
     "role": "/access/roles?role=it_operator",
     "settings": "/settings/dailyplan",
+    "alerts": "/alerts",
+    "alert-rules": "/alerts?tab=rules",
 }
 #: What the samples start, and when; of the time zone UTC.
 SCHEDULES = {

@@ -14,14 +14,15 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import ColumnElement, delete, exists, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.cluster.election import StartMode
+from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.fence import Fence, NotActiveError
 from stellwerk.cockpit.database.tables.live import live_orders
-from stellwerk.cockpit.database.tables.monitoring import mon_alerts, mon_observations
+from stellwerk.cockpit.database.tables.monitoring import mon_alerts, mon_notifications, mon_observations
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.monitoring import alerts, rules
 from stellwerk.cockpit.monitoring.components import component
@@ -29,7 +30,7 @@ from stellwerk.cockpit.monitoring.delivery import Delivery
 from stellwerk.cockpit.monitoring.jobs import NO_SETTINGS
 from stellwerk.cockpit.monitoring.lookup import JobLookup, average_ms, needs_average
 from stellwerk.cockpit.monitoring.messages import CockpitNames
-from stellwerk.cockpit.monitoring.model import Category, Occurrence, Type, fingerprint
+from stellwerk.cockpit.monitoring.model import Category, Occurrence, Type, Warn, fingerprint
 from stellwerk.cockpit.monitoring.news import MonitoringNews
 from stellwerk.cockpit.monitoring.recording import Recorder, late_fingerprint
 from stellwerk.cockpit.monitoring.store import NotificationStore
@@ -51,7 +52,8 @@ PERIOD_SECONDS = 5.0
 AWAY_MS = 30_000
 #: Observations in one transaction.
 BATCH = 200
-_AT_ONCE = 2000
+#: Orders looked at by one query.
+_AT_ONCE = 5000
 _ORDERS_AND_TASKS = (TASK, OUTPUT, ORDER)
 
 _table = mon_observations.c
@@ -90,8 +92,6 @@ class MonitorService:
         self._jobs = JobLookup()
         self._arrived = asyncio.Event()
         self._is_jobs_known = False
-        #: Late orders told of in this run, by history id.
-        self._late: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- the watcher of the projection
@@ -110,7 +110,6 @@ class MonitorService:
     # --- the active service
 
     async def start(self, mode: StartMode) -> None:
-        self._late.clear()
         if mode is StartMode.FAILOVER:
             await self._tell_takeover()
         works = {"monitor": self._observe, "monitor-watch": self._watch, "monitor-delivery": self._delivery.run}
@@ -279,15 +278,15 @@ class MonitorService:
                 occurrence = _failing_channel(name, why, now)
                 key = f"channel|{name}|{now}"
                 await recorder.record_system(key, Type.ERROR, Category.JOC, occurrence, not_by=name)
-        self._late |= {seen.history_id for _, seen in late}
         await self._tell(recorder)
 
     async def _running_too_long(self, now: int) -> list[tuple[str, Observation, Any, rules.Finding]]:
         table = live_orders.c
-        query = select(table.controller_id, table.data).where(table.state == RUNNING.code).limit(_AT_ONCE)
+        # Those that run longest first: with more at a time, the others' turn comes when these have ended.
+        running = select(table.controller_id, table.data).where(table.state == RUNNING.code).order_by(table.since)
         found: list[tuple[str, Observation, Any, rules.Finding]] = []
         async with self._fence.database.read() as connection:
-            for row in list(await connection.execute(query)):
+            for row in list(await connection.execute(running.limit(_AT_ONCE))):
                 order = decode_live_order(row.data)
                 task = order.task
                 if task is None:
@@ -304,29 +303,28 @@ class MonitorService:
                     # As if of its output: it has not ended.
                     seen = of_task(order, task, task.start_event_id, now, is_error=None)
                     found.append((row.controller_id, seen, settings, finding))
-        return found
+            ids = [seen.task_id for _, seen, _, _ in found]
+            notes = mon_notifications.c
+            told: set[int] = set()
+            for start in range(0, len(ids), MAXIMUM_BOUND_VALUES):
+                part = notes.key_id.in_(ids[start : start + MAXIMUM_BOUND_VALUES])
+                query = select(notes.key_id).where(*_told(Warn.LONGER_THAN), part)
+                told |= set((await connection.execute(query)).scalars())
+        return [item for item in found if item[1].task_id not in told]
 
     async def _late_orders(self, now: int) -> tuple[list[tuple[str, Observation]], set[str]]:
         """Those not told of yet, and the fingerprints of all workflows with some."""
         table = live_orders.c
-        query = (
-            select(table.controller_id, table.workflow_path, table.history_id, table.data)
-            .where(
-                table.state == SCHEDULED.code,
-                table.scheduled_for < now - self._store.current.late_after_seconds * 1000,
-            )
-            .order_by(table.scheduled_for)
-            .limit(_AT_ONCE)
+        is_late = (table.state == SCHEDULED.code) & (
+            table.scheduled_for < now - self._store.current.late_after_seconds * 1000
         )
+        told = exists().where(*_told(Warn.LATE), mon_notifications.c.key_id == table.history_id)
+        new = select(table.controller_id, table.data).where(is_late, ~told).order_by(table.scheduled_for)
+        workflows = select(table.controller_id, table.workflow_path).where(is_late).distinct()
         async with self._fence.database.read() as connection:
-            rows = list(await connection.execute(query))
-        self._late &= {row.history_id for row in rows}
-        new = [
-            (row.controller_id, _of_late(decode_live_order(row.data), now))
-            for row in rows
-            if row.history_id not in self._late
-        ]
-        return new, {late_fingerprint(row.controller_id, row.workflow_path) for row in rows}
+            rows = list(await connection.execute(new.limit(_AT_ONCE)))
+            late = {late_fingerprint(*row) for row in await connection.execute(workflows)}
+        return [(row.controller_id, _of_late(decode_live_order(row.data), now)) for row in rows], late
 
     async def _open_alerts(self, kinds: Sequence[str]) -> set[str]:
         table = mon_alerts.c
@@ -350,6 +348,11 @@ class MonitorService:
             recorder = self._recorder(connection, now)
             await recorder.record_system(f"cockpit|{term}", Type.WARNING, Category.JOC, occurrence)
         await self._tell(recorder)
+
+
+def _told(warn: Warn) -> list[ColumnElement[bool]]:
+    """Conditions on notifications of which there is one for each order or task (`key_id`)."""
+    return [mon_notifications.c.event_id == 0, mon_notifications.c.warn == int(warn)]
 
 
 def _link_key(controller_id: str) -> str:

@@ -64,6 +64,7 @@ mon_notifications = Table(
         name="uq_mon_notifications_event",
     ),
     Index(None, "created"),
+    Index(None, "key_id", "event_id"),
     Index(None, "main_id"),
     Index(None, "alert_id"),
 )

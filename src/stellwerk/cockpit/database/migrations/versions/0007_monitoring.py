@@ -78,6 +78,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_mon_notifications_alert_id"), "mon_notifications", ["alert_id"], unique=False)
     op.create_index(op.f("ix_mon_notifications_created"), "mon_notifications", ["created"], unique=False)
+    op.create_index(
+        op.f("ix_mon_notifications_key_id_event_id"), "mon_notifications", ["key_id", "event_id"], unique=False
+    )
     op.create_index(op.f("ix_mon_notifications_main_id"), "mon_notifications", ["main_id"], unique=False)
     op.create_table(
         "mon_observations",
