@@ -55,6 +55,7 @@ def test_from_the_rule_to_the_recovery(
     configuration.fill(example.replace("https://chat.example.com/hook", url))
     page.get_by_role("button", name="Release").click()
     expect(page.get_by_text("This is in force.")).to_be_visible()
+    person.check_accessibility()
     page.get_by_role("tab", name="Channels").click()
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_role("status").filter(has_text="has taken the test message")).to_be_visible()
