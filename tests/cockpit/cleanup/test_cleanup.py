@@ -519,6 +519,7 @@ _AGES = [
     "order_history_age",
     "order_history_logs_age",
     "daily_plan_history_age",
+    "notification_history_age",
     "audit_log_age",
     "monitoring_history_age",
     "notification_history_age",
