@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,19 @@ async def test_a_command_has_no_secrets_of_the_cockpit_and_knows_its_message(
     assert "STELLWERK_MESSAGE_ID=id-7" in found and "s3cret" not in found
 
 
+def gone(pid: Path) -> Callable[[], Awaitable[bool]]:
+    """Whether the process whose id stands in the file has ended."""
+    state = Path("/proc") / pid.read_text().strip() / "stat"
+
+    async def look() -> bool:
+        try:
+            return state.read_text().split()[2] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    return look
+
+
 async def test_a_command_that_fails_or_hangs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sender = Channels(no_variables)
     with pytest.raises(DeliveryError, match="ended with 3: no paper"):
@@ -147,12 +162,19 @@ async def test_a_command_that_fails_or_hangs_is_said(tmp_path: Path, monkeypatch
     hanging = f"sleep 300 & echo $! > {tmp_path}/pid; wait"
     with pytest.raises(DeliveryError, match="was killed"):
         await sender.send(filled(Monitor(kind="COMMAND", name="c", command=hanging)), "id")
-    state = Path("/proc") / (tmp_path / "pid").read_text().strip() / "stat"
+    await until(gone(tmp_path / "pid"))  # what it has started goes with it
 
-    async def is_gone() -> bool:
-        try:
-            return state.read_text().split()[2] == "Z"
-        except FileNotFoundError:
-            return True
 
-    await until(is_gone)  # what it has started goes with it
+async def test_a_command_ends_with_the_cockpit(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    hanging = Monitor(kind="COMMAND", name="c", command=f"sleep 300 & echo $! > {pid}.new; mv {pid}.new {pid}; wait")
+    sending = asyncio.create_task(Channels(no_variables).send(filled(hanging), "id"))
+
+    async def is_running() -> bool:
+        return pid.exists()
+
+    await until(is_running)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await until(gone(pid))

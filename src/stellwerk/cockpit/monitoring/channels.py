@@ -13,6 +13,7 @@ import smtplib
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate, getaddresses
 from ipaddress import ip_address
@@ -56,7 +57,7 @@ class Channels:
             case "WEBHOOK":
                 await self._webhook(message, message_id)
             case "COMMAND":
-                await asyncio.to_thread(_run, message, message_id)
+                await _command(message, message_id)
             case _:
                 raise DeliveryError(f"there is no channel {message.kind}", is_final=True)
 
@@ -175,7 +176,19 @@ def _submit(server: MailServer, mail: EmailMessage, recipients: list[str]) -> No
         raise DeliveryError(f"mail server {server.host}:{server.port} is not reachable: {error}") from error
 
 
-def _run(message: Message, message_id: str) -> None:
+async def _command(message: Message, message_id: str) -> None:
+    """When the Cockpit stops, the command does, too: the next one starts it again."""
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        await asyncio.to_thread(_run, message, message_id, started)
+    except asyncio.CancelledError:
+        for process in started:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+def _run(message: Message, message_id: str, started: list[subprocess.Popen[bytes]]) -> None:
     """In a thread. The text of a shell command is what was configured, letter by letter; values are its environment."""
     arguments = list(message.arguments) or ["/bin/sh", "-c", message.command]
     own = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -190,6 +203,7 @@ def _run(message: Message, message_id: str) -> None:
         )
     except (OSError, ValueError) as error:
         raise DeliveryError(f"command {message.name} cannot be started: {error}") from error
+    started.append(process)
     with process:
         try:
             output, _ = process.communicate(timeout=COMMAND_SECONDS)
