@@ -68,6 +68,14 @@ def test_routes_are_found_by_raw_segments() -> None:
     assert table.find("POST", "/order/a/b/events") == set()
 
 
+def test_addresses_of_webhooks_are_masked_in_the_audit_log() -> None:
+    given = {
+        "configuration": """<WebhookFragment name="chat" url = "https://chat/T0K3N"/><X monitor_password='abc'/>"""
+    }
+    text = masked(given)["configuration"]
+    assert text == '<WebhookFragment name="chat" url="********"/><X monitor_password="********"/>'
+
+
 def test_secrets_are_masked_in_the_audit_log() -> None:
     given = {"accounts": [{"accountName": "a", "password": "x", "old_password": "y"}], "accessToken": "z"}
     assert masked(given) == {

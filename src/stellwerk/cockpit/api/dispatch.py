@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -51,6 +52,8 @@ AUDIT_TEXT_LENGTH = 4096
 _SECRET_NAMES = ("password", "passwd", "pwd", "secret", "privatekey", "accesstoken")
 #: Members that hold JSON as text.
 _JSON_NAMES = ("configurationitem",)
+#: In XML: webhooks' addresses are as good as passwords.
+_XML_SECRETS = re.compile(r"""\b(url|\w*password)\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
 _logger = structlog.get_logger(__name__)
 
 
@@ -358,6 +361,8 @@ def _masked_member(name: str, value: Any) -> Any:
             return encode(masked(decode(value))).decode()
         except (msgspec.DecodeError, RecursionError):
             return "********"
+    if name == "configuration" and isinstance(value, str):
+        return _XML_SECRETS.sub(r'\1="********"', value)
     return masked(value)
 
 
