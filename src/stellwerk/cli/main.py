@@ -18,8 +18,8 @@ from stellwerk import __version__
 from stellwerk.cli import (
     access_commands,
     backup_commands,
-    identity_commands,
     history_commands,
+    identity_commands,
     inventory_commands,
     node_commands,
     notify_commands,

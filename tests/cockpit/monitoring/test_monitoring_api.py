@@ -12,10 +12,11 @@ from monitoring_world import MonitoringWorld, begins, ends, fails, order, proces
 from sqlalchemy import insert, select
 from tests.cockpit.identity.conftest import People
 
+from stellwerk.cockpit.cleanup.settings import CleanupSettings
+from stellwerk.cockpit.cleanup.tasks import cleanup_tasks
 from stellwerk.cockpit.database.tables.identity import joc_audit_log
 from stellwerk.cockpit.database.tables.monitoring import mon_not_acknowledgements, mon_observations
 from stellwerk.cockpit.live.hub import LiveHub
-from stellwerk.cockpit.monitoring.retention import monitoring_steps
 from stellwerk.cockpit.projection.observations import Observation, observation_row
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -338,7 +339,9 @@ async def test_what_is_over_is_cleaned_up_and_what_is_open_stays(world: Monitori
     ids = [note["notificationId"] for note in notes]
     request = {"controllerId": world.controller_id, "notificationIds": ids}
     await world.client.post("monitoring/notification/acknowledge", request)
-    for step in monitoring_steps(world.cockpit.clock.now_ms() + 1000):
+    ages = CleanupSettings(notification_history_age=1, monitoring_history_age=1)
+    (task,) = cleanup_tasks(ages, world.cockpit.clock.now_ms() + 2000)
+    for step in task.steps:
         async with world.cockpit.database.write() as connection:
             while await step(connection, 1):
                 pass
