@@ -77,6 +77,11 @@ async def test_lists_leave_out_what_lies_elsewhere(feed: Feed, people: People) -
     assert {one["orderId"] for one in (await anna.post("orders", OF_CONTROLLER))["orders"]} == orders
     everywhere = {**OF_CONTROLLER, "folders": [{"folder": "/", "recursive": True}]}
     assert {one["orderId"] for one in (await anna.post("orders", everywhere))["orders"]} == orders
+    for path, more in (("workflows/search", {}), ("workflows/quick/search", {"search": "*E"})):
+        found = (await anna.post(path, {**OF_CONTROLLER, **more}))["results"]
+        assert {one["path"] for one in found} == VISIBLE - ({"/open/LOAD"} if more else set()), path
+    [plan] = (await anna.post("plans", {**OF_CONTROLLER, "includeOrders": True}))["plans"]
+    assert {one["orderId"] for one in plan["orders"]} == orders and plan["numOfOrders"] == 2
     for path in ("orders/history", "tasks/history"):
         assert {one["orderId"] for one in (await anna.post(path, {}))["history"]} == orders, path
         assert len((await people.root.post(path, {}))["history"]) == len(FOLDERS)
@@ -99,6 +104,19 @@ async def test_what_lies_elsewhere_is_refused_when_it_is_addressed(feed: Feed, p
     await denied(anna, "order/history", {"orderId": THEIRS})
     await denied(anna, "order/log", {"orderId": THEIRS})
     await denied(anna, "task/log", {"taskId": task})
+    for path in ("workflow/state", "workflow/dependencies", "orders/add/positions"):
+        await denied(anna, path, {"workflowId": {"path": "SECRET"}})
+    await denied(anna, "workflow/order_templates", {"workflowPath": "SECRET"})
+    for path in ("orders/resume/positions", "orders/remove_when_terminated", "orders/obstacles"):
+        await denied(anna, path, {"orderIds": [THEIRS]})
+    await denied(anna, "orders/change", {"orderIds": [THEIRS], "priority": 1})
+    for path in ("order/variables", "order/obstacles"):
+        await denied(anna, path, {"orderId": THEIRS})
+    about = {"name": "SECRET", "objectType": "WORKFLOW"}
+    await denied(anna, "note", about)
+    await denied(anna, "note/post/add", {**about, "content": "x"})
+    expected = [{"noticeBoardPath": "B", "workflowPaths": ["SECRET"]}]
+    await denied(anna, "notices/post/expected", {"expectedNotices": expected})
     await denied(anna, "orders/add", {"orders": [{"workflowPath": "/open/SECRET"}]})
     await denied(anna, "inventory/read/configuration", {"path": "/closed/SECRET", "objectType": "WORKFLOW"})
     await denied(anna, "inventory/read/folder", {"path": "/closed"})

@@ -9,7 +9,7 @@ import msgspec
 
 from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest, ControllerObjectNotFound, FolderDenied, MissingParameter
-from stellwerk.cockpit.api.folders import folder_permitted
+from stellwerk.cockpit.api.folders import folder_permitted, require_workflow
 from stellwerk.cockpit.api.notes import note_marks
 from stellwerk.cockpit.api.order_views import order_view
 from stellwerk.cockpit.api.routes import Ok, RequestContext, Route, timestamp
@@ -219,6 +219,8 @@ async def post_one(context: RequestContext, request: ModifyRequest) -> Ok:
 
 async def post_expected(context: RequestContext, request: PostExpectedRequest) -> Ok:
     """Post the notices that orders of some workflows expect at boards."""
+    for path in {path for entry in request.expected_notices for path in entry.workflow_paths}:
+        await require_workflow(context, path)
     places = await context.services.get(NoticeBoards).places(
         request.controller_id, [name_of(entry.notice_board_path) for entry in request.expected_notices]
     )
