@@ -37,6 +37,15 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
             },
         },
     }
+    failure = {name: {"type": "string"} for name in ("code", "message", "path")}
+    components["Errors"] = {
+        "type": "object",
+        "required": ["deliveryDate", "errors"],
+        "properties": {
+            "deliveryDate": {"type": "string", "format": "date-time"},
+            "errors": {"type": "array", "items": {"type": "object", "required": [*failure], "properties": failure}},
+        },
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Stellwerk Cockpit", "version": stellwerk.__version__, "license": {"name": "Apache-2.0"}},
@@ -54,6 +63,15 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
 _BINARY = {"type": "string", "format": "binary"}
 
 
+def _content(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
+    """Nothing is said of what is neither JSON nor an archive: its media type depends on what is asked for."""
+    if route.answer is None:
+        return {}
+    if route.answer is bytes:
+        return {"application/octet-stream": {"schema": _BINARY}}
+    return {"application/json": {"schema": schema_of[id(route.answer)]}}
+
+
 def _operation(route: Route, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
     error = {
         "description": "failed",
@@ -65,13 +83,16 @@ def _operation(route: Route, schema_of: dict[int, Any], components: dict[str, An
         "tags": [route.path.strip("/").split("/")[0]],
         "security": [] if route.public else [{"token": []}],
         "responses": {
-            "200": {
-                "description": "done",
-                "content": {"application/json": {"schema": schema_of[id(route.answer)]}} if route.answer else {},
+            "200": {"description": "done", "content": _content(route, schema_of)},
+            "419": {
+                "description": "some of several objects failed",
+                "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name="Errors")}}},
             },
             "420": error,
         },
     }
+    if route.unreachable_status not in (200, 420):
+        operation["responses"][str(route.unreachable_status)] = {**error, "description": "the Controller is silent"}
     if not route.public:
         operation["responses"]["440"] = {"description": "the session has expired or is unknown"}
     if route.permission is not None:
