@@ -29,7 +29,7 @@ from stellwerk.cli import (
 from stellwerk.cli.options import Account, Home, Json, Url, Yes
 from stellwerk.cli.options import in_session as _execute
 from stellwerk.cli.output import CommandError, fail
-from stellwerk.cli.profiles import VARIABLE as PROFILE_VARIABLE
+from stellwerk.cli.profiles import use_profile
 
 app = typer.Typer(
     name="stellwerk",
@@ -90,7 +90,7 @@ def _common(
     ] = None,
 ) -> None:
     if profile is not None:
-        os.environ[PROFILE_VARIABLE] = profile
+        use_profile(profile)
 
 
 # --- the installation on this machine --------------------------------------------------------------------------------

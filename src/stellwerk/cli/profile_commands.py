@@ -33,10 +33,10 @@ def login(
 ) -> None:
     """Log in to a Cockpit elsewhere; following commands use it until `logout`, or for `--profile NAME`."""
     from stellwerk.cli.orders import execute
-    from stellwerk.cli.profiles import DEFAULT_NAME, VARIABLE, Profile, read_profiles, write_profiles
+    from stellwerk.cli.profiles import DEFAULT_NAME, Profile, named_profile, read_profiles, write_profiles
     from stellwerk.cli.rest import Cockpit, Target
 
-    name = profile or os.environ.get(VARIABLE) or DEFAULT_NAME
+    name = profile or named_profile() or DEFAULT_NAME
     known = read_profiles()
     person = account or os.environ.get("STELLWERK_ACCOUNT") or "root"
     target = Target(url=url.rstrip("/"), account=person, password=_password(person, url))
@@ -68,11 +68,11 @@ def _password(account: str, url: str) -> str:
 def logout(profile: Name = None, json: Json = False) -> None:
     """End the session of a profile (default: the current one) and forget it."""
     from stellwerk.cli.orders import execute
-    from stellwerk.cli.profiles import read_profiles, write_profiles
+    from stellwerk.cli.profiles import named_profile, read_profiles, write_profiles
     from stellwerk.cli.rest import Cockpit, Target
 
     known = read_profiles()
-    found = known.chosen({"STELLWERK_PROFILE_NAME": profile} if profile else os.environ)
+    found = known.chosen(profile or named_profile())
     if found is None:
         raise CommandError("nobody is logged in", "stellwerk profiles lists who is")
     name, entered = found

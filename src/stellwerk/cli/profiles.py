@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import msgspec
@@ -17,9 +17,20 @@ import msgspec
 from stellwerk.cli.output import CommandError
 from stellwerk.values.json import encode
 
-#: Names the profile that commands use; the option `--profile` sets it.
+#: Names the profile that commands use; the option `--profile` wins over it.
 VARIABLE = "STELLWERK_PROFILE_NAME"
 DEFAULT_NAME = "default"
+_option: ContextVar[str | None] = ContextVar("profile", default=None)
+
+
+def use_profile(name: str) -> None:
+    """What the option `--profile` says, for the command that follows."""
+    _option.set(name)
+
+
+def named_profile() -> str | None:
+    """The name that the option or the environment gives."""
+    return _option.get() or os.environ.get(VARIABLE) or None
 
 
 class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,9 +48,8 @@ class Profiles(msgspec.Struct, frozen=True):
     profiles: dict[str, Profile] = {}
     current: str | None = None
 
-    def chosen(self, environment: Mapping[str, str] = os.environ) -> tuple[str, Profile] | None:
-        """The profile that is named, else the current one. Raises `CommandError` for an unknown name."""
-        name = environment.get(VARIABLE)
+    def chosen(self, name: str | None) -> tuple[str, Profile] | None:
+        """The profile of a name; without one the current one. Raises `CommandError` for an unknown name."""
         if name:
             if name not in self.profiles:
                 known = ", ".join(sorted(self.profiles)) or "there is none"

@@ -23,7 +23,7 @@ import msgspec
 
 from stellwerk.cli.installation import Installation
 from stellwerk.cli.output import CommandError
-from stellwerk.cli.profiles import VARIABLE, read_profiles
+from stellwerk.cli.profiles import named_profile, read_profiles
 from stellwerk.values.json import decode, encode
 
 CONTROLLER_ID = "controller"
@@ -44,8 +44,8 @@ class Target(msgspec.Struct, frozen=True):
     def find(cls, url: str | None, account: str | None, data: Path) -> Target:
         """From options, environment, a profile that is named, data folder, the last login. Raises `CommandError`."""
         url = url or os.environ.get("STELLWERK_URL")
-        if url is None and (os.environ.get(VARIABLE) or Installation.read(data) is None):
-            chosen = read_profiles().chosen()
+        if url is None and (named_profile() or Installation.read(data) is None):
+            chosen = read_profiles().chosen(named_profile())
             if chosen is not None:
                 name, profile = chosen
                 return cls(url=profile.url, token=profile.token, controller_id=profile.controller_id, profile=name)

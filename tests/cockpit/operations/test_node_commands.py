@@ -28,10 +28,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("STELLWERK_PASSWORD", PASSWORD)
     monkeypatch.setenv("COLUMNS", "240")
+    monkeypatch.delenv("STELLWERK_PROFILE_NAME", raising=False)
     monkeypatch.setenv("STELLWERK_DATA", str(tmp_path / "no installation"))
 
     async def command(*words: str, error: bool = False) -> str:
-        monkeypatch.delenv("STELLWERK_PROFILE_NAME", raising=False)
         result = await asyncio.to_thread(CliRunner().invoke, app, list(words))
         if error:
             assert isinstance(result.exception, CommandError), (words, result.output, result.exception)
@@ -120,8 +120,8 @@ async def test_agents_and_controllers_are_listed_added_changed_and_removed(
 def test_the_profile_that_is_named_wins_over_the_current_one() -> None:
     one, two = Profile("http://one", "root", "t1"), Profile("http://two", "ann", "t2", "other")
     profiles = Profiles().having("one", one).having("two", two)
-    assert profiles.chosen({}) == ("two", two)
-    assert profiles.chosen({"STELLWERK_PROFILE_NAME": "one"}) == ("one", one)
-    assert profiles.without("one").chosen({}) == ("two", two) and profiles.without("two").chosen({}) is None
+    assert profiles.chosen(None) == ("two", two)
+    assert profiles.chosen("one") == ("one", one)
+    assert profiles.without("one").chosen(None) == ("two", two) and profiles.without("two").chosen(None) is None
     with pytest.raises(CommandError, match="unknown profile 'x'; known: one, two"):
-        profiles.chosen({"STELLWERK_PROFILE_NAME": "x"})
+        profiles.chosen("x")
