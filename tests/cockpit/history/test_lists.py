@@ -13,6 +13,7 @@ from sqlalchemy import event, select
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.database import Database
 from stellwerk.cockpit.database.tables.history import history_order_steps, history_orders
+from stellwerk.cockpit.database.tables.tags import inv_taggings, inv_tags
 from stellwerk.cockpit.live.names import WorkflowNames
 
 ORDERS = 3000
@@ -259,6 +260,22 @@ async def test_bad_filters_are_refused_with_what_is_known(cockpit: Cockpit, clie
     ):
         answer = await client.post(f"{kind}/history", {"controllerId": "controller", **members}, status=420)
         assert part in answer["error"]["message"], members
+
+
+@ON_SQLITE
+async def test_runs_are_found_by_the_tags_of_their_workflows(cockpit: Cockpit, client: Any) -> None:
+    await fill(cockpit.database, 30)
+    async with cockpit.database.write() as connection:
+        await connection.execute(inv_tags.insert(), [{"id": 1, "kind": 0, "name": "etl", "ordering": 1, "modified": 1}])
+        tagging = {"workflow_name": "hot", "job_name": "", "tag_id": 1, "modified": 1}
+        await connection.execute(inv_taggings.insert(), [tagging])
+    for kind, count in (("orders", 7), ("tasks", 7 * JOBS)):
+        answer = await client.post(f"{kind}/history", {"controllerId": "", "workflowTags": ["etl", "none"]})
+        assert len(answer["history"]) == count
+        assert answer["workflowTagsPerWorkflow"] == {"hot": ["etl"]}
+    without = {"controllerId": "", "withoutWorkflowTags": True, "limit": 5}
+    assert not (await client.post("orders/history", without)).get("workflowTagsPerWorkflow")
+    assert (await client.post("orders/history", {"controllerId": "", "orderTags": ["etl"]}))["history"] == []
 
 
 @ON_SQLITE

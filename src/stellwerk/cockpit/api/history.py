@@ -24,6 +24,7 @@ from stellwerk.cockpit.database.tables.history import (
     history_orders,
 )
 from stellwerk.cockpit.history.selection import Selection
+from stellwerk.cockpit.inventory.store import Inventory
 from stellwerk.cockpit.live.hub import LiveHub
 from stellwerk.cockpit.live.names import WorkflowNames
 from stellwerk.cockpit.projection import reading
@@ -44,6 +45,8 @@ class OrderHistory(msgspec.Struct, frozen=True, rename="camel"):
 
     delivery_date: str
     history: list[dict[str, Any]]
+    #: By name of the workflow; of those that have some.
+    workflow_tags_per_workflow: dict[str, list[str]] = {}
 
 
 class OrderHistoryFilter(msgspec.Struct, rename="camel"):
@@ -80,14 +83,22 @@ async def orders_history(context: RequestContext, request: OrdersFilter) -> Orde
     if request.compact:
         for item in history:
             item.pop("arguments", None)
-    return OrderHistory(delivery_date=timestamp(context.now_ms()), history=history)
+    return OrderHistory(timestamp(context.now_ms()), history, await _tags(context, request, rows))
 
 
 async def tasks_history(context: RequestContext, request: JobsFilter) -> OrderHistory:
     """Attempts of jobs, newest first; each try is an item of its own."""
     names = context.services.get(WorkflowNames)
     rows = await _newest(context, selected_tasks(context, request), request.limit)
-    return OrderHistory(delivery_date=timestamp(context.now_ms()), history=[task_item(row, names) for row in rows])
+    history = [task_item(row, names) for row in rows]
+    return OrderHistory(timestamp(context.now_ms()), history, await _tags(context, request, rows))
+
+
+async def _tags(
+    context: RequestContext, request: OrdersFilter | JobsFilter, rows: Sequence[Any]
+) -> dict[str, list[str]]:
+    tags = {} if request.without_workflow_tags else await context.services.get(Inventory).workflow_tags()
+    return {name: tags[name] for name in sorted({row.workflow_name for row in rows}) if name in tags}
 
 
 async def _newest(context: RequestContext, selection: Selection, limit: int) -> Sequence[Any]:

@@ -1,7 +1,7 @@
 """The filters of `orders/history`, `tasks/history` and the summaries of both (cockpit-api 1.6, 1.7, 8), as selections.
 
-Ids and paths override `folders`; all else is ANDed. What is excluded wins over what is asked for. Nothing has
-tags yet: who asks for some finds nothing.
+Ids and paths override `folders`; all else is ANDed. What is excluded wins over what is asked for. Tags of
+workflows are those of now; the history keeps none of orders: who asks for some finds nothing.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Table, and_, false, or_
+from sqlalchemy import Table, and_, false, or_, select
 
 from stellwerk.cockpit.api.dates import instant_ms
 from stellwerk.cockpit.api.errors import BadRequest
 from stellwerk.cockpit.api.native_page import permitted
 from stellwerk.cockpit.api.routes import RequestContext
 from stellwerk.cockpit.database.tables.history import IS_ROOT, history_order_steps, history_orders, is_severity
+from stellwerk.cockpit.database.tables.tags import inv_taggings, inv_tags
 from stellwerk.cockpit.history.selection import MAXIMUM_ALTERNATIVES, Condition, Selection, unindexed
 from stellwerk.cockpit.inventory.names import is_in_folder, name_of
+from stellwerk.cockpit.inventory.tag_names import TagKind, names_of
 from stellwerk.cockpit.live.names import WorkflowNames
 
 #: Rows of one answer; `limit: -1` is as many.
@@ -63,6 +65,7 @@ class OrdersFilter(msgspec.Struct, rename="camel"):
     history_ids: list[int] = []
     workflow_tags: list[str] = []
     order_tags: list[str] = []
+    without_workflow_tags: bool = False
 
 
 class TaskIdOfOrder(msgspec.Struct, rename="camel"):
@@ -91,6 +94,7 @@ class JobsFilter(msgspec.Struct, rename="camel"):
     workflow_tags: list[str] = []
     order_tags: list[str] = []
     order_id: str | None = None
+    without_workflow_tags: bool = False
 
 
 def row_limit(limit: int) -> int:
@@ -171,7 +175,9 @@ def _selection(
     where += permitted(
         context, "ctl:orders:view", table.c.controller_id, request.controller_id, workflow=unindexed(column)
     )
-    if request.workflow_tags or request.order_tags:
+    if request.workflow_tags:
+        where.append(unindexed(column).in_(_tagged(request.workflow_tags)))
+    if request.order_tags:
         where.append(false())
     if request.folders and not asked:
         _add_folders(names, request.folders, column, asked, where)
@@ -189,6 +195,17 @@ def _selection(
     alternatives, *others = asked or [[]]
     where += [or_(*conditions) for conditions in others]
     return Selection(table, ranges, alternatives, where)
+
+
+def _tagged(tags: Sequence[str]) -> Any:
+    """Names of the workflows that have one of the tags."""
+    return (
+        select(inv_taggings.c.workflow_name)
+        .join(inv_tags, inv_tags.c.id == inv_taggings.c.tag_id)
+        .where(
+            inv_tags.c.kind == int(TagKind.WORKFLOW), inv_tags.c.name.in_(names_of(tags)), inv_taggings.c.job_name == ""
+        )
+    )
 
 
 def _add_folders(
