@@ -153,9 +153,9 @@ class SigningKey:
 
 
 def _subject(name: str) -> x509.Name:
-    if "=" not in name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     try:
+        if "=" not in name:
+            return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         return x509.Name.from_rfc4514_string(_BLANKS_AROUND_COMMA.sub(",", name.strip()))
     except ValueError as error:
         raise ProblemError(f"'{name}' is no distinguished name such as CN=signer,O=acme: {error}") from error

@@ -67,20 +67,20 @@ class SetSigningAuthorityRequest(msgspec.Struct, rename="camel"):
 
 
 class JocKeyPair(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """As it is told; `key_type` PRIVATE: the private key is stored, too."""
+    """As it is told; `key_type` PRIVATE: the private key is stored, too. Where there is none, only the date."""
 
     delivery_date: str
-    key_algorithm: str
-    key_type: str
-    certificate: str
-    key_id: str = msgspec.field(name="keyID")
-    valid_until: str
+    key_algorithm: str | None = None
+    key_type: str | None = None
+    certificate: str | None = None
+    key_id: str | None = msgspec.field(name="keyID", default=None)
+    valid_until: str | None = None
 
 
 def _shown(context: RequestContext, stored: StoredKey | None, kind: KeyKind) -> Any:
     now = timestamp(context.now_ms())
     if stored is None:
-        return {"deliveryDate": now}
+        return JocKeyPair(now)
     certificate = stored.certificate
     return JocKeyPair(
         delivery_date=now,
