@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "tier2"
-down_revision = "inventory_collections"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "inventory_collections"
-down_revision = "inventory"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "history"
-down_revision = "monitoring"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
