@@ -50,6 +50,6 @@ def test_the_tutorial_from_a_failed_order_to_its_end(data: Path, tmp_path: Path)
         story = stellwerk("order", "watch", order_id)
         assert story.index("Failed at 1") < story.index("Finished")
         rows = json.loads(stellwerk("history", "--json"))
-        assert [(row["orderId"], row["state"]["_text"]) for row in rows] == [(order_id, "SUCCESSFUL")]
+        assert [(row["orderId"], row["outcome"]) for row in rows] == [(order_id, "SUCCESSFUL")]
         stellwerk("order", "add", "/load", code=1)  # the declared parameter is missing
         assert up.stop() == 0
