@@ -43,8 +43,8 @@ def crash():
     os._exit(7)
 
 def sleep(file):
-    print("READY", flush=True)
     try:
+        print("READY", flush=True)
         time.sleep(1000)
     finally:
         open(file, "w").close()
