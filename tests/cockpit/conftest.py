@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 from postgresql import empty_database, running_server
+from sqlalchemy import create_engine
 
 from stellwerk.cockpit.application import Cockpit
 from stellwerk.cockpit.configuration import CockpitConfiguration, LoginDelays
 from stellwerk.cockpit.database import Database
+from stellwerk.cockpit.database.migrations import upgrade
 
 PASSWORD = "correct horse battery staple"
 
@@ -24,10 +27,22 @@ def postgresql_server() -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with all tables and nothing in them, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "empty.sqlite"
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        upgrade(connection)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of an empty database, once for each DBMS."""
     if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "test.sqlite")
         yield f"sqlite:///{tmp_path / 'test.sqlite'}"
     else:
         yield request.getfixturevalue("postgresql_url")
