@@ -191,7 +191,7 @@ def test_an_agent_alone_is_killed_with_many_running_jobs(tmp_path: Path) -> None
         for order_id in orders:
             nodes.add_order(order_id, "W")
         wait_until(lambda: witness.count_starts(tmp_path) == MANY_JOBS, "all jobs run")
-        assert len(_sleepers(nodes)) >= MANY_JOBS
+        wait_until(lambda: len(_sleepers(nodes)) >= MANY_JOBS, "all are asleep")
         gate.touch()
 
         nodes.kill("A")
