@@ -46,6 +46,7 @@ async def require_confirmation(installation: ProcessInstallation, is_required: b
     await installation.update_items([{**reference, "requireFailoverConfirmation": is_required}])
 
 
+@pytest.mark.long_only
 async def test_that_a_person_confirms_fail_overs_may_be_changed_while_all_runs(tmp_path: Path) -> None:
     """F38. The Controller's watch obeys at once, though it is told nothing else."""
     async with pair(tmp_path) as installation:

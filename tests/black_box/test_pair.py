@@ -114,6 +114,7 @@ def test_people_look_at_the_pair_and_switch_over(up: UpProcess, pair: NodePair) 
     assert "ClusterNodeIsNotLost" in nothing_lost.stderr
 
 
+@pytest.mark.long_only
 def test_chaos_kills_and_watches(data: Path) -> None:
     with UpProcess(data, agents="agent-1") as up:
         up.start("--cluster", "--supervise", "--database", "sqlite")

@@ -128,6 +128,7 @@ def test_an_active_node_that_cannot_write_hands_over_and_follows_when_there_is_r
     controllers.nothing_is_lost(orders)
 
 
+@pytest.mark.long_only
 def test_a_passive_node_that_cannot_write_is_lost_until_there_is_room(controllers: ControllerPair) -> None:
     """F23."""
     pair = controllers.pair

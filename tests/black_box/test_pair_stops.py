@@ -85,6 +85,7 @@ def test_both_nodes_are_stopped_and_started_in_any_order(
     controllers.nothing_is_lost(orders)
 
 
+@pytest.mark.long_only
 def test_a_foreign_controller_at_the_passive_nodes_address_is_never_coupled(controllers: ControllerPair) -> None:
     """F58: neither a node of another journal nor its acknowledgements are taken for the passive node's."""
     pair = controllers.pair
@@ -135,6 +136,7 @@ def test_who_answers_at_the_passive_nodes_address_must_know_its_token(proxied: C
     proxied.nothing_is_lost(orders)
 
 
+@pytest.mark.long_only
 def test_an_active_node_does_not_give_way_to_a_foreign_controller(proxied: ControllerPair) -> None:
     """F58, while coupled: the foreign one says that it is active, which it is, but not in this pair."""
     pair = proxied.pair
@@ -225,6 +227,7 @@ def test_a_node_that_cannot_know_which_one_it_is_does_not_start(controllers: Con
     assert pair.active_of_coupled() == active
 
 
+@pytest.mark.long_only
 def test_a_node_with_an_expired_certificate_is_a_node_that_cannot_be_reached(tmp_path: Path) -> None:
     """F62: neither the other node nor a witness speaks to it; the other one goes on, and nobody else is active."""
     authority = Authority(tmp_path, "authority")

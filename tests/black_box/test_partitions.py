@@ -23,6 +23,7 @@ def controllers(tmp_path: Path) -> Iterator[ControllerPair]:
         yield made
 
 
+@pytest.mark.long_only
 def test_the_active_node_goes_on_when_only_the_nodes_are_cut_from_each_other(controllers: ControllerPair) -> None:
     """F18: the passive one would take over, but the witnesses hear the active one and know that it goes on alone."""
     pair = controllers.pair
@@ -85,6 +86,7 @@ def test_a_passive_node_whose_acknowledgements_get_lost_is_lost(controllers: Con
     controllers.nothing_is_lost(load.orders)
 
 
+@pytest.mark.long_only
 def test_a_passive_node_that_does_not_get_the_journal_does_not_take_over(controllers: ControllerPair) -> None:
     """F20, from the active to the passive node: that one hears nothing, the witnesses hear the active one."""
     pair = controllers.pair

@@ -22,7 +22,10 @@ def controllers(tmp_path: Path) -> Iterator[ControllerPair]:
         yield made
 
 
-@pytest.mark.parametrize("returns", [True, False], ids=["that stood still", "that is dead"])
+@pytest.mark.parametrize(
+    "returns",
+    [pytest.param(True, id="that stood still", marks=pytest.mark.long_only), pytest.param(False, id="that is dead")],
+)
 def test_the_role_comes_back_from_a_node(controllers: ControllerPair, returns: bool) -> None:
     pair = controllers.pair
     active = controllers.begin()
