@@ -39,7 +39,7 @@ types: $(VENV)/.development
 # Browser tests in a process of their own: the browser's driver keeps an event loop running.
 unit: $(VENV)/.development
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser" $(TESTS)
-	$(BIN)/pytest -m browser tests/browser
+	$(BIN)/pytest -n 2 --dist loadfile -m browser tests/browser
 
 postgresql: $(VENV)/.development ## the Cockpit's tests on PostgreSQL, all of them
 	STELLWERK_ALL_DATABASES=1 $(BIN)/pytest -n 2 --dist loadgroup -m postgresql tests/cockpit
