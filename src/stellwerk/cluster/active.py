@@ -464,12 +464,15 @@ class ActiveRole:
 
     async def _durable_at_passive(self, timing: ClusterTiming) -> None:
         """The other node has read of its role. Raises `ProblemError` when it is lost before it says so."""
+        begun = self._loop.time()
         durable = asyncio.ensure_future(self._host.durable())
         try:
             while not durable.done():
                 await asyncio.wait([durable], timeout=timing.heartbeat / 2)
                 is_lost = self._is_passive_refused or self.silence_seconds >= timing.passive_lost
-                if is_lost and not durable.done():
+                # One that answers, but does not read on: it has started again, and cannot be coupled anew meanwhile.
+                is_late = self._loop.time() >= begun + 2 * timing.passive_lost
+                if (is_lost or is_late) and not durable.done():
                     reason = "the passive node was lost while the role was handed over to it"
                     # Nothing can be written any more: the next run follows the other node, or takes the role back.
                     self._host.halt(reason)
