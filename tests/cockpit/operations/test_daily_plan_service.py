@@ -184,7 +184,7 @@ async def test_a_member_that_is_not_active_any_more_writes_nothing(planned: Plan
 
 
 async def _is_over(service: DailyPlanService) -> bool:
-    return service._task is not None and service._task.done()
+    return service._rounds.have_ended
 
 
 async def test_an_unreachable_controller_gets_its_orders_with_the_next_look(planned: PlanWorld) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 import structlog
@@ -19,7 +18,8 @@ from sqlalchemy import select
 from stellwerk.cockpit.cleanup.settings import CleanupSettings, Window, gives_way, next_batch_size
 from stellwerk.cockpit.cleanup.tasks import CleanupTask, cleanup_tasks
 from stellwerk.cockpit.cluster.election import StartMode
-from stellwerk.cockpit.database.fence import Fence, NotActiveError
+from stellwerk.cockpit.cluster.rounds import Rounds
+from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.cockpit.settings.settings import Settings
 from stellwerk.effects.clock import Clock
@@ -57,22 +57,17 @@ class CleanupService:
         self._clock = clock
         self._all_settings = settings
         self._period = period_seconds
-        self._wake = asyncio.Event()
         self._is_wanted = False
         self._is_running = False
-        self._task: asyncio.Task[None] | None = None
-        settings.on_change(self._wake.set)
+        self._rounds = Rounds("cleanup", self._look, retry_seconds=period_seconds)
+        settings.on_change(self._rounds.wake)
 
     async def start(self, mode: StartMode) -> None:
-        self._task = asyncio.create_task(self._work(), name="cleanup")
+        self._rounds.start()
 
     async def stop(self) -> None:
         """After the batch that is under way, which is undone."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._rounds.stop()
 
     async def run_now(self) -> str:
         if self._is_running or self._is_wanted:
@@ -80,7 +75,7 @@ class CleanupService:
         if not self.settings().has_work:
             return "MISSING_CONFIGURATION"
         self._is_wanted = True
-        self._wake.set()
+        self._rounds.wake()
         return "RUNNING"
 
     def settings(self) -> CleanupSettings:
@@ -113,21 +108,7 @@ class CleanupService:
             stored = (await connection.execute(query)).scalar()
         return msgspec.json.decode(stored, type=CleanupRun) if stored else None
 
-    async def _work(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                await self._look()
-            except NotActiveError as error:
-                _logger.info("the cleanup service ends", reason=str(error))
-                return
-            except Exception as error:  # e.g. the database does not answer: said, and tried again
-                _logger.error("the cleanup service has failed", exc_info=error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._period):
-                    await self._wake.wait()
-
-    async def _look(self) -> None:
+    async def _look(self) -> float:
         """Run, if it is time or asked for."""
         now = self._clock.now_ms()
         settings = self.settings()
@@ -137,16 +118,17 @@ class CleanupService:
         else:
             window = settings.window(now)
             if window is None:
-                return
+                return self._period
             number = window[0]
         last = await self.last_run()
         if number and last is not None and last.state == "COMPLETED" and last.window == number:
-            return
+            return self._period
         self._is_running, self._is_wanted = True, False
         try:
             await self.run(settings, window[1], number, last)
         finally:
             self._is_running = False
+        return self._period
 
     async def run(
         self, settings: CleanupSettings, end_ms: int, window: int = 0, last: CleanupRun | None = None

@@ -6,8 +6,6 @@ active next: the time of the last run is stored when a run has ended. What it wr
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,6 +13,7 @@ import structlog
 from sqlalchemy import select
 
 from stellwerk.cockpit.cluster.election import StartMode
+from stellwerk.cockpit.cluster.rounds import Rounds
 from stellwerk.cockpit.controllers.connections import ControllerConnections
 from stellwerk.cockpit.daily_plan.generation import Generation, Generator
 from stellwerk.cockpit.daily_plan.news import PROJECTED, PlanNews
@@ -22,7 +21,7 @@ from stellwerk.cockpit.daily_plan.projections import Projections
 from stellwerk.cockpit.daily_plan.selection import PLANNED_STATE, PlanFilter, PlanReader
 from stellwerk.cockpit.daily_plan.settings import DailyPlanSettings
 from stellwerk.cockpit.daily_plan.submission import PLAN_SCHEMA, Submitter
-from stellwerk.cockpit.database.fence import Fence, NotActiveError
+from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.tables.daily_plan import dpl_submissions
 from stellwerk.cockpit.database.tables.registry import joc_variables
 from stellwerk.effects.clock import Clock
@@ -68,44 +67,28 @@ class DailyPlanService:
         self._settings = settings
         self._news = news
         self._period = period_seconds
-        self._wanted = asyncio.Event()
+        self._is_wanted = False
         self._is_running = False
         #: A run had to leave something undone, and is repeated.
         self._is_left = False
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("daily-plan", self._look, retry_seconds=period_seconds)
 
     async def start(self, mode: StartMode) -> None:
-        self._task = asyncio.create_task(self._work(), name="daily-plan")
+        self._rounds.start()
 
     async def stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._rounds.stop()
 
     async def run_now(self) -> str:
         if self._is_running:
             return "ALREADY_RUNNING"
         if self._settings.read().days_ahead_plan == 0:
             return "MISSING_CONFIGURATION"
-        self._wanted.set()
+        self._is_wanted = True
+        self._rounds.wake()
         return "RUNNING"
 
-    async def _work(self) -> None:
-        while True:
-            try:
-                await self._look()
-            except NotActiveError as error:
-                _logger.info("the daily plan's service ends", reason=str(error))
-                return
-            except Exception as error:  # e.g. the database does not answer: said, and tried again
-                _logger.error("the daily plan's service has failed", exc_info=error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._period):
-                    await self._wanted.wait()
-
-    async def _look(self) -> None:
+    async def _look(self) -> float:
         """Run, if it is time or asked for; else only settle what was broken off."""
         settings = self._settings.read()
         now = self._clock.now_ms()
@@ -114,10 +97,10 @@ class DailyPlanService:
             await self._write_variable(LAST_RUN, numeric_value=now)
             last = {"numeric_value": now}
         is_due = settings.days_ahead_plan > 0 and settings.next_run(last["numeric_value"]) <= now
-        if not is_due and not self._is_left and not self._wanted.is_set():
+        if not is_due and not self._is_left and not self._is_wanted:
             await self._settle()
-            return
-        self._wanted.clear()
+            return self._period
+        self._is_wanted = False
         self._is_running = True
         try:
             is_done = await self.run(settings)
@@ -126,6 +109,7 @@ class DailyPlanService:
         self._is_left = not is_done
         if is_done:
             await self._write_variable(LAST_RUN, numeric_value=now)
+        return self._period
 
     async def _settle(self) -> None:
         for controller_id in await self._connections.registered():

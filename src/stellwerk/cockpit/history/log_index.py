@@ -8,7 +8,6 @@ takes. What is not indexed yet, or still runs, is read when somebody looks for s
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -16,8 +15,9 @@ from sqlalchemy import ARRAY, ColumnElement, Insert, Text, bindparam, cast, dele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.cluster.election import StartMode
+from stellwerk.cockpit.cluster.rounds import Rounds
 from stellwerk.cockpit.database import Database
-from stellwerk.cockpit.database.fence import Fence, NotActiveError
+from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.tables.history import history_log_chunks, history_log_index, history_log_pending
 from stellwerk.cockpit.history.words import Words
 from stellwerk.cockpit.projection.logs import MAIN, raw_pieces
@@ -40,31 +40,18 @@ class LogIndexer:
         self._fence = fence
         self._period = period_seconds
         self._insert = insert_words(fence.database)
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("log-index", self._look, retry_seconds=period_seconds)
 
     async def start(self, mode: StartMode) -> None:
-        self._task = asyncio.create_task(self._work(), name="log-index")
+        self._rounds.start()
 
     async def stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await self._rounds.stop()
 
-    async def _work(self) -> None:
+    async def _look(self) -> float:
         loop = asyncio.get_running_loop()
-        while True:
-            began, pause = loop.time(), self._period
-            try:
-                if await self.index_some():
-                    pause = loop.time() - began
-            except NotActiveError as error:
-                _logger.info("the index of logs ends", reason=str(error))
-                return
-            except Exception as error:  # e.g. the database does not answer: said, and tried again
-                _logger.error("logs cannot be indexed", exc_info=error)
-            await asyncio.sleep(pause)
+        began = loop.time()
+        return loop.time() - began if await self.index_some() else self._period
 
     async def index_some(self) -> int:
         """Index the next tasks in one transaction; gives their number."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import structlog
 from sqlalchemy import func, select, update
 
-from stellwerk.cockpit.database.fence import Fence, NotActiveError
+from stellwerk.cockpit.cluster.rounds import Rounds
+from stellwerk.cockpit.database.fence import Fence
 from stellwerk.cockpit.database.tables.monitoring import mon_outbox
 from stellwerk.cockpit.monitoring.channels import Channels, DeliveryError
 from stellwerk.cockpit.monitoring.messages import Message
@@ -52,31 +52,18 @@ class Delivery:
         self._channels = channels
         self._pauses = pauses
         self._give_up_ms = give_up_ms
-        self._wake = asyncio.Event()
+        #: Started and stopped by the service that this belongs to.
+        self.rounds = Rounds("monitor-delivery", self._send_and_pause, retry_seconds=1.0)
         #: Channels of which a message was given up, and of which one was taken, since they were last asked for.
         self._dead: dict[str, str] = {}
         self._alive: set[str] = set()
 
     def wake(self) -> None:
         """There may be something to send."""
-        self._wake.set()
+        self.rounds.wake()
 
-    async def run(self) -> None:
-        """Ends by cancellation, or when this member is not active any more (`NotActiveError`)."""
-        while True:
-            self._wake.clear()
-            try:
-                sent = await self.send_due()
-                pause = 0.0 if sent else await self._pause()
-            except NotActiveError:
-                raise
-            except Exception as error:  # the database does not answer: said, and tried again
-                _logger.error("messages cannot be sent", exc_info=error)
-                pause = 1.0
-            if pause > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
+    async def _send_and_pause(self) -> float:
+        return 0.0 if await self.send_due() else await self._pause()
 
     def take_failures(self) -> tuple[dict[str, str], set[str]]:
         """Channel → why, of those that were given up; channels that work. Each is told once."""

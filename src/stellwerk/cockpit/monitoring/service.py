@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stellwerk.cockpit.cluster.election import StartMode
+from stellwerk.cockpit.cluster.rounds import Rounds
 from stellwerk.cockpit.database.database import MAXIMUM_BOUND_VALUES
 from stellwerk.cockpit.database.fence import Fence, NotActiveError
 from stellwerk.cockpit.database.tables.live import live_orders
@@ -90,9 +91,9 @@ class MonitorService:
         self._period = period_seconds
         self._away_ms = away_ms
         self._jobs = JobLookup()
-        self._arrived = asyncio.Event()
         self._is_jobs_known = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._observing = Rounds("monitor", self._observe, retry_seconds=1.0)
+        self._watching = Rounds("monitor-watch", self._watch, retry_seconds=period_seconds)
 
     # --- the watcher of the projection
 
@@ -101,55 +102,35 @@ class MonitorService:
         return self._store.current.wants_successes or self._jobs.some_warn or not self._is_jobs_known
 
     def arrived(self) -> None:
-        self._arrived.set()
+        self._observing.wake()
 
     def items_changed(self) -> None:
         self._is_jobs_known = False
-        self._arrived.set()
+        self._observing.wake()
 
     # --- the active service
 
     async def start(self, mode: StartMode) -> None:
         if mode is StartMode.FAILOVER:
             await self._tell_takeover()
-        works = {"monitor": self._observe, "monitor-watch": self._watch, "monitor-delivery": self._delivery.run}
-        self._tasks = [asyncio.create_task(self._while_active(work), name=name) for name, work in works.items()]
+        for rounds in self._all_rounds:
+            rounds.start()
 
     async def stop(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*(rounds.stop() for rounds in self._all_rounds))
 
-    async def _while_active(self, work: Callable[[], Any]) -> None:
-        try:
-            await work()
-        except NotActiveError as error:
-            _logger.info("monitoring ends", reason=str(error))
+    @property
+    def _all_rounds(self) -> tuple[Rounds, ...]:
+        return self._observing, self._watching, self._delivery.rounds
 
     # --- observations
 
-    async def _observe(self) -> None:
-        while True:
-            self._arrived.clear()
-            try:
-                if not self._is_jobs_known:
-                    async with self._fence.database.read() as connection:
-                        await self._jobs.refresh(connection)
-                    self._is_jobs_known = True
-                if await self.take():
-                    continue
-            except NotActiveError:
-                raise
-            except Exception as error:  # the database does not answer: said, and tried again
-                _logger.error("monitoring has failed", exc_info=error)
-                await asyncio.sleep(1.0)
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._period):
-                    await self._arrived.wait()
+    async def _observe(self) -> float:
+        if not self._is_jobs_known:
+            async with self._fence.database.read() as connection:
+                await self._jobs.refresh(connection)
+            self._is_jobs_known = True
+        return 0.0 if await self.take() else self._period
 
     async def take(self) -> int:
         """Take some observations and write what follows from them; gives how many there were."""
@@ -231,15 +212,9 @@ class MonitorService:
 
     # --- what no event says
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except NotActiveError:
-                raise
-            except Exception as error:  # the database does not answer: said, and tried again
-                _logger.error("monitoring has failed", exc_info=error)
-            await asyncio.sleep(self._period)
+    async def _watch(self) -> float:
+        await self.look()
+        return self._period
 
     async def look(self) -> None:
         """Jobs that run too long, late orders, Controllers that are away, channels that fail."""
